@@ -1,2 +1,60 @@
-//! What developers run.
-fn main() {}
+//! What developers run: `cargo xtask test`, `ci`, `tidy`, `bench`.
+//!
+//! One program instead of a folder of scripts, so that a developer's machine and CI run the same
+//! lines, and so that what the lines check (the edges between crates, the length of files) is
+//! code with tests of its own. Its contract with whoever runs it: it says each command before it
+//! runs it, it installs what is missing and says so, and its exit code is the answer.
+//!
+//! Rejected: a `Makefile` (checks would be shell, untested) and checks as tests of some crate
+//! (they would run under every filter, and could not install what they need).
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its interface")]
+
+mod ci;
+mod shell;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "What developers of Rutter run")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test, and install what they need first
+    Test {
+        /// Only tests whose names contain one of these; without any, doc tests run too
+        filters: Vec<String>,
+    },
+    /// Run the whole gate: format, lints, tests, docs, dependencies, tidy
+    Ci {
+        /// Leave the tests out, where `cargo xtask test` has just run them
+        #[arg(long)]
+        skip_tests: bool,
+    },
+    /// Check what no compiler checks: lengths of files, edges between crates, links in documents
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test { filters } => test::run(&filters),
+        Task::Ci { skip_tests } => ci::run(skip_tests),
+        Task::Tidy => tidy::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
