@@ -1,1 +1,44 @@
-//! rutter-registry.
+//! What must last: who there is and what they are called, what they said and until when, what
+//! people decided, who may ask, and the key that signs certificates.
+//!
+//! The traits name subjects, not a store ([`Identities`], [`Leases`], [`Incarnations`],
+//! [`Decisions`], [`Incumbents`], [`Tokens`], [`Audit`]; together [`Registry`]). The store that
+//! is here is SQLite inside the process, in a [`DataDir`] that one process holds at a time.
+//!
+//! Invariants:
+//! - an acknowledged write survives the death of the process, and of the machine, at any moment;
+//! - an error means that nothing was changed ([`Error`]);
+//! - no secret of a token is stored, and no private key is readable by others;
+//! - nothing here asks for the time: it is an argument;
+//! - all that grows has a bound, and each listing comes in pages.
+#![forbid(unsafe_code)]
+
+mod audit;
+mod decision;
+mod error;
+mod identity;
+mod key;
+mod lease;
+mod note;
+mod page;
+mod registry;
+mod secret;
+mod text_type;
+mod token;
+
+pub use audit::{AUDIT_EVENTS_KEPT, Audit, AuditEvent, AuditNumber};
+pub use decision::{
+    Aspect, DecisionNumber, DecisionRecord, Decisions, Incumbent, Incumbents,
+    MAX_DECISIONS_OF_TABLE,
+};
+pub use error::{Error, Fault, Result};
+pub use identity::{Claim, Claimed, DomainName, Identities, Identity, UserId};
+pub use key::{PublicKey, Seed};
+pub use lease::{
+    Incarnations, LeaseKey, Leases, MAX_SOURCES_OF_USER, NewLease, Routes, SourceName, StoredLease,
+};
+pub use note::Note;
+pub use page::{MAX_PAGE, Page};
+pub use registry::Registry;
+pub use secret::{TokenHash, TokenKind, TokenSecret};
+pub use token::{Grant, MAX_TOKENS, NewToken, Scope, Scopes, Token, TokenId, TokenRefusal, Tokens};
