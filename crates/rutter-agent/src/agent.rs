@@ -1,0 +1,216 @@
+//! The loop: register, wait, renew; back off after failures; withdraw at the end.
+//!
+//! ```text
+//!            ┌─ ok: routes stand, wait renew ±10 % ──┐
+//!  attempt ──┤                                       ├──▶ attempt …
+//!            └─ failed: wait back-off (full jitter) ─┘
+//!                 │ no retry can help and nothing stood yet: end with the error
+//!  shutdown ──▶ the attempt in flight ends or is given up ──▶ withdraw ──▶ end
+//! ```
+//!
+//! Before the first success of a join an error that a person must mend ends the run, so that a
+//! newcomer at a terminal sees it. After it everything is tried again: a workload's routes must
+//! not end with a controller's bad quarter of an hour. Mesh Router's agent never gave up, so here
+//! it doesn't either.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::pacing::chance;
+use crate::{
+    AgentConfig, AgentError, Mode, Pacing, Phase, RegisteredRoute, Status, join, mesh_router,
+};
+
+/// How long an end may take: the attempt in flight gets half of it, withdrawing the rest.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// One way of registering; see [`join`] and [`mesh_router`].
+pub(crate) trait Registrar {
+    /// Registers, or registers anew.
+    async fn register(&mut self) -> Result<Registration, AgentError>;
+
+    /// Withdraws what was registered; how many routes, where that is known. Nothing is asked of
+    /// the controller if nothing can stand there.
+    async fn withdraw(&mut self) -> Result<Option<u64>, AgentError>;
+}
+
+/// What a registration gave.
+#[derive(Debug, Clone)]
+pub(crate) struct Registration {
+    pub(crate) routes: Vec<RegisteredRoute>,
+    /// When to renew.
+    pub(crate) renew: Duration,
+}
+
+/// An agent that is ready to run.
+#[derive(Debug)]
+pub struct Agent {
+    kind: Kind,
+    pacing: Pacing,
+    status: watch::Sender<Status>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Join(Box<join::Joining>),
+    MeshRouter(Box<mesh_router::Backend>),
+}
+
+impl Agent {
+    /// Checks the configuration and sets up TLS; nothing is asked of anyone yet.
+    ///
+    /// # Errors
+    /// A configuration that can't work, or a system without CA certificates.
+    pub fn new(config: AgentConfig) -> Result<Self, AgentError> {
+        let AgentConfig { mode, stun, pacing } = config;
+        let kind = match mode {
+            Mode::Join(join) => Kind::Join(Box::new(join::Joining::new(join, stun)?)),
+            Mode::MeshRouter(mesh) => {
+                Kind::MeshRouter(Box::new(mesh_router::Backend::new(mesh, stun)?))
+            }
+        };
+        Ok(Self { kind, pacing, status: watch::Sender::new(Status::default()) })
+    }
+
+    /// Follows how the agent is doing.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Runs until `shutdown`, and withdraws then, within [`SHUTDOWN_GRACE`].
+    ///
+    /// # Errors
+    /// Before the first registration of a join, what only a person can mend. A shutdown is `Ok`,
+    /// also when withdrawing failed: that is logged, and the lease ends the routes.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), AgentError> {
+        let Self { kind, pacing, status } = self;
+        let ended = match kind {
+            Kind::Join(mut registrar) => {
+                drive(&mut *registrar, &pacing, &status, &shutdown, true).await
+            }
+            Kind::MeshRouter(mut registrar) => {
+                drive(&mut *registrar, &pacing, &status, &shutdown, false).await
+            }
+        };
+        status.send_modify(|s| (s.phase, s.next) = (Phase::Stopped, None));
+        ended
+    }
+}
+
+/// [`Agent::new`] and [`Agent::run`] in one, for those who don't follow the status.
+///
+/// # Errors
+/// As those two.
+pub async fn run(config: AgentConfig, shutdown: CancellationToken) -> Result<(), AgentError> {
+    Agent::new(config)?.run(shutdown).await
+}
+
+/// The loop over one registrar.
+pub(crate) async fn drive<R: Registrar>(
+    registrar: &mut R,
+    pacing: &Pacing,
+    status: &watch::Sender<Status>,
+    shutdown: &CancellationToken,
+    gives_up: bool,
+) -> Result<(), AgentError> {
+    loop {
+        let Some(outcome) = attempt(registrar, shutdown).await else {
+            break;
+        };
+        let wait = match outcome {
+            Ok(registration) => succeeded(status, pacing, registration),
+            Err(error) if gives_up && !error.may_pass() && status.borrow().n_registrations == 0 => {
+                status.send_modify(|s| s.last_error = Some(error.to_string()));
+                return Err(error);
+            }
+            Err(error) => failed(status, pacing, &error),
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    withdraw(registrar, status).await;
+    Ok(())
+}
+
+/// One attempt; `None` if the end came. An attempt in flight gets half the grace even then: a join
+/// whose answer is lost has spent its token, and a registration given up half-way might be taken
+/// after the withdrawal.
+async fn attempt<R: Registrar>(
+    registrar: &mut R,
+    shutdown: &CancellationToken,
+) -> Option<Result<Registration, AgentError>> {
+    if shutdown.is_cancelled() {
+        return None;
+    }
+    let mut attempt = std::pin::pin!(registrar.register());
+    tokio::select! {
+        outcome = &mut attempt => return Some(outcome),
+        () = shutdown.cancelled() => {}
+    }
+    let until = Instant::now() + SHUTDOWN_GRACE / 2;
+    match timeout_at(until, attempt).await {
+        Ok(Ok(_)) => tracing::debug!("the last registration ended in time"),
+        Ok(Err(error)) => tracing::debug!(%error, "the last registration failed"),
+        Err(_) => tracing::debug!("the last registration was given up"),
+    }
+    None
+}
+
+fn succeeded(
+    status: &watch::Sender<Status>,
+    pacing: &Pacing,
+    registration: Registration,
+) -> Duration {
+    let wait = pacing.renewal(registration.renew, chance());
+    let before = status.borrow().clone();
+    if before.phase != Phase::Registered || before.routes != registration.routes {
+        for route in &registration.routes {
+            tracing::info!("registered {route}");
+        }
+    }
+    status.send_modify(|s| {
+        s.phase = Phase::Registered;
+        s.routes = registration.routes;
+        s.n_registrations += 1;
+        s.n_failures = 0;
+        s.last_error = None;
+        s.next = std::time::Instant::now().checked_add(wait);
+    });
+    wait
+}
+
+fn failed(status: &watch::Sender<Status>, pacing: &Pacing, error: &AgentError) -> Duration {
+    let n_failures = status.borrow().n_failures.saturating_add(1);
+    let wait = pacing.backoff(n_failures, chance()).max(error.retry_after().unwrap_or_default());
+    tracing::warn!(n_failures, again_in = ?wait, "not registered: {error}");
+    status.send_modify(|s| {
+        s.phase = Phase::Retrying;
+        s.n_failures = n_failures;
+        s.last_error = Some(error.to_string());
+        s.next = std::time::Instant::now().checked_add(wait);
+    });
+    wait
+}
+
+async fn withdraw<R: Registrar>(registrar: &mut R, status: &watch::Sender<Status>) {
+    status.send_modify(|s| (s.phase, s.next) = (Phase::Withdrawing, None));
+    let until = Instant::now() + SHUTDOWN_GRACE / 2;
+    match timeout_at(until, registrar.withdraw()).await {
+        Ok(Ok(n_routes)) => {
+            tracing::info!(n_routes, "withdrawn");
+            status.send_modify(|s| s.routes.clear());
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not withdrawn; the routes end with their lease");
+        }
+        Err(_) => tracing::warn!("not withdrawn in time; the routes end with their lease"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
