@@ -163,6 +163,13 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// Storage: the store's own rules refused a write that should have been asked for otherwise;
+    /// a mistake in the program.
+    #[error("the registry refused a write: {why}")]
+    Refused {
+        /// What the database said.
+        why: String,
+    },
     /// Storage: the registry was closed.
     #[error("the registry is closed")]
     Closed,
@@ -187,7 +194,10 @@ impl Error {
             | Self::Exposed { .. }
             | Self::Damaged { .. }
             | Self::Io { .. } => Fault::Operator,
-            Self::Unavailable { .. } | Self::Unreadable { .. } | Self::Closed => Fault::Storage,
+            Self::Unavailable { .. }
+            | Self::Unreadable { .. }
+            | Self::Refused { .. }
+            | Self::Closed => Fault::Storage,
         }
     }
 }

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod data_dir;
 mod decision;
 mod error;
 mod identity;
@@ -23,10 +24,12 @@ mod note;
 mod page;
 mod registry;
 mod secret;
+mod sqlite;
 mod text_type;
 mod token;
 
 pub use audit::{AUDIT_EVENTS_KEPT, Audit, AuditEvent, AuditNumber};
+pub use data_dir::{DataDir, read_private};
 pub use decision::{
     Aspect, DecisionNumber, DecisionRecord, Decisions, Incumbent, Incumbents,
     MAX_DECISIONS_OF_TABLE,
@@ -41,4 +44,5 @@ pub use note::Note;
 pub use page::{MAX_PAGE, Page};
 pub use registry::Registry;
 pub use secret::{TokenHash, TokenKind, TokenSecret};
+pub use sqlite::SqliteRegistry;
 pub use token::{Grant, MAX_TOKENS, NewToken, Scope, Scopes, Token, TokenId, TokenRefusal, Tokens};

@@ -103,12 +103,6 @@ impl TokenHash {
         &self.0
     }
 
-    /// What an index may find it by: the first eight bytes.
-    pub fn selector(&self) -> i64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        i64::from_be_bytes([a, b, c, d, e, f, g, h])
-    }
-
     pub(crate) fn is(&self, stored: &[u8]) -> bool {
         self.0.as_slice().ct_eq(stored).into()
     }

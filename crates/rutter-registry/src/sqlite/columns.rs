@@ -1,0 +1,94 @@
+//! Rutter's types to and from columns.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rutter_route::{AnyDestination, Wall};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::{Error, Result};
+
+/// A time as it is stored. One beyond the year 292 million is stored as that.
+pub(super) fn wall(at: Wall) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+/// A duration as it is stored.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A number that is not negative.
+pub(super) fn number(row: &SqliteRow, column: &str) -> Result<u64> {
+    let value: i64 = row.try_get(column)?;
+    u64::try_from(value).map_err(|_| unreadable("number", format!("{column} is {value}")))
+}
+
+pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Wall> {
+    number(row, column).map(Wall)
+}
+
+pub(super) fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<Wall>> {
+    let value: Option<i64> = row.try_get(column)?;
+    value.map(|_| time(row, column)).transpose()
+}
+
+pub(super) fn duration(row: &SqliteRow, column: &str) -> Result<Duration> {
+    number(row, column).map(Duration::from_millis)
+}
+
+pub(super) fn parsed<T>(row: &SqliteRow, column: &str) -> Result<T>
+where
+    T: FromStr<Err: Display>,
+{
+    parse(row.try_get(column)?, column)
+}
+
+pub(super) fn optional_parsed<T>(row: &SqliteRow, column: &str) -> Result<Option<T>>
+where
+    T: FromStr<Err: Display>,
+{
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(|text| parse(text, column)).transpose()
+}
+
+pub(super) fn optional_bytes(row: &SqliteRow, column: &str) -> Result<Option<[u8; 32]>> {
+    let bytes: Option<&[u8]> = row.try_get(column)?;
+    let array = bytes.map(<[u8; 32]>::try_from).transpose();
+    array.map_err(|_| unreadable("key", format!("{column} isn't 32 bytes")))
+}
+
+/// The kind and the text of a destination; both empty for a whole source.
+pub(super) fn destination(of: Option<&AnyDestination>) -> (&'static str, String) {
+    let Some(of) = of else { return ("", String::new()) };
+    let kind = match of {
+        AnyDestination::Prefix(_) => "prefix",
+        AnyDestination::Service(_) => "service",
+        AnyDestination::Cluster(_) => "cluster",
+    };
+    (kind, of.to_string())
+}
+
+pub(super) fn optional_destination(row: &SqliteRow) -> Result<Option<AnyDestination>> {
+    let text: &str = row.try_get("destination")?;
+    match row.try_get("kind")? {
+        "" => Ok(None),
+        "prefix" => parse(text, "destination").map(AnyDestination::Prefix).map(Some),
+        "service" => parse(text, "destination").map(AnyDestination::Service).map(Some),
+        "cluster" => parse(text, "destination").map(AnyDestination::Cluster).map(Some),
+        other => Err(unreadable("kind of destination", other)),
+    }
+}
+
+pub(super) fn unreadable(what: &'static str, why: impl Into<String>) -> Error {
+    Error::Unreadable { what, why: why.into() }
+}
+
+fn parse<T>(text: &str, column: &str) -> Result<T>
+where
+    T: FromStr<Err: Display>,
+{
+    text.parse().map_err(|e: T::Err| unreadable("value", format!("{column}: {e}")))
+}
