@@ -1,1 +1,10 @@
-//! rutter-api.
+//! Rutter over HTTP.
+#![forbid(unsafe_code)]
+
+mod clock;
+pub mod compat;
+mod limits;
+mod serve;
+
+pub use clock::Clock;
+pub use serve::{BindError, Limits, Listener, Peer};

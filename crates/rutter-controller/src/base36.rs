@@ -45,7 +45,9 @@ pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(1 + n_zeros + digits.len());
     text.push('k');
     text.extend(std::iter::repeat_n('0', n_zeros));
-    text.extend(digits.iter().rev().filter_map(|d| DIGITS.get(usize::from(*d))).map(|d| *d as char));
+    text.extend(
+        digits.iter().rev().filter_map(|d| DIGITS.get(usize::from(*d))).map(|d| *d as char),
+    );
     text
 }
 

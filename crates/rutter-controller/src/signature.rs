@@ -6,69 +6,44 @@
 //! (`verify_strict`): a non-canonical `S` and a public key of small order are refused, as
 //! libsodium refuses them, so that two nodes never disagree about one signature.
 
-use std::fmt;
-use std::str::FromStr;
-
 use ed25519_dalek::{PUBLIC_KEY_LENGTH, SIGNATURE_LENGTH, Signature, VerifyingKey};
+use rutter_registry::PublicKey;
 use rutter_route::ParseError;
 
 use crate::base36;
 
-/// A user's Ed25519 public key, in Mesh Router's text form: multibase base36.
+/// The key that a text in multibase base36 stands for.
 ///
-/// Any 32 bytes make one: whether they are a point of the curve and of full order is asked when a
+/// Any 32 bytes are taken: whether they are a point of the curve and of full order is asked when a
 /// signature is checked, as the original does, so a bad key is one that nothing verifies under.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PublicKey([u8; PUBLIC_KEY_LENGTH]);
-
-impl PublicKey {
-    /// From its 32 bytes.
-    pub const fn from_bytes(bytes: [u8; PUBLIC_KEY_LENGTH]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its 32 bytes.
-    pub const fn to_bytes(self) -> [u8; PUBLIC_KEY_LENGTH] {
-        self.0
-    }
-
-    /// Whether `signature`, in base36, is this key's over `message`. A text that is no signature
-    /// is as false as a wrong one: whoever sends it learns nothing from the difference.
-    #[must_use]
-    pub fn verifies(self, message: &[u8], signature: &str) -> bool {
-        let Ok(bytes) = base36::decode(signature, SIGNATURE_LENGTH) else {
-            return false;
-        };
-        let Ok(signature) = Signature::from_slice(&bytes) else {
-            return false;
-        };
-        match VerifyingKey::from_bytes(&self.0) {
-            Ok(key) => key.verify_strict(message, &signature).is_ok(),
-            Err(_) => false,
-        }
-    }
+///
+/// # Errors
+/// A text that is not base36, or not of 32 bytes.
+pub fn parse_key(text: &str) -> Result<PublicKey, ParseError> {
+    let error = |why: String| ParseError::new("public key", text, why);
+    let bytes = base36::decode(text, PUBLIC_KEY_LENGTH).map_err(|why| error(why.to_string()))?;
+    let expected = || error("32 bytes in multibase base36".into());
+    Ok(PublicKey(bytes.try_into().map_err(|_| expected())?))
 }
 
-impl FromStr for PublicKey {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let error = |why: &dyn fmt::Display| ParseError::new("public key", text, why);
-        let bytes = base36::decode(text, PUBLIC_KEY_LENGTH).map_err(|why| error(&why))?;
-        let bytes = bytes.try_into().map_err(|_| error(&"32 bytes in multibase base36"))?;
-        Ok(Self(bytes))
-    }
+/// The key in multibase base36.
+pub fn key_text(key: &PublicKey) -> String {
+    base36::encode(&key.0)
 }
 
-impl fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base36::encode(&self.0))
-    }
-}
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+/// Whether `signature`, in base36, is the key's over `message`. A text that is no signature is as
+/// false as a wrong one: whoever sends it learns nothing from the difference.
+#[must_use]
+pub fn verifies(key: &PublicKey, message: &[u8], signature: &str) -> bool {
+    let Ok(bytes) = base36::decode(signature, SIGNATURE_LENGTH) else {
+        return false;
+    };
+    let Ok(signature) = Signature::from_slice(&bytes) else {
+        return false;
+    };
+    match VerifyingKey::from_bytes(&key.0) {
+        Ok(key) => key.verify_strict(message, &signature).is_ok(),
+        Err(_) => false,
     }
 }
 

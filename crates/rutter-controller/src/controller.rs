@@ -1,0 +1,137 @@
+//! The controller: one handle, cloned by whoever asks.
+//!
+//! Every write goes the same way: under the user's lock, first to the registry and, once that
+//! has acknowledged, to the table and to the copy in memory. An answer that says "registered" is
+//! given after all of it. The steps run in a task of their own: a client that hangs up in the
+//! middle ends its wait, not the work, which would otherwise leave a lease in the registry that
+//! the table has never heard of.
+
+mod audit;
+mod domains;
+mod join;
+mod register;
+mod resolve;
+mod restore;
+mod tokens;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rutter_registry::Registry;
+use rutter_route::ServiceName;
+
+pub use domains::{Availability, DomainClaim};
+pub use join::{JoinRequest, Joined};
+pub use register::{Registered, RegisteredRoute, Registration};
+pub use resolve::{Resolved, ResolvedLease};
+pub use restore::Restored;
+pub use tokens::{MAX_JOIN_TTL, MadeToken, NewApiToken};
+
+use crate::address::AddressPolicy;
+use crate::directory::Directory;
+use crate::feed::Feed;
+use crate::locks::Locks;
+use crate::{Error, Result};
+
+/// What a controller is told at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The domain under which the names stand.
+    pub server_domain: ServiceName,
+    /// How long a source's claims stand unless it says them again. 600 s in Mesh Router.
+    pub lease: Duration,
+    /// How often a source is asked to say them again. 300 s in Mesh Router; the lease is at least
+    /// two of them.
+    pub renew: Duration,
+    /// How long after its last heartbeat a user is online. 120 s in Mesh Router.
+    pub online: Duration,
+    /// The most routes of one call.
+    pub max_routes: usize,
+    /// Where routes may lead.
+    pub addresses: AddressPolicy,
+}
+
+impl Config {
+    /// The field's defaults, under a domain.
+    pub fn new(server_domain: ServiceName) -> Self {
+        Self {
+            server_domain,
+            lease: Duration::from_secs(600),
+            renew: Duration::from_secs(300),
+            online: Duration::from_secs(120),
+            max_routes: 16,
+            addresses: AddressPolicy::default(),
+        }
+    }
+}
+
+/// The handle.
+#[derive(Clone)]
+pub struct Controller(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    registry: Arc<dyn Registry>,
+    feed: Arc<dyn Feed>,
+    directory: Directory,
+    locks: Locks,
+    restored: AtomicBool,
+}
+
+impl Controller {
+    /// A controller over a registry and the table it feeds. It knows nobody until
+    /// [`Controller::restore`] has run.
+    pub fn new(config: Config, registry: Arc<dyn Registry>, feed: Arc<dyn Feed>) -> Self {
+        Self(Arc::new(Inner {
+            config,
+            registry,
+            feed,
+            directory: Directory::default(),
+            locks: Locks::new(),
+            restored: AtomicBool::new(false),
+        }))
+    }
+
+    /// What it was told at its start.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The domain under which the names stand.
+    pub fn server_domain(&self) -> &ServiceName {
+        &self.0.config.server_domain
+    }
+
+    /// Whether what the registry holds has been restored: before that, an answer would call users
+    /// unknown who are not.
+    pub fn is_ready(&self) -> bool {
+        self.0.restored.load(Ordering::Acquire)
+    }
+
+    /// How many users there are, and how many leases.
+    pub fn counts(&self) -> (usize, usize) {
+        self.0.directory.counts()
+    }
+
+    /// Runs a write to its end, whether or not the one who asked goes on waiting.
+    async fn to_the_end<T, F>(&self, work: impl FnOnce(Self) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        match tokio::spawn(work(self.clone())).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is going down.
+            Err(_) => Err(Error::Closed),
+        }
+    }
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
