@@ -35,6 +35,7 @@ pub(crate) struct Http {
     client: reqwest::Client,
     base: BaseUrl,
     secrets: Vec<Secret>,
+    timeout: Duration,
 }
 
 /// One question.
@@ -67,12 +68,11 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
             .pool_max_idle_per_host(0)
             .user_agent(concat!("rutter-agent/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| AgentError::Tls(error.without_url().to_string()))?;
-        Ok(Self { client, base, secrets: Vec::new() })
+        Ok(Self { client, base, secrets: Vec::new(), timeout: REQUEST_TIMEOUT })
     }
 
     /// Whom this asks.
@@ -102,7 +102,7 @@ impl Http {
         if let Some((name, value)) = ask.query {
             url.query_pairs_mut().append_pair(name, value);
         }
-        let mut request = self.client.request(ask.method, url);
+        let mut request = self.client.request(ask.method, url).timeout(self.timeout);
         if let Some(bearer) = ask.bearer {
             request = request.bearer_auth(bearer.reveal());
         }
@@ -203,3 +203,6 @@ fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = value.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,8 @@
+//! What several modules' tests need: a real HTTP server, a STUN responder, a running agent.
 
+pub(crate) mod running;
+pub(crate) mod server;
+pub(crate) mod stun_responder;
+
+mod redaction;
+mod tls;

@@ -13,6 +13,9 @@ const ERROR_CODE: u16 = 0x0009;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 /// Attributes up to here are known from RFC 3489, and old servers still send some of them.
 const LAST_LEGACY: u16 = 0x000B;
+/// Of credentials, which an answer to a question without them may ask for: REALM, NONCE,
+/// MESSAGE-INTEGRITY-SHA256, PASSWORD-ALGORITHM, USERHASH (RFC 8489 18.3).
+const CREDENTIALS: [u16; 5] = [0x0014, 0x0015, 0x001C, 0x001D, 0x001E];
 /// From here on an attribute that isn't understood is passed over (RFC 8489 14).
 const FIRST_OPTIONAL: u16 = 0x8000;
 
@@ -72,7 +75,7 @@ impl Transaction {
                 XOR_MAPPED_ADDRESS => xored = xored.or(Some(self.address(value, true)?)),
                 MAPPED_ADDRESS => plain = plain.or(Some(self.address(value, false)?)),
                 ERROR_CODE => error = error.or(Some(error_code(value)?)),
-                other if other > LAST_LEGACY && other < FIRST_OPTIONAL => {
+                other if must_be_understood(other) => {
                     return Err("with an unknown attribute that must be understood");
                 }
                 _ => {}
@@ -128,6 +131,11 @@ fn take_attribute(bytes: &[u8]) -> Result<(u16, &[u8], &[u8]), &'static str> {
     let value = bytes.get(4..4 + length).ok_or(cut)?;
     let after = bytes.get(4 + length.next_multiple_of(4)..).ok_or(cut)?;
     Ok((kind, value, after))
+}
+
+/// Whether an attribute that isn't read here makes the answer unusable.
+fn must_be_understood(attribute: u16) -> bool {
+    attribute > LAST_LEGACY && attribute < FIRST_OPTIONAL && !CREDENTIALS.contains(&attribute)
 }
 
 /// Class and number of an error (RFC 8489 14.8).

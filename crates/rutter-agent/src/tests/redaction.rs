@@ -1,0 +1,118 @@
+//! No secret is shown: a canary stands in each, the server repeats all it gets, and whatever the
+//! agent writes is searched for it.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::running::Running;
+use super::server::{self, Recorded, Reply, TestServer};
+use crate::{AgentConfig, JoinConfig, MeshRouterConfig};
+
+/// All that was logged on this thread, from TRACE up, ours and the HTTP client's.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(log.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// Says back, as an error, all that it was told.
+fn echo(status: u16, asked: &Recorded) -> Reply {
+    let error = format!("Cannot {} for {:?}", asked.line, asked.bearer);
+    server::json(status, json!({ "error": error }))
+}
+
+fn assert_clean(what: &str, text: &str) {
+    assert!(!text.contains("CANARY"), "{what} shows a secret: {text}");
+}
+
+/// Runs until two attempts have failed, and searches all that was shown.
+async fn search(config: AgentConfig, log: Log) {
+    assert_clean("the configuration", &format!("{config:?}"));
+    let mut agent = Running::start(config);
+    let status = agent.until(|s| s.n_failures >= 2).await;
+    assert!(format!("{status:?}").contains("[redacted]"), "the echo was seen: {status:?}");
+    assert_clean("the status", &format!("{status:?}"));
+    agent.stop().await.unwrap();
+    let log = log.text();
+    assert!(log.contains("not registered"), "the log was seen: {log}");
+    assert_clean("the log", &log);
+}
+
+#[tokio::test]
+async fn providers_signature_is_not_shown() {
+    let (log, _guard) = Log::start();
+    let server = TestServer::start(|asked| match asked.line.ends_with("/version") {
+        true => server::json(200, json!({ "version": 2 })),
+        false => echo(500, asked),
+    })
+    .await;
+    // With a character that the path has encoded.
+    let provider = format!("{},alice,kCANARY\"CANARY", server.url()).parse().unwrap();
+    assert_clean("Display", &format!("{provider}", provider = &provider as &crate::Provider));
+    let mut config = AgentConfig::mesh_router(MeshRouterConfig::new(provider));
+    config.pacing.backoff_longest = Duration::from_millis(5);
+    search(config, log).await;
+}
+
+#[tokio::test]
+async fn tokens_are_not_shown() {
+    for join_works in [false, true] {
+        let (log, _guard) = Log::start();
+        let server = TestServer::start(move |asked| match asked.line.as_str() {
+            "POST /v1/join" if join_works => server::json(
+                200,
+                json!({
+                    "user_id": "u", "name": "alice", "domain": "alice.localhost",
+                    "agent_token": "rta_CANARY", "loopback": true,
+                }),
+            ),
+            _ => echo(500, asked),
+        })
+        .await;
+        let state = tempfile::tempdir().unwrap();
+        let mut config = AgentConfig::join(JoinConfig {
+            url: format!("{}#rtj_CANARY", server.url()).parse().unwrap(),
+            name: "alice".parse().unwrap(),
+            services: vec!["127.0.0.1:1".parse().unwrap()],
+            address: None,
+            state_dir: state.path().to_owned(),
+        });
+        config.pacing.backoff_longest = Duration::from_millis(5);
+        search(config, log).await;
+    }
+}
