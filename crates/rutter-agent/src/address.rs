@@ -40,9 +40,7 @@ impl Addresses {
             Ok(found) => found,
             Err(error) => self.instead(seen, error)?,
         };
-        if self.last.is_some_and(|last| last != found) {
-            tracing::info!(address = %found, "this host's public address has changed");
-        }
+        self.tell(found, seen);
         self.last = Some(found);
         Ok(Some(HostName::Address(found)))
     }
@@ -52,7 +50,24 @@ impl Addresses {
         let Some(address) = self.last.or(seen) else {
             return Err(error);
         };
-        tracing::warn!(%error, %address, "going on with the address known before");
+        if self.last == Some(address) {
+            tracing::debug!(%error, %address, "going on with the address known before");
+        } else {
+            tracing::warn!(%error, %address, "going on with the address that the controller saw");
+        }
         Ok(address)
+    }
+
+    fn tell(&self, found: IpAddr, seen: Option<IpAddr>) {
+        match (self.last, seen) {
+            (Some(last), _) if last != found => {
+                tracing::info!(address = %found, "this host's public address has changed");
+            }
+            (None, Some(seen)) if seen != found => tracing::info!(
+                "registering {found}, as the outside sees this host; the controller sees it at \
+                 {seen}: if the gateway is on that network too, give --address {seen}"
+            ),
+            _ => {}
+        }
     }
 }

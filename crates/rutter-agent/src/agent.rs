@@ -24,10 +24,10 @@ use crate::{
     AgentConfig, AgentError, Mode, Pacing, Phase, RegisteredRoute, Status, join, mesh_router,
 };
 
-/// How long an end may take: the attempt in flight gets half of it, withdrawing the rest.
+/// How long an end may take: an attempt in flight gets half of it, withdrawing what is left.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// One way of registering; see [`join`] and [`mesh_router`].
+/// One way of registering; see `join` and `mesh_router`.
 pub(crate) trait Registrar {
     /// Registers, or registers anew.
     async fn register(&mut self) -> Result<Registration, AgentError>;
@@ -116,49 +116,56 @@ pub(crate) async fn drive<R: Registrar>(
     shutdown: &CancellationToken,
     gives_up: bool,
 ) -> Result<(), AgentError> {
-    loop {
-        let Some(outcome) = attempt(registrar, shutdown).await else {
-            break;
-        };
-        let wait = match outcome {
-            Ok(registration) => succeeded(status, pacing, registration),
-            Err(error) if gives_up && !error.may_pass() && status.borrow().n_registrations == 0 => {
+    let ended_at = loop {
+        let wait = match attempt(registrar, shutdown).await {
+            Attempt::Ended(at) => break at,
+            Attempt::Done(Ok(registration)) => succeeded(status, pacing, registration),
+            Attempt::Done(Err(error)) if gives_up && is_final(&error, status) => {
                 status.send_modify(|s| s.last_error = Some(error.to_string()));
                 return Err(error);
             }
-            Err(error) => failed(status, pacing, &error),
+            Attempt::Done(Err(error)) => failed(status, pacing, &error),
         };
         tokio::select! {
-            () = shutdown.cancelled() => break,
+            () = shutdown.cancelled() => break Instant::now(),
             () = tokio::time::sleep(wait) => {}
         }
-    }
-    withdraw(registrar, status).await;
+    };
+    withdraw(registrar, status, ended_at + SHUTDOWN_GRACE).await;
     Ok(())
 }
 
-/// One attempt; `None` if the end came. An attempt in flight gets half the grace even then: a join
+/// Whether an error ends a run that may give up: nothing stood yet, and no retry can help.
+fn is_final(error: &AgentError, status: &watch::Sender<Status>) -> bool {
+    !error.may_pass() && status.borrow().n_registrations == 0
+}
+
+/// How an attempt went.
+enum Attempt {
+    Done(Result<Registration, AgentError>),
+    /// The end came, at this time.
+    Ended(Instant),
+}
+
+/// One attempt. If the end comes, an attempt in flight still gets half the grace: a join
 /// whose answer is lost has spent its token, and a registration given up half-way might be taken
 /// after the withdrawal.
-async fn attempt<R: Registrar>(
-    registrar: &mut R,
-    shutdown: &CancellationToken,
-) -> Option<Result<Registration, AgentError>> {
+async fn attempt<R: Registrar>(registrar: &mut R, shutdown: &CancellationToken) -> Attempt {
     if shutdown.is_cancelled() {
-        return None;
+        return Attempt::Ended(Instant::now());
     }
     let mut attempt = std::pin::pin!(registrar.register());
     tokio::select! {
-        outcome = &mut attempt => return Some(outcome),
+        outcome = &mut attempt => return Attempt::Done(outcome),
         () = shutdown.cancelled() => {}
     }
-    let until = Instant::now() + SHUTDOWN_GRACE / 2;
-    match timeout_at(until, attempt).await {
+    let ended_at = Instant::now();
+    match timeout_at(ended_at + SHUTDOWN_GRACE / 2, attempt).await {
         Ok(Ok(_)) => tracing::debug!("the last registration ended in time"),
         Ok(Err(error)) => tracing::debug!(%error, "the last registration failed"),
         Err(_) => tracing::debug!("the last registration was given up"),
     }
-    None
+    Attempt::Ended(ended_at)
 }
 
 fn succeeded(
@@ -197,9 +204,8 @@ fn failed(status: &watch::Sender<Status>, pacing: &Pacing, error: &AgentError) -
     wait
 }
 
-async fn withdraw<R: Registrar>(registrar: &mut R, status: &watch::Sender<Status>) {
+async fn withdraw<R: Registrar>(registrar: &mut R, status: &watch::Sender<Status>, until: Instant) {
     status.send_modify(|s| (s.phase, s.next) = (Phase::Withdrawing, None));
-    let until = Instant::now() + SHUTDOWN_GRACE / 2;
     match timeout_at(until, registrar.withdraw()).await {
         Ok(Ok(n_routes)) => {
             tracing::info!(n_routes, "withdrawn");

@@ -1,8 +1,8 @@
 //! What runs beside a workload: it registers the workload's routes, renews them, and withdraws
 //! them when it ends.
 //!
-//! Two ways of talking, one loop. [`mesh_router`] speaks to a Mesh Router backend (or to Rutter's
-//! compatible listener) with the environment of the original agent; [`join`] speaks `/v1` with a
+//! Two ways of talking, one loop. `mesh_router` speaks to a Mesh Router backend (or to Rutter's
+//! compatible listener) with the environment of the original agent; `join` speaks `/v1` with a
 //! join token. Both are a `Registrar` to the loop in `agent`, which alone knows of time: when to
 //! renew, how to back off, how long an end may take.
 //!
@@ -26,8 +26,8 @@ mod base_url;
 mod config;
 mod error;
 mod http;
-pub mod join;
-pub mod mesh_router;
+mod join;
+mod mesh_router;
 mod pacing;
 mod secret;
 mod service_spec;

@@ -124,7 +124,7 @@ async fn discover_over(
     match heard.as_slice() {
         [] => None,
         [address] => {
-            tracing::info!(%address, "only one STUN server answered, its answer is taken");
+            tracing::debug!(%address, "only one STUN server answered, its answer is taken");
             Some(Ok(*address))
         }
         _ => {

@@ -104,6 +104,7 @@ impl Joining {
     }
 
     fn accept(&self, answer: &Answer, joined: JoinAnswer) -> Result<Identity, AgentError> {
+        let seen = joined.seen();
         let token = joined.agent_token;
         let fit = |b: u8| b.is_ascii_graphic();
         if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(fit) {
@@ -115,7 +116,7 @@ impl Joining {
             domain: joined.domain,
             agent_token: Secret::new(token),
             loopback: joined.loopback,
-            seen: joined.address,
+            seen,
             spent: self.config.url.fingerprint(),
         })
     }

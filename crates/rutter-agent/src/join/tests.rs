@@ -24,11 +24,11 @@ fn well(asked: &Recorded) -> Reply {
 }
 
 fn joined(agent_token: &str, loopback: bool) -> Value {
-    let address = if loopback { "127.0.0.1" } else { "192.0.2.9" };
+    let address = if loopback { "as text" } else { "192.0.2.9:5000" };
     json!({
         "user_id": "u1", "name": "alice", "domain": "alice.localhost",
         "server_domain": "localhost", "agent_token": agent_token, "lease_s": 600,
-        "renew_s": 300, "address": address, "loopback": loopback,
+        "renew_s": 300, "address": address, "loopback": loopback, "more": "of a later version",
     })
 }
 

@@ -1,6 +1,6 @@
 //! `/v1` as JSON, the agent's part of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rutter_route::{Endpoint, HealthCheck, HostName, Priority};
 use serde::{Deserialize, Serialize};
@@ -20,12 +20,28 @@ pub(super) struct JoinAnswer {
     pub(super) name: String,
     pub(super) domain: String,
     pub(super) agent_token: String,
-    /// This host as the controller saw it.
+    /// This host as the controller saw it, with a port or without.
     #[serde(default)]
-    pub(super) address: Option<IpAddr>,
+    address: Option<String>,
     /// Whether the controller saw us over loopback.
     #[serde(default)]
     pub(super) loopback: bool,
+}
+
+impl JoinAnswer {
+    /// This host as the controller saw it. It only helps, so one that can't be read counts as
+    /// none: to fail would lose an identity whose token is spent.
+    pub(super) fn seen(&self) -> Option<IpAddr> {
+        let text = self.address.as_deref()?;
+        let with_port = || text.parse::<SocketAddr>().map(|a| a.ip());
+        match text.parse().or_else(|_| with_port()) {
+            Ok(address) => Some(address),
+            Err(_) => {
+                tracing::debug!("the controller names no address that it saw us at");
+                None
+            }
+        }
+    }
 }
 
 /// `PUT /v1/agent/routes`: all routes of one source.
