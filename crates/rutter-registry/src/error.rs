@@ -138,6 +138,15 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// Operator: the CA's time is over.
+    #[error(
+        "the CA in {path} has ended, or the clock is wrong: set the clock, or remove the file for \
+         a new CA (every agent must then join again)"
+    )]
+    CaEnded {
+        /// The CA's file.
+        path: PathBuf,
+    },
     /// Operator: the system refused a file operation.
     #[error("can't {doing} {path}: {source}")]
     Io {
@@ -193,6 +202,7 @@ impl Error {
             | Self::NoPermission { .. }
             | Self::Exposed { .. }
             | Self::Damaged { .. }
+            | Self::CaEnded { .. }
             | Self::Io { .. } => Fault::Operator,
             Self::Unavailable { .. }
             | Self::Unreadable { .. }

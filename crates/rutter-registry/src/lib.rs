@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod ca;
 mod data_dir;
 mod decision;
 mod error;
@@ -29,6 +30,10 @@ mod text_type;
 mod token;
 
 pub use audit::{AUDIT_EVENTS_KEPT, Audit, AuditEvent, AuditNumber};
+pub use ca::{
+    CA_LIFETIME, CLOCK_SKEW, CertificateAuthority, LISTENER_LIFETIME, Leaf, ListenerName,
+    MAX_NAMES, OWNER_LIFETIME, Pin, ServerCertificate,
+};
 pub use data_dir::{DataDir, read_private};
 pub use decision::{
     Aspect, DecisionNumber, DecisionRecord, Decisions, Incumbent, Incumbents,
