@@ -7,9 +7,13 @@ use crate::Unreachable;
 
 /// What an attempt does.
 enum Step {
-    Succeed { renew: u64 },
+    Succeed {
+        renew: u64,
+    },
     Fail(AgentError),
     Hang,
+    /// Succeeds after the end came.
+    Slow,
 }
 
 struct Script {
@@ -17,6 +21,7 @@ struct Script {
     attempts: Vec<Instant>,
     n_withdrawn: u32,
     withdrawal_hangs: bool,
+    slow_one_ended: bool,
     /// Ended after the last step.
     end: CancellationToken,
 }
@@ -28,6 +33,7 @@ impl Script {
             attempts: Vec::new(),
             n_withdrawn: 0,
             withdrawal_hangs: false,
+            slow_one_ended: false,
             end: CancellationToken::new(),
         }
     }
@@ -58,6 +64,11 @@ impl Registrar for Script {
                 Ok(Registration { routes: Vec::new(), renew: Duration::from_secs(renew) })
             }
             Some(Step::Fail(error)) => Err(error),
+            Some(Step::Slow) => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                self.slow_one_ended = true;
+                Ok(Registration { routes: Vec::new(), renew: Duration::from_secs(300) })
+            }
             Some(Step::Hang) | None => std::future::pending().await,
         }
     }
@@ -153,6 +164,14 @@ async fn an_end_is_bounded_whatever_hangs() {
     assert!(took <= SHUTDOWN_GRACE + Duration::from_millis(10), "{took:?}");
     assert_eq!(script.n_withdrawn, 1, "a registration given up may still have been taken");
     assert_eq!(status.phase, Phase::Withdrawing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_in_flight_may_end_before_the_withdrawal() {
+    let mut script = Script::new([Step::Slow]);
+    script.run(true).await.0.unwrap();
+    assert!(script.slow_one_ended, "a join given up would have spent its token for nothing");
+    assert_eq!(script.n_withdrawn, 1);
 }
 
 #[tokio::test(start_paused = true)]

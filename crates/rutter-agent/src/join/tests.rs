@@ -314,6 +314,34 @@ async fn a_state_directory_that_cannot_be_written_spends_no_token() {
     assert!(server.rest().is_empty());
 }
 
+#[tokio::test]
+async fn an_identity_that_cannot_be_stored_is_used_and_stored_later() {
+    let state = state();
+    let directory = state.path().join("state");
+    let (lost, n_puts) = (directory.clone(), AtomicUsize::new(0));
+    let mut server = TestServer::start(move |asked| match asked.line.as_str() {
+        "POST /v1/join" => {
+            std::fs::remove_dir(&lost).unwrap();
+            well(asked)
+        }
+        "PUT /v1/agent/routes" => {
+            if n_puts.fetch_add(1, Ordering::Relaxed) == 0 {
+                assert!(!lost.exists());
+                std::fs::create_dir(&lost).unwrap();
+            }
+            server::json(200, registered(asked, 1))
+        }
+        _ => well(asked),
+    })
+    .await;
+    let mut agent = Running::start(config(&server.url(), "rtj_a", &directory, &[WEB]));
+    agent.until(|s| s.n_registrations == 2).await;
+    assert!(directory.join("agent-alice.json").exists());
+    agent.stop().await.unwrap();
+    assert_eq!(server.next().await.line, "POST /v1/join");
+    assert!(server.rest().iter().all(|line| !line.starts_with("POST")));
+}
+
 #[test]
 fn join_urls_are_parsed() {
     let pin = "ab".repeat(32);

@@ -50,9 +50,10 @@ impl Log {
     }
 }
 
-/// Says back, as an error, all that it was told.
+/// Says back, as an error, all that it was told, as it came and with the path decoded.
 fn echo(status: u16, asked: &Recorded) -> Reply {
-    let error = format!("Cannot {} for {:?}", asked.line, asked.bearer);
+    let decoded = asked.line.replace("%22", "\"");
+    let error = format!("Cannot {}, {decoded}, for {:?}", asked.line, asked.bearer);
     server::json(status, json!({ "error": error }))
 }
 
