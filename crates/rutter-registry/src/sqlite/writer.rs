@@ -83,6 +83,12 @@ impl Writer {
         }
     }
 
+    /// How many jobs wait in the channel.
+    #[cfg(test)]
+    pub(super) fn n_waiting(&self) -> usize {
+        self.sender().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
+    }
+
     fn sender(&self) -> Result<mpsc::Sender<Box<dyn Job>>> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.clone().ok_or(Error::Closed)
