@@ -114,9 +114,12 @@ async fn errors_and_useless_addresses_are_reasons() {
 async fn no_more_than_eight_servers_are_asked() {
     let honest = Responder::honest("203.0.113.5").await;
     let mut config = config(&[&honest]);
-    let silent: StunServer = Responder::silent().await.address.to_string().parse().unwrap();
-    config.timeout = Duration::from_millis(20);
-    config.servers.splice(0..0, std::iter::repeat_n(silent, MAX_SERVERS));
+    let refusing = Responder::start(|request, _| {
+        vec![message(request, 0x0111, &[(0x0009, vec![0, 0, 5, 0])])]
+    })
+    .await;
+    let refusing: StunServer = refusing.address.to_string().parse().unwrap();
+    config.servers.splice(0..0, std::iter::repeat_n(refusing, MAX_SERVERS));
     assert!(discover(&config).await.is_err());
     config.servers.remove(0);
     assert!(discover(&config).await.is_ok());

@@ -49,12 +49,12 @@ impl Drop for Responder {
     }
 }
 
-/// A configuration of these servers, with short waits.
+/// A configuration of these servers, with waits that a busy machine keeps.
 pub(crate) fn config(responders: &[&Responder]) -> StunConfig {
     let server = |r: &&Responder| r.address.to_string().parse::<StunServer>().unwrap();
     StunConfig {
         servers: responders.iter().map(server).collect(),
-        timeout: Duration::from_millis(400),
+        timeout: Duration::from_millis(1500),
         resend: Duration::from_millis(50),
     }
 }
