@@ -135,3 +135,6 @@ impl Controller {
         identity.last_seen.is_some_and(|seen| now.wall.0.saturating_sub(seen.0) <= online)
     }
 }
+
+#[cfg(test)]
+mod tests;

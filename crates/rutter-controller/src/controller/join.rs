@@ -76,3 +76,6 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     })?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

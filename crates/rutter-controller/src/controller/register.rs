@@ -224,3 +224,6 @@ pub(super) fn restored(now: Now, stored: &StoredLease) -> Result<Lease> {
         claims: stored.routes.decode()?,
     })
 }
+
+#[cfg(test)]
+mod tests;

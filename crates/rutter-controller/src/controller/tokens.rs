@@ -127,3 +127,6 @@ impl Controller {
         Ok(token)
     }
 }
+
+#[cfg(test)]
+mod tests;
