@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::RouteKey;
-use crate::{Attributes, Event, EventNumber, NextHop, Standing, TableName, ViewName, Wall};
+use crate::{Attributes, Event, NextHop, Standing, TableName, ViewName, Wall};
 
 /// One of the criteria by which candidates are ranked, first decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -172,7 +172,7 @@ pub struct SinkExplanation {
     /// Which sink.
     pub sink: String,
     /// The number of what it was told last; `None` if nothing.
-    pub told: Option<EventNumber>,
+    pub told: Option<u64>,
     /// Whether it must still be told something.
     pub behind: bool,
     /// Why it refused what it was told, if it did.

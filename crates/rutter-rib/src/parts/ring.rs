@@ -1,0 +1,190 @@
+//! The ring of numbered events, with a quota a destination.
+//!
+//! Events stand in the order of their numbers. Each names the one before it of the same
+//! destination, found through a table of heads by hash. Beyond the quota a destination's oldest
+//! event makes room for its newest: a flapper evicts itself, not others. Beyond the capacity the
+//! oldest of all goes; links to what is gone simply end.
+//!
+//! The heads are lossy: two destinations whose hashes collide share one, so a chain may lead
+//! through another's events (each is checked) and a quota may be a little generous. An exact map
+//! would cost as much as the rest of an event, at every withdrawal of a full table.
+
+use std::collections::VecDeque;
+
+use rutter_route::{Cause, Criterion, EventNumber, Left, Standing, Wall};
+
+/// A route's key in the ring's interner; 0 is none.
+pub(crate) type KeyId = u32;
+
+/// What happened, in few bytes; the fat form is [`rutter_route::What`].
+#[derive(Debug, Clone)]
+pub(crate) enum Story {
+    Changed(KeyId),
+    Left(KeyId, Left),
+    Standing {
+        route: KeyId,
+        from: Standing,
+        to: Standing,
+        why: Option<Box<str>>,
+    },
+    Moved {
+        from: KeyId,
+        to: KeyId,
+        decided_by: Option<Criterion>,
+        view: u16,
+    },
+    /// What concerns many destinations, or is rare: kept whole.
+    Whole(Box<rutter_route::What>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Slot<D> {
+    pub(crate) number: u64,
+    pub(crate) at: Wall,
+    pub(crate) destination: Option<D>,
+    /// `None` once the destination's quota took it.
+    pub(crate) story: Option<Story>,
+    pub(crate) cause: Option<Cause>,
+    /// The number of the one before of this destination; 0 for none.
+    pub(crate) before: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ring<D> {
+    slots: VecDeque<Slot<D>>,
+    /// Slots that still tell something.
+    n_live: usize,
+    capacity: usize,
+    quota: usize,
+    last: u64,
+    /// The greatest number that capacity (not a quota) took.
+    lost_through: u64,
+    /// The newest event by hash of its destination; 0 for none.
+    heads: Vec<u64>,
+    /// Stories that left, for the owner to release what they held.
+    dropped: Vec<Story>,
+}
+
+impl<D: Eq> Ring<D> {
+    pub(crate) fn new(capacity: usize, quota: usize) -> Self {
+        Self {
+            slots: VecDeque::new(),
+            n_live: 0,
+            capacity: capacity.max(1),
+            quota: quota.max(1),
+            last: 0,
+            lost_through: 0,
+            heads: vec![0; heads_for(capacity)],
+            dropped: Vec::new(),
+        }
+    }
+
+    /// Changes the bounds; they hold from the next event on.
+    pub(crate) fn set_bounds(&mut self, capacity: usize, quota: usize) {
+        self.capacity = capacity.max(1);
+        self.quota = quota.max(1);
+        if self.heads.len() != heads_for(capacity) {
+            self.heads = vec![0; heads_for(capacity)];
+        }
+    }
+
+    /// The number of the newest event.
+    pub(crate) fn last(&self) -> EventNumber {
+        EventNumber(self.last)
+    }
+
+    /// Adds an event, about a destination of that hash or about many, and returns its number.
+    pub(crate) fn push(
+        &mut self,
+        at: Wall,
+        destination: Option<(D, u64)>,
+        story: Story,
+        cause: Option<Cause>,
+    ) -> u64 {
+        self.last += 1;
+        let number = self.last;
+        let mut before = 0;
+        let destination = destination.map(|(key, hash)| {
+            let bucket = hash as usize & (self.heads.len() - 1);
+            before = self.heads.get(bucket).copied().unwrap_or(0);
+            self.keep_quota(&key, before);
+            if let Some(head) = self.heads.get_mut(bucket) {
+                *head = number;
+            }
+            key
+        });
+        self.slots.push_back(Slot { number, at, destination, story: Some(story), cause, before });
+        self.n_live += 1;
+        while self.n_live > self.capacity || self.slots.len() > 2 * self.capacity {
+            self.drop_oldest();
+        }
+        number
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(slot) = self.slots.pop_front()
+            && let Some(story) = slot.story
+        {
+            self.n_live -= 1;
+            self.lost_through = slot.number;
+            self.dropped.push(story);
+        }
+    }
+
+    /// Follows the chain from `newest`; where the key fills its quota, its oldest event goes.
+    fn keep_quota(&mut self, key: &D, newest: u64) {
+        let mut number = newest;
+        let (mut n, mut oldest) = (0, 0);
+        for _ in 0..2 * self.quota {
+            let Some(slot) = self.position(number).and_then(|at| self.slots.get(at)) else { break };
+            if slot.story.is_some() && slot.destination.as_ref() == Some(key) {
+                n += 1;
+                oldest = number;
+            }
+            number = slot.before;
+        }
+        if n < self.quota {
+            return;
+        }
+        if let Some(at) = self.position(oldest)
+            && let Some(story) = self.slots.get_mut(at).and_then(|s| s.story.take())
+        {
+            self.n_live -= 1;
+            self.dropped.push(story);
+        }
+    }
+
+    /// Slots are numbered without gaps: a quota empties a slot, it doesn't take it out.
+    fn position(&self, number: u64) -> Option<usize> {
+        let first = self.slots.front()?.number;
+        usize::try_from(number.checked_sub(first)?).ok()
+    }
+
+    /// The event of a number, if it is still here.
+    pub(crate) fn slot(&self, number: u64) -> Option<&Slot<D>> {
+        self.slots.get(self.position(number)?).filter(|s| s.story.is_some())
+    }
+
+    /// Every event, oldest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Slot<D>> {
+        self.slots.iter().filter(|s| s.story.is_some())
+    }
+
+    /// What came after a number, oldest first; `None` if some of it is lost.
+    pub(crate) fn after(&self, number: u64) -> Option<impl Iterator<Item = &Slot<D>>> {
+        if number < self.lost_through || number > self.last {
+            return None;
+        }
+        let from = self.slots.partition_point(|s| s.number <= number);
+        Some(self.slots.range(from..).filter(|s| s.story.is_some()))
+    }
+
+    /// One story that left, for releasing what it held.
+    pub(crate) fn pop_dropped(&mut self) -> Option<Story> {
+        self.dropped.pop()
+    }
+}
+
+fn heads_for(capacity: usize) -> usize {
+    (4 * capacity.max(1)).next_power_of_two()
+}

@@ -1,0 +1,333 @@
+//! What a source says: advertise, withdraw, renew.
+
+use rutter_route::{Advertisement, Destination, Left, Now, PathId, Refused, Session, Verdict};
+
+use crate::parts::wheel::{NEVER, Tick};
+use crate::policy::Flapped;
+
+use super::candidate::{Candidate, Dest, Extra, Flags, NONE, Place};
+use super::sources::{Group, Look, ticks};
+use super::{SetInfo, Table};
+
+impl<D: Destination> Table<D> {
+    /// A source claims a route, or changes or renews one.
+    ///
+    /// An advertisement equal to what stands renews its lease, makes it part of the refresh, and
+    /// is no change. A refused one changes nothing, except a loop, which withdraws what stood.
+    pub fn advertise(&mut self, now: Now, s: &Session, route: Advertisement<D>) -> Verdict {
+        let source = match self.sources.speaking(s) {
+            Ok(source) => source,
+            Err(current) => return Verdict::Refused(Refused::OldSession { current }),
+        };
+        let path = self.path_id(&route.path);
+        let hash = self.index.hash(&route.destination);
+        let id = self.index.find(hash, |id| self.dests[*id].key == route.destination);
+        let place = match (id, path) {
+            (Some(id), Some(path)) => self.place_of(id, source, path),
+            _ => None,
+        };
+        if self.is_loop(&route) {
+            if let (Some(id), Some(place)) = (id, place) {
+                self.leave(now, id, place, Left::Loop);
+            }
+            return Verdict::Refused(Refused::Loop);
+        }
+        if let (Some(id), Some(place)) = (id, place) {
+            if self.candidate(place).is_gone()
+                && let Err(refused) = self.has_room(source, Some(id))
+            {
+                return Verdict::Refused(refused);
+            }
+            self.advertise_again(now, id, place, route);
+            return Verdict::Stands(self.standing_at(id, place));
+        }
+        if let Err(refused) = self.has_room(source, id) {
+            return Verdict::Refused(refused);
+        }
+        self.advertise_new(now, source, id.unwrap_or(NONE), hash, route)
+    }
+
+    /// The id of a path id that is in use.
+    #[inline]
+    pub(super) fn path_id(&self, path: &PathId) -> Option<u32> {
+        if path.is_empty() { Some(0) } else { self.paths.find(path) }
+    }
+
+    fn is_loop(&self, route: &Advertisement<D>) -> bool {
+        let list = &route.attributes.path_list;
+        list.iter().any(|s| s.cluster == self.cluster && s.table == self.name)
+    }
+
+    fn has_room(&self, source: u32, id: Option<u32>) -> Result<(), Refused> {
+        let bounds = &self.policy.bounds;
+        if self.sources[source].n_live as usize >= bounds.per_source {
+            return Err(Refused::SourceBound(bounds.per_source));
+        }
+        if self.sources.owner_routes(source) >= bounds.per_owner {
+            return Err(Refused::OwnerBound(bounds.per_owner));
+        }
+        if let Some(id) = id
+            && self.dests[id].n as usize >= bounds.paths
+        {
+            let mine = |p: &Place| {
+                let candidate = self.candidate(*p);
+                candidate.source == source && !candidate.is_gone()
+            };
+            if self.places(id).filter(mine).count() >= bounds.paths {
+                return Err(Refused::SourceBound(bounds.paths));
+            }
+        }
+        Ok(())
+    }
+
+    fn advertise_new(
+        &mut self,
+        now: Now,
+        source: u32,
+        id: u32,
+        hash: u64,
+        route: Advertisement<D>,
+    ) -> Verdict {
+        let tick = self.tick(now);
+        let lease = route.lease.map_or(NEVER, |lease| tick.saturating_add(ticks(lease)));
+        let path = if route.path.is_empty() { 0 } else { self.paths.intern(route.path, |_| ()) };
+        if path == 0 {
+            self.paths.retain(0);
+        }
+        let received = self.intern_set(route.attributes);
+        self.sets.retain(received);
+        let mut flags = Flags::NEW;
+        flags.set(Flags::OWN_LEASE, route.lease.is_some());
+        flags.set_carried(Flags::carried(route.standing));
+        let candidate = Candidate {
+            source,
+            path,
+            received,
+            effective: received,
+            lease,
+            since: tick,
+            refresh: self.sources[source].refresh,
+            flags,
+            standing: rutter_route::Standing::Eligible,
+            left: Left::Withdrawn,
+        };
+        let (id, place) = match id {
+            NONE => self.add_destination(hash, route.destination, candidate),
+            id => (id, self.add_candidate(id, candidate)),
+        };
+        self.n_candidates += 1;
+        self.sources[source].n_held += 1;
+        self.sources.count_route(source, true);
+        self.leases.add(lease, id);
+        self.join_group(id, place);
+        self.evaluate(now, id, place);
+        self.hold_if_flapping(now, id, place);
+        self.marks.set(id);
+        match self.make_room(now, id, place) {
+            Some(refused) => Verdict::Refused(refused),
+            None => Verdict::Stands(self.standing_at(id, place)),
+        }
+    }
+
+    fn add_destination(&mut self, hash: u64, key: D, candidate: Candidate) -> (u32, Place) {
+        if let Some(prefix) = key.as_prefix() {
+            let family = usize::from(prefix.is_v4());
+            self.lengths[family][usize::from(prefix.mapped_length())] += 1;
+        }
+        let id = self.dests.insert(Dest { key, first: candidate, next: NONE, n: 1 });
+        let Self { index, dests, .. } = self;
+        index.insert(hash, id, |hasher, other| hasher.hash(&dests[other].key));
+        (id, Place::First(id))
+    }
+
+    /// Adds behind the last, so that the order of the last ranking stays.
+    fn add_candidate(&mut self, id: u32, candidate: Candidate) -> Place {
+        let new = self.extras.insert(Extra { candidate, next: NONE });
+        let mut last = self.dests[id].next;
+        if last == NONE {
+            self.dests[id].next = new;
+        } else {
+            while self.extras[last].next != NONE {
+                last = self.extras[last].next;
+            }
+            self.extras[last].next = new;
+        }
+        self.dests[id].n += 1;
+        Place::Extra(new)
+    }
+
+    fn advertise_again(&mut self, now: Now, id: u32, place: Place, route: Advertisement<D>) {
+        let tick = self.tick(now);
+        let before = *self.candidate(place);
+        let source = before.source;
+        let lease = route.lease.map_or(NEVER, |lease| tick.saturating_add(ticks(lease)));
+        if lease < before.lease {
+            self.leases.add(lease, id);
+        }
+        let received = self.intern_set(route.attributes);
+        let carried = Flags::carried(route.standing);
+        let refresh = self.sources[source].refresh;
+        let candidate = self.candidate_mut(place);
+        candidate.lease = lease;
+        candidate.refresh = refresh;
+        candidate.flags.set(Flags::OWN_LEASE, route.lease.is_some());
+        candidate.flags.set_carried(carried);
+        let returns = before.is_gone();
+        let same = received == before.received;
+        if same {
+            self.sets.release(received);
+        } else {
+            self.replace_set(now, id, place, received);
+        }
+        if returns {
+            let candidate = self.candidate_mut(place);
+            candidate.flags.set(Flags::GONE, false);
+            candidate.flags.set(Flags::CHANGED, true);
+            candidate.since = tick;
+            self.sources.count_route(source, true);
+            self.join_group(id, place);
+        }
+        if returns || !same {
+            self.evaluate(now, id, place);
+            self.hold_if_flapping(now, id, place);
+        }
+        // Stale until now, in a refresh or as the session's before, or impaired where it came from.
+        let revived = before.refresh != refresh || before.flags.only_carried() != carried;
+        if returns || !same || revived {
+            self.marks.set(id);
+        }
+    }
+
+    fn replace_set(&mut self, now: Now, id: u32, place: Place, received: u32) {
+        let before = *self.candidate(place);
+        let moved = self.sets.extra(received).hop != self.sets.extra(before.received).hop;
+        let leaves = moved && !before.is_gone();
+        if leaves {
+            self.leave_group(&before);
+        }
+        let candidate = self.candidate_mut(place);
+        candidate.received = received;
+        candidate.flags.set(Flags::CHANGED, true);
+        self.release_set(before.received);
+        if leaves {
+            self.join_group(id, place);
+        }
+        self.note_flap(now, id, place, Flapped::Changed);
+    }
+
+    /// A source takes a route back. Says whether there was one.
+    pub fn withdraw(&mut self, now: Now, s: &Session, destination: &D, path: &PathId) -> bool {
+        let Ok(source) = self.sources.speaking(s) else { return false };
+        let Some((id, place)) = self.locate(source, destination, path) else { return false };
+        if self.candidate(place).is_gone() {
+            return false;
+        }
+        self.leave(now, id, place, Left::Withdrawn);
+        true
+    }
+
+    /// A route in the table, whether or not it left since the last commit.
+    pub(super) fn locate(&self, source: u32, d: &D, path: &PathId) -> Option<(u32, Place)> {
+        let id = self.find(d)?;
+        let place = self.place_of(id, source, self.path_id(path)?)?;
+        Some((id, place))
+    }
+
+    /// A heartbeat: the source's lease is renewed, and with it all its routes that have none of
+    /// their own. Says whether the session is the one that counts.
+    pub fn renew(&mut self, now: Now, s: &Session) -> bool {
+        let tick = self.tick(now);
+        let Ok(ix) = self.sources.speaking(s) else { return false };
+        let source = &mut self.sources[ix];
+        source.deadline = source.renewed(tick);
+        true
+    }
+
+    /// A route leaves: it is counted out at once and goes with the next commit, which tells.
+    pub(super) fn leave(&mut self, now: Now, id: u32, place: Place, left: Left) {
+        let candidate = self.candidate_mut(place);
+        if candidate.is_gone() {
+            return;
+        }
+        candidate.flags.set(Flags::GONE, true);
+        candidate.left = left;
+        let gone = *candidate;
+        self.sources.count_route(gone.source, false);
+        self.leave_group(&gone);
+        self.marks.set(id);
+        if matches!(left, Left::Withdrawn | Left::Swept) {
+            self.note_flap(now, id, place, Flapped::Withdrawn);
+            self.clear_approval(&gone, id);
+        }
+    }
+
+    pub(super) fn intern_set(&mut self, attributes: rutter_route::Attributes) -> u32 {
+        let hops = &mut self.hops;
+        let resolve = &self.policy.resolve;
+        self.sets.intern(attributes, |set| SetInfo {
+            hop: hops.retain(
+                &set.next_hop,
+                resolve.contains(&crate::policy::HopKind::of(&set.next_hop)),
+            ),
+            digest: super::read::digest(set),
+        })
+    }
+
+    pub(super) fn release_set(&mut self, set: u32) {
+        let hop = self.sets.extra(set).hop;
+        if self.sets.release(set) {
+            self.hops.release(hop);
+        }
+    }
+
+    fn join_group(&mut self, id: u32, place: Place) {
+        let candidate = *self.candidate(place);
+        let hop = self.sets.extra(candidate.received).hop;
+        let at = match self.group_of.get(&(candidate.source, hop)) {
+            Some(at) => *at,
+            None => self.add_group(candidate.source, hop),
+        };
+        let group = &mut self.groups[at];
+        group.members.push(id);
+        group.n_live += 1;
+        let parity = group.parity;
+        self.candidate_mut(place).flags.set(Flags::PARITY, parity);
+    }
+
+    fn add_group(&mut self, source: u32, hop: u32) -> u32 {
+        let at = self.groups.insert(Group {
+            source,
+            hop,
+            members: Default::default(),
+            rest: Default::default(),
+            n_live: 0,
+            parity: false,
+        });
+        self.group_of.insert((source, hop), at);
+        self.sources[source].groups.push(at);
+        self.hops[hop].groups.push(at);
+        at
+    }
+
+    /// A route leaves its group; where most ids are stale, a walk is asked to compact it.
+    fn leave_group(&mut self, candidate: &Candidate) {
+        let hop = self.sets.extra(candidate.received).hop;
+        let Some(at) = self.group_of.get(&(candidate.source, hop)) else { return };
+        let group = &mut self.groups[*at];
+        group.n_live -= 1;
+        if group.members.len() > 2 * group.n_live as usize + 32 {
+            self.walk_source(candidate.source, Look::default());
+        }
+    }
+
+    pub(super) fn find(&self, destination: &D) -> Option<u32> {
+        let hash = self.index.hash(destination);
+        self.index.find(hash, |id| self.dests[*id].key == *destination)
+    }
+
+    /// The tick at which the first of a destination's own leases ends.
+    pub(super) fn first_lease(&self, id: u32) -> Tick {
+        let leases = self.places(id).map(|p| self.candidate(p)).filter(|c| !c.is_gone());
+        leases.filter_map(Candidate::own_lease).min().unwrap_or(NEVER)
+    }
+}

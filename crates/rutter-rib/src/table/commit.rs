@@ -1,0 +1,517 @@
+//! Commit: each marked destination is ranked once, and what changed is said.
+
+use rutter_route::{Cause, Criterion, Destination, EventNumber, Now, RouteKey, Standing, What};
+
+use crate::parts::ring::{KeyId, Story};
+
+use super::candidate::{Candidate, Flags, NONE};
+use super::rank::Ranked;
+use super::views::{Incumbent, ViewId};
+use super::{Progress, Table};
+
+/// A destination whose ranked list, or what is told of its members, changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change<D> {
+    /// Which.
+    pub destination: D,
+    /// As seen by whom.
+    pub view: ViewId,
+    /// The newest event at that time, which tells of it or of what led to it.
+    pub event: EventNumber,
+}
+
+/// A destination that has room again for claims it had to let go: their sources are asked to send
+/// them again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asks<D> {
+    /// Which destination.
+    pub destination: D,
+    /// Whose claims.
+    pub routes: Vec<RouteKey>,
+}
+
+/// What a commit said. Reused from commit to commit: [`Changes::clear`] keeps the room.
+#[derive(Debug)]
+pub struct Changes<D> {
+    /// What changed, in the order of the commit.
+    pub changes: Vec<Change<D>>,
+    /// Whom to ask again.
+    pub ask: Vec<Asks<D>>,
+}
+
+impl<D> Default for Changes<D> {
+    fn default() -> Self {
+        Self { changes: Vec::new(), ask: Vec::new() }
+    }
+}
+
+impl<D> Changes<D> {
+    /// Empties it. Room over 64 Ki entries is given back.
+    pub fn clear(&mut self) {
+        self.changes.clear();
+        self.changes.shrink_to(1 << 16);
+        self.ask.clear();
+    }
+
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.ask.is_empty()
+    }
+}
+
+impl<D: Destination> Table<D> {
+    /// Ranks up to `budget` marked destinations and appends to `out` what changed.
+    pub fn commit(&mut self, now: Now, budget: usize, out: &mut Changes<D>) -> Progress {
+        for _ in 0..budget {
+            let next = match self.marks.take_from(self.commit_at) {
+                Some(id) => Some(id),
+                None => self.marks.take_from(0),
+            };
+            let Some(id) = next else { break };
+            self.commit_at = id;
+            self.commit_one(now, id, out);
+        }
+        if self.marks.is_empty() { Progress::Done } else { Progress::More }
+    }
+
+    fn commit_one(&mut self, now: Now, id: u32, out: &mut Changes<D>) {
+        if self.dests[id].n == 0 {
+            return;
+        }
+        if self.reload.is_some_and(|at| id >= at) {
+            // A reload hasn't come by yet: it is re-evaluated whole before it is ranked.
+            self.reimport_destination(now, id, None);
+        }
+        self.seat_awaited(id);
+        let plain = self.views.len() == 1 && self.views.first().is_some_and(|v| !v.keeps);
+        if self.dests[id].n == 1 && plain {
+            self.commit_sole(now, id, out);
+        } else {
+            self.commit_ranked(now, id, out);
+        }
+    }
+
+    /// The common case: one candidate, and nobody keeps incumbents. There is nothing to compare.
+    fn commit_sole(&mut self, now: Now, id: u32, out: &mut Changes<D>) {
+        let candidate = self.dests[id].first;
+        let was = candidate.flags.has(Flags::SHOWN);
+        if candidate.is_gone() {
+            self.commit_end(now, id, candidate, out);
+            return;
+        }
+        let standing = self.standing(&candidate);
+        let is = !standing.is_barred();
+        let new = candidate.flags.has(Flags::NEW);
+        let told = new || candidate.flags.has(Flags::CHANGED) || standing != candidate.standing;
+        let first = &mut self.dests[id].first;
+        first.standing = standing;
+        first.flags.set(Flags::SHOWN, is);
+        first.flags.set(Flags::NEW, false);
+        first.flags.set(Flags::CHANGED, false);
+        if !new && was != is {
+            let ranked = Ranked { candidate, standing, nominee: false, incumbent: false };
+            let cause = self.cause(was.then_some(&ranked), is.then_some(&ranked));
+            if !concerns_many(&cause) {
+                let key = self.told_key(&candidate);
+                let (from, to) = if was { (key, 0) } else { (0, key) };
+                let story = Story::Moved { from, to, decided_by: None, view: 0 };
+                self.record(now, id, story, Some(cause));
+            }
+        } else if !new && is && candidate.flags.has(Flags::CHANGED) {
+            let key = self.told_key(&candidate);
+            self.record(now, id, Story::Changed(key), Some(Cause::Advertised));
+        }
+        if told && (was || is) {
+            self.say(id, ViewId::DEFAULT, out);
+        }
+    }
+
+    /// The only candidate left: so does the destination.
+    fn commit_end(&mut self, now: Now, id: u32, candidate: Candidate, out: &mut Changes<D>) {
+        let was = candidate.flags.has(Flags::SHOWN);
+        if !candidate.flags.has(Flags::NEW) {
+            let key = self.told_key(&candidate);
+            let story = match was {
+                true => Story::Moved { from: key, to: 0, decided_by: None, view: 0 },
+                false => Story::Left(key, candidate.left),
+            };
+            self.record(now, id, story, Some(Cause::Left(candidate.left)));
+        }
+        if was {
+            self.say(id, ViewId::DEFAULT, out);
+        }
+        self.release(id, &candidate);
+        self.end_destination(id, out);
+    }
+
+    fn commit_ranked(&mut self, now: Now, id: u32, out: &mut Changes<D>) {
+        let before: Vec<Ranked> = self
+            .places(id)
+            .map(|p| *self.candidate(p))
+            .filter(|c| c.flags.has(Flags::SHOWN))
+            .map(|c| Ranked {
+                candidate: c,
+                standing: c.standing,
+                nominee: false,
+                incumbent: false,
+            })
+            .collect();
+        let (mut list, gone) = self.split(id);
+        let n = self.order_ranked(&mut list, &self.criteria);
+        let changed = self.is_told_change(&before, &list, n, &gone);
+        self.tell_left(now, id, &before, &gone);
+        self.tell_moved(now, id, 0, before.first(), list.get(..n).unwrap_or_default());
+        let views: Vec<(u16, Option<Ranked>)> = self.commit_views(now, id);
+        self.write_back(id, &mut list, n);
+        for candidate in &gone {
+            self.release(id, candidate);
+        }
+        if changed && (!before.is_empty() || n > 0) {
+            self.say(id, ViewId::DEFAULT, out);
+            for (view, _) in &views {
+                self.say(id, ViewId(*view), out);
+            }
+        }
+        if !gone.is_empty() && list.len() < self.policy.bounds.per_destination {
+            self.ask_again(id, out);
+        }
+        if list.is_empty() {
+            self.end_destination(id, out);
+        } else {
+            self.keep_best(id, 0, list.first().filter(|_| n > 0).copied());
+            for (view, best) in views {
+                self.keep_best(id, usize::from(view), best);
+            }
+        }
+        self.scratch = list;
+    }
+
+    /// The candidates that stay, with their standing as it follows now, and those that leave.
+    fn split(&mut self, id: u32) -> (Vec<Ranked>, Vec<Candidate>) {
+        let mut list = std::mem::take(&mut self.scratch);
+        list.clear();
+        let mut gone = Vec::new();
+        for place in self.places(id) {
+            let candidate = *self.candidate(place);
+            match candidate.is_gone() {
+                true => gone.push(candidate),
+                false => list.push(self.ranked(0, id, candidate, true)),
+            }
+        }
+        (list, gone)
+    }
+
+    fn is_told_change(
+        &self,
+        before: &[Ranked],
+        list: &[Ranked],
+        n: usize,
+        gone: &[Candidate],
+    ) -> bool {
+        let told = |r: &Ranked| {
+            let flags = r.candidate.flags;
+            flags.has(Flags::NEW) || flags.has(Flags::CHANGED) || r.standing != r.candidate.standing
+        };
+        let after = list.get(..n).unwrap_or_default();
+        let same = before.len() == n
+            && before
+                .iter()
+                .zip(after)
+                .all(|(b, a)| b.candidate.is(a.candidate.source, a.candidate.path));
+        !same || after.iter().any(told) || gone.iter().any(|c| c.flags.has(Flags::SHOWN))
+    }
+
+    /// Alternates that left; the best's leaving is told as a move.
+    fn tell_left(&mut self, now: Now, id: u32, before: &[Ranked], gone: &[Candidate]) {
+        for candidate in gone {
+            let best =
+                before.first().is_some_and(|b| b.candidate.is(candidate.source, candidate.path));
+            if candidate.flags.has(Flags::NEW) || best {
+                continue;
+            }
+            let key = self.told_key(candidate);
+            let cause = Some(Cause::Left(candidate.left));
+            self.record(now, id, Story::Left(key, candidate.left), cause);
+        }
+    }
+
+    fn tell_moved(&mut self, now: Now, id: u32, view: u16, from: Option<&Ranked>, list: &[Ranked]) {
+        let to = list.first();
+        let key = |r: &Ranked| (r.candidate.source, r.candidate.path);
+        if from.map(key) == to.map(key) {
+            if let Some(to) = to.filter(|r| is_changed(r) && view == 0) {
+                let key = self.told_key(&to.candidate);
+                self.record(now, id, Story::Changed(key), Some(Cause::Advertised));
+            }
+            return;
+        }
+        let new = |r: &Ranked| r.candidate.flags.has(Flags::NEW);
+        if from.is_none() && list.iter().all(new) && self.only_new(id) {
+            return;
+        }
+        let cause = self.cause(from, to);
+        if self.dests[id].n == 1 && concerns_many(&cause) {
+            return;
+        }
+        let decided_by = self.move_decided_by(usize::from(view), from, list);
+        let from = from.map_or(0, |r| self.told_key(&r.candidate));
+        let to = to.map_or(0, |r| self.told_key(&r.candidate));
+        self.record(now, id, Story::Moved { from, to, decided_by, view }, Some(cause));
+    }
+
+    fn only_new(&self, id: u32) -> bool {
+        self.places(id).all(|p| self.candidate(p).flags.has(Flags::NEW))
+    }
+
+    /// The criterion by which the new best beats the old one, if that is still ranked, else the
+    /// runner-up.
+    fn move_decided_by(
+        &self,
+        view: usize,
+        from: Option<&Ranked>,
+        list: &[Ranked],
+    ) -> Option<Criterion> {
+        let (best, others) = list.split_first()?;
+        let old = from.and_then(|f| {
+            others.iter().find(|r| r.candidate.is(f.candidate.source, f.candidate.path))
+        });
+        let other = old.or(others.first())?;
+        let criteria = &self.views.get(view)?.criteria;
+        Some(self.decided(criteria, best, other))
+    }
+
+    /// What made the difference between the old best and the new one, read off their facts.
+    fn cause(&self, from: Option<&Ranked>, to: Option<&Ranked>) -> Cause {
+        if let Some(from) = from {
+            if from.candidate.is_gone() {
+                return Cause::Left(from.candidate.left);
+            }
+            let now = self.standing(&from.candidate);
+            if now > from.candidate.standing {
+                return self.cause_of(&from.candidate, now);
+            }
+        }
+        if let Some(to) = to {
+            if to.candidate.flags.has(Flags::NEW) {
+                return Cause::Advertised;
+            }
+            let before = to.candidate.standing;
+            if to.standing < before {
+                return self.cause_of(&to.candidate, before);
+            }
+            if to.nominee || (to.incumbent && self.views.first().is_some_and(|v| v.keeps)) {
+                return Cause::Nominated;
+            }
+        }
+        let changed = |r: Option<&Ranked>| r.is_some_and(is_changed);
+        if self.reload.is_none() && (changed(from) || changed(to)) {
+            let decided = [from, to].into_iter().flatten().find_map(|r| {
+                let event = self.sources[r.candidate.source].decision_event;
+                (event > self.policy_event).then_some(Cause::Decision(EventNumber(event)))
+            });
+            return decided.unwrap_or(Cause::Advertised);
+        }
+        Cause::Policy(EventNumber(self.policy_event))
+    }
+
+    /// Where a standing, new or left behind, came from.
+    fn cause_of(&self, candidate: &Candidate, standing: Standing) -> Cause {
+        let source = &self.sources[candidate.source];
+        let of_source = Cause::Source(EventNumber(source.event));
+        match standing {
+            Standing::Unhealthy => Cause::Health,
+            Standing::Held => Cause::Held,
+            Standing::Unresolved => {
+                let hop = self.sets.extra(candidate.received).hop;
+                Cause::NextHop(EventNumber(self.hops[hop].event))
+            }
+            Standing::Offline | Standing::Stale => of_source,
+            Standing::Draining if source.phase == super::sources::Phase::Draining => of_source,
+            _ if source.decision_event > self.policy_event => {
+                Cause::Decision(EventNumber(source.decision_event))
+            }
+            _ => Cause::Policy(EventNumber(self.policy_event)),
+        }
+    }
+
+    fn commit_views(&mut self, now: Now, id: u32) -> Vec<(u16, Option<Ranked>)> {
+        let mut bests = Vec::new();
+        for view in 1..self.views.len() {
+            if self.views.get(view).is_none_or(|v| v.name.is_none()) {
+                continue;
+            }
+            let list = self.rank_view(view, id, true);
+            let old = self.views.get(view).and_then(|v| v.best.get(&id)).copied();
+            let from = old.and_then(|o| self.place_of(id, o.source, o.path)).map(|p| {
+                let candidate = *self.candidate(p);
+                Ranked { candidate, standing: candidate.standing, nominee: false, incumbent: true }
+            });
+            self.tell_moved(now, id, view as u16, from.as_ref(), &list);
+            bests.push((view as u16, list.first().copied()));
+        }
+        bests
+    }
+
+    /// Puts the candidates back in the order of rank.
+    fn write_back(&mut self, id: u32, list: &mut [Ranked], n: usize) {
+        let mut extra = self.dests[id].next;
+        let mut last = NONE;
+        for (at, ranked) in list.iter_mut().enumerate() {
+            let candidate = &mut ranked.candidate;
+            candidate.standing = ranked.standing;
+            candidate.flags.set(Flags::SHOWN, at < n);
+            candidate.flags.set(Flags::NEW, false);
+            candidate.flags.set(Flags::CHANGED, false);
+            if at == 0 {
+                self.dests[id].first = *candidate;
+                continue;
+            }
+            // There are as many slots behind the first as there were candidates.
+            self.extras[extra].candidate = *candidate;
+            last = extra;
+            extra = self.extras[extra].next;
+        }
+        if last == NONE {
+            self.dests[id].next = NONE;
+        } else {
+            self.extras[last].next = NONE;
+        }
+        while extra != NONE {
+            let next = self.extras[extra].next;
+            self.extras.free(extra);
+            extra = next;
+        }
+        self.dests[id].n = list.len() as u16;
+    }
+
+    /// The best is the incumbent from now on. Where there is none, the last one is remembered as
+    /// long as it is a candidate.
+    fn keep_best(&mut self, id: u32, view: usize, best: Option<Ranked>) {
+        let Some(v) = self.views.get(view).filter(|v| v.keeps) else { return };
+        let old = v.best.get(&id).copied();
+        let new = match best {
+            Some(best) => {
+                let (source, path) = (best.candidate.source, best.candidate.path);
+                match old {
+                    Some(old) if best.candidate.is(old.source, old.path) => Some(old),
+                    _ => Some(Incumbent { source, path, nominated: false, until: None }),
+                }
+            }
+            None => old.filter(|o| self.place_of(id, o.source, o.path).is_some()),
+        };
+        if let Some(v) = self.views.get_mut(view) {
+            match new {
+                Some(new) => v.best.insert(id, new),
+                None => v.best.remove(&id),
+            };
+        }
+    }
+
+    /// A candidate that left is let go of.
+    fn release(&mut self, id: u32, candidate: &Candidate) {
+        if candidate.flags.has(Flags::OBSERVED) {
+            self.verdicts.remove(&(id, candidate.source, candidate.path));
+        }
+        self.release_set(candidate.received);
+        self.release_set(candidate.effective);
+        self.paths.release(candidate.path);
+        self.n_candidates -= 1;
+        let source = &mut self.sources[candidate.source];
+        source.n_held -= 1;
+        if source.n_held == 0 {
+            self.bury(candidate.source);
+        }
+    }
+
+    /// A destination without candidates: its id is free once its end is told.
+    fn end_destination(&mut self, id: u32, out: &mut Changes<D>) {
+        self.ask_again(id, out);
+        let key = &self.dests[id].key;
+        if let Some(prefix) = key.as_prefix() {
+            let family = usize::from(prefix.is_v4());
+            self.lengths[family][usize::from(prefix.mapped_length())] -= 1;
+        }
+        let hash = self.index.hash(key);
+        self.index.remove(hash, id);
+        for view in &mut self.views {
+            view.forget(id);
+        }
+        self.dests[id].n = 0;
+        self.dests.free(id);
+    }
+
+    fn ask_again(&mut self, id: u32, out: &mut Changes<D>) {
+        if self.asks.is_empty() {
+            return;
+        }
+        let destination = &self.dests[id].key;
+        let routes = self.asks.take(destination);
+        if !routes.is_empty() {
+            out.ask.push(Asks { destination: destination.clone(), routes });
+        }
+    }
+
+    fn say(&mut self, id: u32, view: ViewId, out: &mut Changes<D>) {
+        let destination = self.dests[id].key.clone();
+        out.changes.push(Change { destination, view, event: self.ring.last() });
+    }
+
+    /// Writes an event about a destination.
+    pub(super) fn record(&mut self, now: Now, id: u32, story: Story, cause: Option<Cause>) {
+        let key = self.dests[id].key.clone();
+        let hash = self.index.hash(&key);
+        self.ring.push(now.wall, Some((key, hash)), story, cause);
+        self.release_dropped();
+    }
+
+    /// Writes an event about many destinations, or about one that isn't in the table.
+    pub(super) fn record_wide(&mut self, now: Now, destination: Option<&D>, what: What) -> u64 {
+        let destination = destination.map(|d| (d.clone(), self.index.hash(d)));
+        let number = self.ring.push(now.wall, destination, Story::Whole(Box::new(what)), None);
+        self.release_dropped();
+        number
+    }
+
+    /// The ring's id of a route's key, counted once more.
+    pub(super) fn told_key(&mut self, candidate: &Candidate) -> KeyId {
+        if let Some((source, path, id)) = self.last_told
+            && candidate.is(source, path)
+        {
+            self.told.retain(id);
+            return id;
+        }
+        let id = self.told.intern(self.key_of(candidate), |_| ());
+        // Held once more by the shortcut itself.
+        self.told.retain(id);
+        if let Some((_, _, old)) = self.last_told.replace((candidate.source, candidate.path, id)) {
+            self.told.release(old);
+        }
+        id
+    }
+
+    pub(super) fn release_dropped(&mut self) {
+        while let Some(story) = self.ring.pop_dropped() {
+            let keys = match story {
+                Story::Changed(key) | Story::Left(key, _) => [key, 0],
+                Story::Standing { route, .. } => [route, 0],
+                Story::Moved { from, to, .. } => [from, to],
+                Story::Whole(_) => [0, 0],
+            };
+            for key in keys {
+                if key != 0 {
+                    self.told.release(key);
+                }
+            }
+        }
+    }
+}
+
+fn is_changed(r: &Ranked) -> bool {
+    r.candidate.flags.has(Flags::CHANGED)
+}
+
+/// Whether a cause is one event that many routes follow, so that a route that stands alone is told
+/// from it.
+fn concerns_many(cause: &Cause) -> bool {
+    matches!(cause, Cause::Source(_) | Cause::NextHop(_) | Cause::Policy(_))
+}

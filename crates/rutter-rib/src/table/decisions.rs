@@ -1,0 +1,163 @@
+//! What people and rules decided: on (source, destination), or on a whole source.
+//!
+//! It outlives route and session; a deleted source's decisions go with it.
+
+use hashbrown::HashMap;
+use rutter_route::{By, Decision, Destination, SourceId, Wall};
+
+/// One word, whose and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word<T> {
+    pub(super) is: T,
+    pub(super) by: By,
+    pub(super) why: String,
+    pub(super) at: Wall,
+}
+
+impl<T> Word<T> {
+    /// As `explain` says it.
+    pub(super) fn told(&self, what: &str) -> String {
+        match self.why.is_empty() {
+            true => format!("{what} by {}", self.by),
+            false => format!("{what} by {}: {}", self.by, self.why),
+        }
+    }
+}
+
+/// All that is decided on one thing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Decided {
+    /// True: approved; false: revoked.
+    pub(super) approval: Option<Word<bool>>,
+    pub(super) preference: Option<Word<u32>>,
+    pub(super) drain: Option<Word<()>>,
+}
+
+impl Decided {
+    fn is_empty(&self) -> bool {
+        self.approval.is_none() && self.preference.is_none() && self.drain.is_none()
+    }
+
+    /// Takes a word in. A rule never overrules a person's approval or revocation.
+    fn take(&mut self, now: Wall, what: Decision, by: By, why: String) {
+        let persons = |w: &Word<bool>| matches!(w.by, By::Person(_));
+        match what {
+            Decision::Approve | Decision::Revoke => {
+                let rule = matches!(by, By::Rule(_));
+                if rule && self.approval.as_ref().is_some_and(persons) {
+                    return;
+                }
+                let is = what == Decision::Approve;
+                self.approval = Some(Word { is, by, why, at: now });
+            }
+            Decision::Prefer(is) => self.preference = Some(Word { is, by, why, at: now }),
+            Decision::Drain => self.drain = Some(Word { is: (), by, why, at: now }),
+            Decision::Clear => *self = Self::default(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct OfSource<D> {
+    whole: Decided,
+    on: HashMap<D, Decided, foldhash::fast::FixedState>,
+}
+
+/// All decisions of a table.
+#[derive(Debug)]
+pub(super) struct Decisions<D> {
+    of: HashMap<SourceId, OfSource<D>, foldhash::fast::FixedState>,
+    n: usize,
+    state: foldhash::fast::FixedState,
+}
+
+impl<D: Destination> Decisions<D> {
+    pub(super) fn new(seed: u64) -> Self {
+        let state = foldhash::fast::FixedState::with_seed(seed);
+        Self { of: HashMap::with_hasher(state.clone()), n: 0, state }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.n
+    }
+
+    pub(super) fn has(&self, source: &SourceId) -> bool {
+        self.of.contains_key(source)
+    }
+
+    /// Takes a decision in; false if there is no room for a new one.
+    pub(super) fn take(
+        &mut self,
+        now: Wall,
+        source: &SourceId,
+        on: Option<&D>,
+        what: Decision,
+        (by, why): (By, String),
+        bound: usize,
+    ) -> bool {
+        let known = self.of.get(source).is_some_and(|of| match on {
+            Some(d) => of.on.contains_key(d),
+            None => !of.whole.is_empty(),
+        });
+        if what == Decision::Clear && !known {
+            return true;
+        }
+        if !known && self.n >= bound {
+            return false;
+        }
+        let state = self.state.clone();
+        let of = self.of.entry(source.clone()).or_insert_with(|| OfSource {
+            whole: Decided::default(),
+            on: HashMap::with_hasher(state.clone()),
+        });
+        let decided = match on {
+            Some(d) => of.on.entry(d.clone()).or_default(),
+            None => &mut of.whole,
+        };
+        decided.take(now, what, by, why);
+        let empty = decided.is_empty();
+        self.n = if known { self.n } else { self.n + 1 };
+        if empty {
+            self.n -= 1;
+            if let Some(d) = on {
+                of.on.remove(d);
+            }
+            self.drop_if_empty(source);
+        }
+        true
+    }
+
+    fn drop_if_empty(&mut self, source: &SourceId) {
+        if self.of.get(source).is_some_and(|of| of.whole.is_empty() && of.on.is_empty()) {
+            self.of.remove(source);
+        }
+    }
+
+    /// What is decided on the destination, and on the whole source.
+    pub(super) fn on(&self, source: &SourceId, d: &D) -> [Option<&Decided>; 2] {
+        let of = self.of.get(source);
+        [of.and_then(|of| of.on.get(d)), of.map(|of| &of.whole).filter(|w| !w.is_empty())]
+    }
+
+    /// A withdrawal: the approval of this destination is cleared.
+    pub(super) fn clear_approval(&mut self, source: &SourceId, d: &D) {
+        let Some(of) = self.of.get_mut(source) else { return };
+        let Some(decided) = of.on.get_mut(d) else { return };
+        // A revocation stays: it was never an approval to be cleared.
+        if decided.approval.as_ref().is_some_and(|w| w.is) {
+            decided.approval = None;
+        }
+        if decided.is_empty() {
+            of.on.remove(d);
+            self.n -= 1;
+            self.drop_if_empty(source);
+        }
+    }
+
+    /// A source that is deleted takes its decisions along.
+    pub(super) fn forget(&mut self, source: &SourceId) {
+        if let Some(of) = self.of.remove(source) {
+            self.n -= of.on.len() + usize::from(!of.whole.is_empty());
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Import: what policy, credentials and decisions make of what was received.
+
+use rutter_route::{Attributes, By, Decision, Destination, Now, PolicyTrace, SourceId, SourceKind};
+
+use crate::policy::{Approval, OnWithdraw, Policy, Rules, Subject};
+
+use super::Table;
+use super::candidate::{Candidate, Flags, Place};
+use super::decisions::Decided;
+
+/// What import makes of a route.
+pub(super) struct Imported {
+    pub(super) attributes: Attributes,
+    pub(super) denied: bool,
+    pub(super) unapproved: bool,
+    pub(super) drained: bool,
+    /// The rule that approved it just now.
+    pub(super) approved_by: Option<String>,
+}
+
+impl<D: Destination> Table<D> {
+    /// Runs import for one candidate, from what was received.
+    pub(super) fn evaluate(&mut self, now: Now, id: u32, place: Place) {
+        let candidate = *self.candidate(place);
+        let source = &self.sources[candidate.source];
+        let plain = self.policy.import.is_open()
+            && self.policy.import_of.is_empty()
+            && self.policy.approval == Approval::None
+            && source.info.credential.is_none()
+            && !source.decided;
+        if plain {
+            self.sets.retain(candidate.received);
+            self.set_effective(place, candidate.received, [false; 3]);
+            return;
+        }
+        let key = self.dests[id].key.clone();
+        let source_id = source.id.clone();
+        let received = self.sets.get(candidate.received).clone();
+        let imported = self.import(&self.policy, &key, candidate.source, received, None);
+        if let Some(rule) = imported.approved_by {
+            self.approve_by_rule(now, &source_id, &key, candidate.source, rule);
+        }
+        let effective = self.intern_set(imported.attributes);
+        let facts = [imported.denied, imported.unapproved, imported.drained];
+        self.set_effective(place, effective, facts);
+    }
+
+    /// Takes over an effective set that is counted for the candidate already.
+    fn set_effective(&mut self, place: Place, effective: u32, facts: [bool; 3]) {
+        let before = *self.candidate(place);
+        let candidate = self.candidate_mut(place);
+        let [denied, unapproved, drained] = facts;
+        candidate.effective = effective;
+        candidate.flags.set(Flags::DENIED, denied);
+        candidate.flags.set(Flags::UNAPPROVED, unapproved);
+        candidate.flags.set(Flags::DRAINED, drained);
+        if before.effective != effective {
+            candidate.flags.set(Flags::CHANGED, true);
+        }
+        self.release_set(before.effective);
+    }
+
+    /// Import under any policy; changes nothing. `trace` hears what was asked.
+    pub(super) fn import(
+        &self,
+        policy: &Policy,
+        key: &D,
+        source: u32,
+        mut attributes: Attributes,
+        trace: Option<&mut PolicyTrace>,
+    ) -> Imported {
+        let source = &self.sources[source];
+        let received_priority = attributes.priority;
+        let subject = Subject { destination: key, source: &source.id, info: &source.info };
+        let ruled = ask(policy, subject, &mut attributes, trace);
+        let within = source.info.credential.as_ref().is_none_or(|credential| {
+            key.allowed_by(credential)
+                && credential
+                    .priorities
+                    .is_none_or(|(least, most)| (least..=most).contains(&received_priority))
+        });
+        let decided = match source.decided {
+            true => self.decisions.on(&source.id, key),
+            false => [None, None],
+        };
+        // What is said of the destination goes before what is said of the whole source.
+        let approval = decided.iter().flatten().find_map(|d| d.approval.as_ref());
+        if let Some(word) = decided.iter().flatten().find_map(|d| d.preference.as_ref()) {
+            attributes.preference = word.is;
+        }
+        let revoked = approval.is_some_and(|w| !w.is);
+        let by_rule = approval.is_some_and(|w| matches!(w.by, By::Rule(_)));
+        let approved = match approval {
+            Some(word) if policy.strict && by_rule => word.is && ruled.approved_by.is_some(),
+            Some(word) => word.is,
+            None => ruled.approved_by.is_some(),
+        };
+        let new_approval = approval.is_none() && policy.approval == Approval::Required;
+        Imported {
+            attributes,
+            denied: !ruled.accepted || !within || revoked,
+            unapproved: policy.approval == Approval::Required && !approved && !revoked,
+            drained: decided.iter().flatten().any(|d| d.drain.is_some()),
+            approved_by: ruled.approved_by.filter(|_| new_approval),
+        }
+    }
+
+    /// What a rule approved outlives the rule, so it is kept as a decision. A full store of
+    /// decisions costs only that: the rule approves as long as it stands.
+    fn approve_by_rule(&mut self, now: Now, id: &SourceId, key: &D, source: u32, rule: String) {
+        let word = (By::Rule(rule), String::new());
+        let bound = self.policy.bounds.decisions;
+        self.decisions.take(now.wall, id, Some(key), Decision::Approve, word, bound);
+        self.sources[source].decided = self.decisions.has(id);
+    }
+
+    /// A withdrawal clears the approval, unless the table keeps it.
+    pub(super) fn clear_approval(&mut self, gone: &Candidate, id: u32) {
+        if self.policy.on_withdraw == OnWithdraw::Keep || !self.sources[gone.source].decided {
+            return;
+        }
+        let Self { decisions, sources, dests, .. } = self;
+        let source = &mut sources[gone.source];
+        decisions.clear_approval(&source.id, &dests[id].key);
+        source.decided = decisions.has(&source.id);
+    }
+
+    pub(super) fn decided_on(&self, source: u32, key: &D) -> [Option<&Decided>; 2] {
+        self.decisions.on(&self.sources[source].id, key)
+    }
+}
+
+pub(super) struct Ruled {
+    pub(super) accepted: bool,
+    pub(super) approved_by: Option<String>,
+}
+
+/// Asks the source's own lists, then the table's.
+fn ask<D: Destination>(
+    policy: &Policy,
+    subject: Subject<'_, D>,
+    attributes: &mut Attributes,
+    mut trace: Option<&mut PolicyTrace>,
+) -> Ruled {
+    let mut approved_by = None;
+    for rules in lists(policy, subject.source) {
+        let outcome = rules.ask(subject, attributes, trace.as_deref_mut());
+        if let Some(at) = outcome.approved_by {
+            approved_by = Some(rules.name_of(at));
+        }
+        if let Some(accepted) = outcome.accepted {
+            if let Some(trace) = trace {
+                trace.accepted = accepted;
+            }
+            return Ruled { accepted, approved_by };
+        }
+    }
+    if let Some(trace) = trace {
+        trace.accepted = true;
+        trace.decided_by = "default".into();
+    }
+    Ruled { accepted: true, approved_by }
+}
+
+fn lists<'p>(policy: &'p Policy, source: &SourceId) -> impl Iterator<Item = &'p Rules> {
+    let own = match policy.import_of.is_empty() {
+        true => [None, None],
+        false => {
+            let kind: SourceKind = source.kind();
+            [policy.import_of.get(&source.to_string()), policy.import_of.get(kind.as_str())]
+        }
+    };
+    own.into_iter().flatten().chain(std::iter::once(&policy.import))
+}

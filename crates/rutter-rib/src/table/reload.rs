@@ -1,0 +1,207 @@
+//! A new policy: live, from what was received, and what it would do.
+
+use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, Standing, What};
+
+use crate::policy::{HopKind, Policy, PolicyError};
+
+use super::Table;
+use super::candidate::{Candidate, Flags};
+use super::rank::{Contender, order};
+
+/// How far a dry run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursor(u32);
+
+/// What a policy would change, as far as the dry run has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyEffect<D> {
+    /// Destinations looked at.
+    pub examined: usize,
+    /// Destinations whose best route would be another.
+    pub moved: usize,
+    /// Routes that would be barred and aren't.
+    pub barred: usize,
+    /// Routes that are barred and wouldn't be.
+    pub freed: usize,
+    /// Routes whose attributes would be others.
+    pub changed: usize,
+    /// The first destinations that would move, at most [`PolicyEffect::EXAMPLES`]: from, to.
+    pub examples: Vec<(D, Option<RouteKey>, Option<RouteKey>)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+impl<D> PolicyEffect<D> {
+    /// How many examples one call gives.
+    pub const EXAMPLES: usize = 100;
+}
+
+/// A candidate as a policy would have it.
+struct Supposed {
+    candidate: Candidate,
+    attributes: Attributes,
+    standing: Standing,
+    nominee: bool,
+    incumbent: bool,
+}
+
+impl<D: Destination> Table<D> {
+    /// Takes a policy into force. Stored routes go through it from what was received, in slices of
+    /// [`Table::work`]; destinations that it alone touches are committed when the last is done,
+    /// one touched otherwise is re-evaluated whole before.
+    ///
+    /// # Errors
+    /// A policy that contradicts itself; the old one stays.
+    pub fn set_policy(&mut self, now: Now, policy: Policy) -> Result<(), PolicyError> {
+        policy.check()?;
+        let resolve_changes = self.policy.resolve != policy.resolve;
+        self.criteria = policy.criteria_for(D::KIND);
+        self.ring.set_bounds(policy.bounds.events, policy.bounds.events_per_destination);
+        self.policy = policy;
+        self.views_follow();
+        self.policy_event = self.record_wide(now, None, What::Policy);
+        if resolve_changes {
+            self.resolve_anew();
+        }
+        self.reload = Some(0);
+        Ok(())
+    }
+
+    /// Hops whose kind must be resolved from now on are asked for; the others are taken as good.
+    fn resolve_anew(&mut self) {
+        for hop in self.next_hops() {
+            let must = self.policy.resolve.contains(&HopKind::of(&hop));
+            self.resolve_hop(&hop, must);
+        }
+    }
+
+    fn resolve_hop(&mut self, hop: &NextHop, must: bool) {
+        let Some(ix) = self.hops.find(hop) else { return };
+        let event = self.policy_event;
+        let entry = &mut self.hops[ix];
+        entry.event = event;
+        if must {
+            self.hops.ask(hop.clone());
+        } else {
+            entry.unresolved = None;
+        }
+        self.walk_hop(ix);
+    }
+
+    /// Goes on with a reload and says what is left of the budget.
+    pub(super) fn reload_slice(&mut self, now: Now, budget: usize) -> usize {
+        let Some(at) = self.reload else { return budget };
+        let span = self.dests.span();
+        let end = span.min(at.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX)));
+        for id in at..end {
+            if self.dests[id].n > 0 {
+                self.reimport_destination(now, id, None);
+                self.deferred.set(id);
+            }
+        }
+        if end < span {
+            self.reload = Some(end);
+            return 0;
+        }
+        self.reload = None;
+        let mut deferred = std::mem::take(&mut self.deferred);
+        self.marks.absorb(&mut deferred);
+        self.deferred = deferred;
+        budget.saturating_sub((end - at) as usize)
+    }
+
+    /// Runs import again for a destination's candidates, all or one source's.
+    pub(super) fn reimport_destination(&mut self, now: Now, id: u32, of: Option<u32>) {
+        let places: Vec<_> = self.places(id).collect();
+        for place in places {
+            let candidate = self.candidate(place);
+            if !candidate.is_gone() && of.is_none_or(|source| candidate.source == source) {
+                self.evaluate(now, id, place);
+                self.hold_if_flapping(now, id, place);
+            }
+        }
+    }
+
+    /// What a policy would change, from `from` on, `budget` destinations at a time. Changes
+    /// nothing. Incumbents count as they are; views other than the default aren't looked at.
+    pub fn try_policy(
+        &self,
+        _now: Now,
+        policy: &Policy,
+        from: Cursor,
+        budget: usize,
+    ) -> PolicyEffect<D> {
+        let span = self.dests.span();
+        let end = span.min(from.0.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX)));
+        let mut effect = PolicyEffect {
+            examined: 0,
+            moved: 0,
+            barred: 0,
+            freed: 0,
+            changed: 0,
+            examples: Vec::new(),
+            next: (end < span).then_some(Cursor(end)),
+        };
+        for id in from.0..end {
+            if self.dests[id].n > 0 {
+                self.suppose(policy, id, &mut effect);
+            }
+        }
+        effect
+    }
+
+    fn suppose(&self, policy: &Policy, id: u32, effect: &mut PolicyEffect<D>) {
+        effect.examined += 1;
+        let key = &self.dests[id].key;
+        let there = self.places(id).map(|p| *self.candidate(p)).filter(|c| !c.is_gone());
+        let mut list: Vec<Supposed> = there.map(|c| self.supposed(policy, id, c, effect)).collect();
+        let before = self.places(id).map(|p| self.candidate(p));
+        let before = before.filter(|c| c.flags.has(Flags::SHOWN)).map(|c| self.key_of(c)).next();
+        let criteria = policy.criteria_for(D::KIND);
+        let n =
+            order(&mut list, &criteria, &policy.score, policy.all_unhealthy, self, |table, s| {
+                Contender {
+                    standing: s.standing,
+                    attributes: &s.attributes,
+                    source: &table.sources[s.candidate.source].id,
+                    path: table.paths.get(s.candidate.path),
+                    nominee: s.nominee,
+                    incumbent: s.incumbent,
+                }
+            });
+        let after = list.first().filter(|_| n > 0).map(|s| self.key_of(&s.candidate));
+        if before != after {
+            effect.moved += 1;
+            if effect.examples.len() < PolicyEffect::<D>::EXAMPLES {
+                effect.examples.push((key.clone(), before, after));
+            }
+        }
+    }
+
+    fn supposed(
+        &self,
+        policy: &Policy,
+        id: u32,
+        mut candidate: Candidate,
+        effect: &mut PolicyEffect<D>,
+    ) -> Supposed {
+        let was = self.standing(&candidate);
+        let received = self.sets.get(candidate.received).clone();
+        let imported = self.import(policy, &self.dests[id].key, candidate.source, received, None);
+        candidate.flags.set(Flags::DENIED, imported.denied);
+        candidate.flags.set(Flags::UNAPPROVED, imported.unapproved);
+        candidate.flags.set(Flags::DRAINED, imported.drained);
+        let standing = self.standing(&candidate);
+        effect.barred += usize::from(standing.is_barred() && !was.is_barred());
+        effect.freed += usize::from(!standing.is_barred() && was.is_barred());
+        effect.changed += usize::from(imported.attributes != *self.sets.get(candidate.effective));
+        let ranked = self.ranked(0, id, candidate, true);
+        Supposed {
+            candidate,
+            attributes: imported.attributes,
+            standing,
+            nominee: ranked.nominee,
+            incumbent: ranked.incumbent,
+        }
+    }
+}
