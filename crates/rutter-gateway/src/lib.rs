@@ -1,1 +1,41 @@
-//! rutter-gateway.
+//! The gateway: people's requests, sent to services by the routes that work.
+//!
+//! It reads a table of its own, fed by its controller with every route that isn't barred, and
+//! needs nobody else to answer a request: with the controller away it serves what it knows.
+//!
+//! The rooms:
+//! - [`index`]: from a host to its ranked routes, without a lock;
+//! - [`health`]: the detector, its probes, and what is believed of each route;
+//! - [`failover`]: what may be sent again, where, and what may not;
+//! - [`upstream`]: connections to services, verified, counted and pooled;
+//! - [`proxy`]: one request from its head to its answer;
+//! - [`server`]: listeners, workers, their start and end;
+//! - [`feed`]: from the table to the index.
+//!
+//! Invariants:
+//! - a request that may not be repeated is sent once, whatever fails;
+//! - no upstream certificate goes unverified;
+//! - no queue, map, body or buffer is without a bound.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod config;
+mod error;
+mod failover;
+mod feed;
+pub mod health;
+mod index;
+mod metrics;
+mod proxy;
+pub mod routes;
+mod server;
+#[cfg(test)]
+mod testing;
+mod upstream;
+
+pub use config::{CertificateFiles, GatewayConfig, Limits, ListenerConfig, UpstreamConfig};
+pub use error::GatewayError;
+pub use health::detector::HealthConfig;
+pub use index::HostIndex;
+pub use metrics::{Counter, GatewayMetrics};
+pub use upstream::Roots;

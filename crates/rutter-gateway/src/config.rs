@@ -1,0 +1,198 @@
+//! What a gateway is told.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rutter_route::{Prefix, ServiceName};
+
+use crate::error::GatewayError;
+use crate::health::detector::HealthConfig;
+use crate::upstream::Roots;
+
+/// A gateway's configuration, resolved: what will happen, not what was written.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// The gateway's name, by which its verdicts are known elsewhere: `gateway/NAME`.
+    pub name: String,
+    /// Where it listens.
+    pub listeners: Vec<ListenerConfig>,
+    /// The server domains under which a host leads to its owner's name.
+    pub domains: Vec<ServiceName>,
+    /// Worker threads; 0: one a processor.
+    pub workers: usize,
+    /// The detector's numbers.
+    pub health: HealthConfig,
+    /// Bounds and times of client connections.
+    pub limits: Limits,
+    /// How upstreams are spoken to.
+    pub upstream: UpstreamConfig,
+    /// Whose `X-Forwarded-*` and `X-Real-IP` are believed. From others they are replaced.
+    pub trusted_proxies: Vec<Prefix>,
+}
+
+/// One listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerConfig {
+    /// The address; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Files for TLS; `None`: plain HTTP.
+    pub tls: Option<CertificateFiles>,
+}
+
+/// A certificate chain and its key, in PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, the server's own certificate first.
+    pub chain: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Bounds and times of client connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once, over all listeners; more wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Header lines of a request; more get 431.
+    pub max_headers: usize,
+    /// Bytes of a request's head; more get 431.
+    pub max_header_bytes: usize,
+    /// Bytes of a request's target; more get 414.
+    pub max_target_bytes: usize,
+    /// How long a client may take for a request's head, and how long a connection may be idle.
+    pub header_timeout: Duration,
+    /// How long a client may take for the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// How long requests in flight may take to end at shutdown.
+    pub drain: Duration,
+}
+
+/// How upstreams are spoken to.
+#[derive(Debug, Clone)]
+pub struct UpstreamConfig {
+    /// How long a connection may take to come about, TLS included.
+    pub connect_timeout: Duration,
+    /// How long the head of an answer may take after the request was sent.
+    pub response_timeout: Duration,
+    /// Routes tried for one request, at most.
+    pub max_tries: usize,
+    /// Idle connections a worker keeps, in all.
+    pub max_idle: usize,
+    /// Idle connections a worker keeps to one upstream.
+    pub max_idle_per_upstream: usize,
+    /// How long a connection is kept idle.
+    pub idle_timeout: Duration,
+    /// Public roots for upstream certificates.
+    pub roots: Roots,
+    /// The controller's CA, whose certificates count for the service's own name only.
+    pub controller_ca: Vec<CertificateDer<'static>>,
+    /// Where no upstream may be, whatever a route or a name says.
+    pub forbidden: Vec<Prefix>,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            name: "gateway".to_owned(),
+            listeners: vec![ListenerConfig {
+                address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                tls: None,
+            }],
+            domains: Vec::new(),
+            workers: 0,
+            health: HealthConfig::default(),
+            limits: Limits::default(),
+            upstream: UpstreamConfig::default(),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_headers: 100,
+            max_header_bytes: 32 * 1024,
+            max_target_bytes: 8 * 1024,
+            header_timeout: Duration::from_secs(60),
+            handshake_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for UpstreamConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(300),
+            max_tries: 8,
+            max_idle: 1024,
+            max_idle_per_upstream: 64,
+            idle_timeout: Duration::from_secs(60),
+            roots: Roots::System,
+            controller_ca: Vec::new(),
+            forbidden: never_upstreams(),
+        }
+    }
+}
+
+/// Addresses at which there is no service: link-local (cloud metadata lives there), "this
+/// network", multicast and broadcast. Private networks are allowed: that is where tunnels end.
+fn never_upstreams() -> Vec<Prefix> {
+    let all = [
+        "0.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "255.255.255.255/32",
+        "::/128",
+        "fe80::/10",
+        "ff00::/8",
+    ];
+    // Literals; the test of the defaults parses each.
+    all.iter().filter_map(|p| p.parse().ok()).collect()
+}
+
+impl GatewayConfig {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`GatewayError::Config`] names the first field that is out of its bounds.
+    pub fn check(&self) -> Result<(), GatewayError> {
+        let checks: [(&'static str, bool, &str); 8] = [
+            ("listeners", !self.listeners.is_empty(), "expected at least one"),
+            ("workers", self.workers <= 256, "expected at most 256"),
+            ("limits.max_connections", self.limits.max_connections > 0, "expected at least 1"),
+            (
+                "limits.max_headers",
+                (16..=1024).contains(&self.limits.max_headers),
+                "expected 16 to 1024",
+            ),
+            (
+                "limits.max_header_bytes",
+                (8192..=1 << 20).contains(&self.limits.max_header_bytes),
+                "expected 8192 to 1048576",
+            ),
+            (
+                "limits.max_target_bytes",
+                (64..=self.limits.max_header_bytes).contains(&self.limits.max_target_bytes),
+                "expected 64 to limits.max_header_bytes",
+            ),
+            ("upstream.max_tries", self.upstream.max_tries > 0, "expected at least 1"),
+            (
+                "health.check_timeout",
+                !self.health.check_timeout.is_zero() && !self.health.recheck.is_zero(),
+                "expected more than 0, and so health.recheck",
+            ),
+        ];
+        match checks.into_iter().find(|(_, holds, _)| !holds) {
+            Some((field, _, expected)) => {
+                Err(GatewayError::Config { field, expected: expected.to_owned() })
+            }
+            None => Ok(()),
+        }
+    }
+}

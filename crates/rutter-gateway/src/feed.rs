@@ -1,0 +1,107 @@
+//! How routes enter the host index.
+//!
+//! One writer, the table's task, says what a service's ranked routes are now; this gives each
+//! route its health cell (the same one for as long as the way to ask it stays the same), and puts
+//! the list in the index.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rutter_route::{Endpoint, HealthCheck, RouteKey, ServiceName, Standing};
+use smol_str::SmolStr;
+
+use crate::health::Health;
+use crate::health::prober::ProbeTarget;
+use crate::index::HostIndex;
+use crate::routes::{Route, RouteId, Routes};
+
+/// One route as the table tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RouteSpec {
+    /// The first source's key.
+    pub(crate) key: RouteKey,
+    /// The word for the source.
+    pub(crate) label: SmolStr,
+    /// Where it leads.
+    pub(crate) endpoint: Endpoint,
+    /// How to ask it.
+    pub(crate) health_check: Option<HealthCheck>,
+    /// How it stands.
+    pub(crate) standing: Standing,
+}
+
+/// The writing end of the host index.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    index: Arc<HostIndex>,
+    health: Health,
+    /// The routes whose health is tracked, by service.
+    tracked: HashMap<ServiceName, Vec<RouteKey>>,
+}
+
+/// What a service's routes are now, best first; `None`: the service is gone.
+pub(crate) type Update = (ServiceName, Option<Vec<RouteSpec>>);
+
+impl Feed {
+    pub(crate) fn new(index: Arc<HostIndex>, health: Health) -> Self {
+        Self { index, health, tracked: HashMap::new() }
+    }
+
+    /// Takes a batch; when it returns, requests see it.
+    pub(crate) async fn apply(&mut self, updates: Vec<Update>) {
+        let mut ready = Vec::with_capacity(updates.len());
+        let mut left = Vec::new();
+        for (service, specs) in updates {
+            let specs_now = specs.as_deref().unwrap_or_default();
+            self.note_tracked(&service, specs_now, &mut left);
+            let routes = match &specs {
+                Some(specs) => Some(self.routes(&service, specs).await),
+                None => None,
+            };
+            ready.push((service, routes));
+        }
+        self.index.apply(ready);
+        // Only now: as long as requests could take the route its verdicts were of use.
+        for id in left {
+            self.health.forget(&id).await;
+        }
+    }
+
+    /// Every service that was told and not taken back.
+    pub(crate) fn services(&self) -> HashSet<ServiceName> {
+        self.tracked.keys().cloned().collect()
+    }
+
+    async fn routes(&self, service: &ServiceName, specs: &[RouteSpec]) -> Arc<Routes> {
+        let mut ranked = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let id = RouteId { service: service.clone(), route: spec.key.clone() };
+            let target = ProbeTarget {
+                service: service.clone(),
+                endpoint: spec.endpoint.clone(),
+                health_check: spec.health_check.clone(),
+            };
+            let health = self.health.track(&id, target).await;
+            ranked.push(Arc::new(Route {
+                id,
+                label: spec.label.clone(),
+                endpoint: spec.endpoint.clone(),
+                health_check: spec.health_check.clone(),
+                standing: spec.standing,
+                health,
+            }));
+        }
+        Arc::new(Routes { service: service.clone(), ranked })
+    }
+
+    /// Keeps the list of what is tracked, and names what no longer is.
+    fn note_tracked(&mut self, service: &ServiceName, now: &[RouteSpec], left: &mut Vec<RouteId>) {
+        let keys: Vec<RouteKey> = now.iter().map(|s| s.key.clone()).collect();
+        let before = self.tracked.remove(service).unwrap_or_default();
+        let gone = before.into_iter().filter(|k| !keys.contains(k));
+        left.extend(gone.map(|route| RouteId { service: service.clone(), route }));
+        if !keys.is_empty() {
+            self.tracked.insert(service.clone(), keys);
+        }
+    }
+}

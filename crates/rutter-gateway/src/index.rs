@@ -1,0 +1,190 @@
+//! The host index: from a `Host` to the ranked routes of its service, on the hot path.
+//!
+//! Purpose: every request asks it once, from every worker, while the table's task changes it.
+//! Readers never wait for the writer, and the writer never copies the whole.
+//!
+//! Shape: a fixed number of shards, each an immutable hash map behind an [`ArcSwap`], whose values
+//! are slots, each an `ArcSwap` of a service's [`Routes`].
+//! - A change of best (a failover, the common case) is one store into a slot; no map is touched.
+//! - A host that comes or goes rebuilds its shard of 1/1024 of the hosts; a batch rebuilds each
+//!   shard that it touches once.
+//!
+//! Invariants: a reader sees for one host either the old or the new routes, whole; a host that is
+//! in the index and stays is never missed while others come and go.
+//!
+//! Rejected: one map behind one `ArcSwap` (90 ms a change at a million hosts), and a concurrent
+//! map (its readers write to shared cache lines on every look-up, and a change of best hashes
+//! again what is known already). The hasher is seeded at random for each process; a tenant can
+//! choose names but not see the seed, and how many names it holds is bounded by the table.
+
+mod host;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use foldhash::quality::RandomState;
+use rutter_route::ServiceName;
+use smol_str::SmolStr;
+
+pub(crate) use host::normalise;
+
+use crate::routes::Routes;
+
+/// How many shards: a power of two, so that the hash's upper bits choose one.
+const SHARDS: usize = 1024;
+
+type Shard = HashMap<SmolStr, Arc<Slot>, RandomState>;
+
+#[derive(Debug)]
+struct Slot {
+    routes: ArcSwap<Routes>,
+}
+
+/// Finds the routes of a host. Cheap to share: readers take no lock.
+#[derive(Debug)]
+pub struct HostIndex {
+    shards: Box<[ArcSwap<Shard>]>,
+    hasher: RandomState,
+    /// Server domains, the longest first, each with its leading dot: `.nsl.sh`.
+    suffixes: Vec<String>,
+    n_hosts: AtomicUsize,
+}
+
+impl HostIndex {
+    /// An empty index in which hosts under one of `domains` are also found by their owner's name.
+    pub fn new(domains: &[ServiceName]) -> Self {
+        let hasher = RandomState::default();
+        let empty = Arc::new(Shard::with_hasher(hasher.clone()));
+        let mut suffixes: Vec<String> = domains.iter().map(|d| format!(".{d}")).collect();
+        suffixes.sort_by_key(|s| std::cmp::Reverse(s.len()));
+        Self {
+            shards: (0..SHARDS).map(|_| ArcSwap::new(empty.clone())).collect(),
+            hasher,
+            suffixes,
+            n_hosts: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many hosts there are.
+    pub fn len(&self) -> usize {
+        self.n_hosts.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The routes of a host, which must be [`normalise`]d: exactly that name, else its owner's.
+    ///
+    /// The owner's name is found as Mesh Router does, but with a strict suffix: the last label
+    /// left of the server domain, and if it holds a dash what follows the last one. So
+    /// `app.alice.nsl.sh` and `app-alice.nsl.sh` lead to `alice.nsl.sh`; `alice.example`, the bare
+    /// domain and `evilnsl.sh` lead nowhere. A label that is itself a service comes before what
+    /// follows its dash, so a name with a dash in it works.
+    pub fn find(&self, host: &str) -> Option<Arc<Routes>> {
+        if let Some(found) = self.exact(host) {
+            return Some(found);
+        }
+        let suffix = self.suffixes.iter().find(|s| host.ends_with(s.as_str()))?;
+        let left = host.strip_suffix(suffix.as_str())?;
+        let label = left.rsplit('.').next().filter(|l| !l.is_empty())?;
+        if label.len() < left.len()
+            && let Some(found) = self.joined(label, suffix)
+        {
+            return Some(found);
+        }
+        let (_, after_dash) = label.rsplit_once('-')?;
+        if after_dash.is_empty() {
+            return None;
+        }
+        self.joined(after_dash, suffix)
+    }
+
+    /// Sets the routes of one service; `None` removes its host.
+    pub fn set(&self, service: &ServiceName, routes: Option<Arc<Routes>>) {
+        self.apply([(service.clone(), routes)]);
+    }
+
+    /// Sets many, rebuilding each shard that gains or loses hosts once. One caller at a time: the
+    /// table's task is the only writer, and a second one could undo what the first stored.
+    pub fn apply(&self, updates: impl IntoIterator<Item = (ServiceName, Option<Arc<Routes>>)>) {
+        let mut structural: HashMap<usize, Vec<(ServiceName, Option<Arc<Routes>>)>> =
+            HashMap::new();
+        for (service, routes) in updates {
+            let number = self.shard_of(service.as_str());
+            let pending = structural.contains_key(&number);
+            if !pending && let Some(routes) = &routes {
+                let shard = self.shard(number).load();
+                if let Some(slot) = shard.get(service.as_str()) {
+                    slot.routes.store(routes.clone());
+                    continue;
+                }
+            }
+            structural.entry(number).or_default().push((service, routes));
+        }
+        for (number, updates) in structural {
+            self.rebuild(number, updates);
+        }
+    }
+
+    /// Every service with its routes; the order is none. For start-up, shutdown and tests.
+    pub fn snapshot(&self) -> Vec<Arc<Routes>> {
+        let shards = self.shards.iter().map(ArcSwap::load);
+        shards.flat_map(|s| s.values().map(|v| v.routes.load_full()).collect::<Vec<_>>()).collect()
+    }
+
+    fn rebuild(&self, number: usize, updates: Vec<(ServiceName, Option<Arc<Routes>>)>) {
+        let old = self.shard(number).load();
+        let mut new = Shard::clone(&old);
+        for (service, routes) in updates {
+            let name: SmolStr = service.as_str().into();
+            match routes {
+                Some(routes) => match new.get(&name) {
+                    Some(slot) => slot.routes.store(routes),
+                    None => {
+                        let slot = Slot { routes: ArcSwap::new(routes) };
+                        new.insert(name, Arc::new(slot));
+                    }
+                },
+                None => {
+                    new.remove(&name);
+                }
+            }
+        }
+        // Wrapping: the counter is only this function's, and never falls below zero in sum.
+        self.n_hosts.fetch_add(new.len().wrapping_sub(old.len()), Ordering::Relaxed);
+        self.shard(number).store(Arc::new(new));
+    }
+
+    fn exact(&self, host: &str) -> Option<Arc<Routes>> {
+        let shard = self.shard(self.shard_of(host)).load();
+        shard.get(host).map(|slot| slot.routes.load_full())
+    }
+
+    fn joined(&self, label: &str, suffix: &str) -> Option<Arc<Routes>> {
+        // At most 253 bytes (`normalise` refuses longer hosts), so this stays on the stack.
+        let mut name = [0_u8; host::MAX_LEN];
+        let len = label.len() + suffix.len();
+        let (left, right) = name.get_mut(..len)?.split_at_mut(label.len());
+        left.copy_from_slice(label.as_bytes());
+        right.copy_from_slice(suffix.as_bytes());
+        self.exact(std::str::from_utf8(name.get(..len)?).ok()?)
+    }
+
+    fn shard_of(&self, host: &str) -> usize {
+        // The map inside uses the lower bits and the top seven; these are others.
+        (self.hasher.hash_one(host) >> 40) as usize % SHARDS
+    }
+
+    fn shard(&self, number: usize) -> &ArcSwap<Shard> {
+        // `shard_of` is the only source of numbers, and stays below SHARDS.
+        #[allow(clippy::indexing_slicing)]
+        &self.shards[number]
+    }
+}

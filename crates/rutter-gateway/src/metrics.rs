@@ -1,0 +1,93 @@
+//! What the gateway counts.
+//!
+//! Plain counters in one struct that whoever exports them reads; no metrics library, so no global
+//! registry and no labels made on the request path. All of them start at zero with the gateway.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::StatusCode;
+
+/// A number that only rises, or a gauge that is raised and lowered.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    /// Raises the gauge until the guard is dropped.
+    pub(crate) fn hold(self: &std::sync::Arc<Self>) -> Held {
+        self.add(1);
+        Held(self.clone())
+    }
+}
+
+/// One that is counted as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Held(std::sync::Arc<Counter>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.sub(1);
+    }
+}
+
+/// The gateway's counters.
+#[derive(Debug, Default)]
+pub struct GatewayMetrics {
+    /// Answers by the first digit of their status: `[1xx, 2xx, 3xx, 4xx, 5xx]`.
+    pub answers: [Counter; 5],
+    /// Requests that went on to another route after one failed.
+    pub failovers: Counter,
+    /// Requests that were tried again on the same route after a pooled connection failed.
+    pub stale_retries: Counter,
+    /// Requests that failed and were not sent again, by the rules of failover.
+    pub retries_refused: Counter,
+    /// Requests for which no route was left.
+    pub routes_exhausted: Counter,
+    /// Upstream connections opened.
+    pub upstream_connects: Counter,
+    /// Upstream connections that didn't come about.
+    pub upstream_connect_failures: Counter,
+    /// Requests sent over a connection from the pool.
+    pub upstream_reuses: Counter,
+    /// Client connections accepted.
+    pub connections: Counter,
+    /// Client connections open now.
+    pub active_connections: std::sync::Arc<Counter>,
+    /// TLS handshakes with clients that failed.
+    pub tls_handshake_failures: Counter,
+    /// Tunnels (WebSocket) open now.
+    pub active_tunnels: std::sync::Arc<Counter>,
+    /// Health probes that found the route well.
+    pub probes_good: Counter,
+    /// Health probes that didn't.
+    pub probes_bad: Counter,
+    /// Failures and successes that the detector had no room for.
+    pub health_notes_dropped: Counter,
+    /// Routes that the gateway's table could not take.
+    pub routes_refused: Counter,
+}
+
+impl GatewayMetrics {
+    pub(crate) fn count_answer(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100);
+        if let Some(counter) = class.checked_sub(1).and_then(|c| self.answers.get(c)) {
+            counter.add(1);
+        }
+    }
+
+    pub(crate) fn count_probe(&self, good: bool) {
+        if good { self.probes_good.add(1) } else { self.probes_bad.add(1) }
+    }
+}

@@ -1,0 +1,277 @@
+//! One request through the gateway.
+//!
+//! ```text
+//! client ─▶ hyper ─▶ admit ─▶ index ─▶ forward: route by route ─▶ answer ─▶ client
+//!                    │ 400…   │ 404    │ 502, 503, 504
+//! ```
+//!
+//! Framing. hyper parses requests strictly (httparse; no obs-fold, no bare CR, one number for the
+//! length) and writes every request and answer anew from what it parsed, so what reaches an origin
+//! never has two readings. On top of it, [`admit`] refuses what could have two meanings. One case
+//! is normalised instead of refused: `Content-Length` beside `Transfer-Encoding: chunked`. hyper
+//! follows RFC 9112 6.3 there: the length is dropped, the body is read as chunks, and the
+//! connection closes after the answer; the origin sees chunks alone. Refusing it would take a
+//! second parser in front of hyper, and two parsers that may disagree are the disease itself.
+
+pub(crate) mod admit;
+mod forward;
+pub(crate) mod headers;
+pub(crate) mod pages;
+#[cfg(test)]
+mod tests;
+mod websocket;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use rutter_route::Prefix;
+use smol_str::SmolStr;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::failover::replay::Replay;
+use crate::health::Health;
+use crate::index::HostIndex;
+use crate::metrics::GatewayMetrics;
+use crate::upstream::body::{AnswerBody, UpstreamBody};
+use crate::upstream::{Connector, Pool};
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) index: Arc<HostIndex>,
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) connector: Connector,
+    pub(crate) health: Health,
+    pub(crate) metrics: Arc<GatewayMetrics>,
+    /// Ends tunnels, which would otherwise outlive the gateway.
+    pub(crate) stop: CancellationToken,
+}
+
+/// What may change while requests run; each request reads one state of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) max_target_bytes: usize,
+    pub(crate) max_tries: usize,
+    pub(crate) response_timeout: Duration,
+    pub(crate) trusted_proxies: Vec<Prefix>,
+}
+
+impl Settings {
+    fn trusts(&self, peer: SocketAddr) -> bool {
+        let ip = peer.ip().to_canonical();
+        self.trusted_proxies.iter().any(|p| p.contains_address(ip))
+    }
+}
+
+/// What one worker has of its own.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) ids: RequestIds,
+    /// Connections and tunnels, waited for at shutdown.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client {
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: bool,
+}
+
+/// Answers one request. It never fails: what goes wrong is an answer too.
+pub(crate) async fn handle(
+    worker: Arc<Worker>,
+    client: Client,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let began = Instant::now();
+    let settings = worker.shared.settings.load_full();
+    let about = About::new(&worker, &request);
+    let outcome = answer(&worker, &settings, client, &about, request).await;
+    let mut response = match outcome.answer {
+        Ok(response) => response,
+        Err(page) => page.answer(about.accept.as_ref()),
+    };
+    let headers = response.headers_mut();
+    if about.trace {
+        headers.insert("x-mesh-route", trace_value(&outcome.tried, outcome.served));
+    }
+    headers.insert("x-request-id", about.id.clone());
+    worker.shared.metrics.count_answer(response.status());
+    tracing::debug!(
+        target: "rutter_gateway::access",
+        client = %client.peer.ip(),
+        method = %about.method,
+        host = outcome.host.as_deref().unwrap_or("-"),
+        target = %about.target,
+        status = response.status().as_u16(),
+        routes = %outcome.tried.join(","),
+        id = about.id.to_str().unwrap_or("-"),
+        ms = began.elapsed().as_millis() as u64,
+        "request"
+    );
+    Ok(response)
+}
+
+/// What came of a request.
+struct Outcome {
+    answer: Result<Response<AnswerBody>, pages::Page>,
+    host: Option<String>,
+    /// The words for the sources of the routes tried, in order.
+    tried: Vec<SmolStr>,
+    /// Whether the last of them answered.
+    served: bool,
+}
+
+async fn answer(
+    worker: &Arc<Worker>,
+    settings: &Settings,
+    client: Client,
+    about: &About,
+    mut request: Request<Incoming>,
+) -> Outcome {
+    let refused =
+        |page, host| Outcome { answer: Err(page), host, tried: Vec::new(), served: false };
+    let asked = match admit::admit(&request, settings.max_target_bytes) {
+        Ok(asked) => asked,
+        Err(page) => return refused(page, None),
+    };
+    let Some(routes) = worker.shared.index.find(&asked.host) else {
+        return refused(pages::UNKNOWN_HOST, Some(asked.host));
+    };
+    if routes.ranked.is_empty() {
+        return refused(pages::NO_ROUTES, Some(asked.host));
+    }
+    let upgrade = websocket::Upgrade::wanted(&mut request);
+    let (parts, body) = request.into_parts();
+    let body = Replay::new(body);
+    let onward = headers::Onward { client, trusted: settings.trusts(client.peer), id: &about.id };
+    let protocol = upgrade.as_ref().map(|u| &u.protocol);
+    let head = headers::request_head(
+        parts.method,
+        parts.headers,
+        &asked,
+        onward,
+        protocol,
+        body.is_some(),
+    );
+    let mut forward = forward::Forward {
+        worker,
+        settings,
+        routes: &routes,
+        host: &asked.host,
+        head,
+        body,
+        upgrade: upgrade.is_some(),
+        tried: Vec::new(),
+    };
+    let answer = forward.run().await;
+    let tried = forward.tried;
+    let served = answer.is_ok();
+    let answer = answer.map(|a| deliver(worker, a, upgrade));
+    Outcome { answer, host: Some(asked.host), tried, served }
+}
+
+/// Turns an upstream's answer into the client's; after a 101, begins the tunnel.
+fn deliver(
+    worker: &Arc<Worker>,
+    answer: forward::Answer,
+    upgrade: Option<websocket::Upgrade>,
+) -> Response<AnswerBody> {
+    let forward::Answer { mut response, held } = answer;
+    let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if let (true, Some(upgrade)) = (switched, upgrade) {
+        let upstream = hyper::upgrade::on(&mut response);
+        let open = worker.shared.metrics.active_tunnels.hold();
+        let stop = worker.shared.stop.clone();
+        worker.tasks.spawn(async move {
+            websocket::tunnel(upgrade.client, upstream, stop).await;
+            drop(open);
+        });
+    }
+    let (mut parts, incoming) = response.into_parts();
+    headers::answer_headers(&mut parts.headers, switched);
+    let body = if switched {
+        // The connection is the tunnel's now, and never the pool's.
+        AnswerBody::Own(http_body_util::Full::default())
+    } else {
+        AnswerBody::Upstream(UpstreamBody::new(incoming, held))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = parts.status;
+    *response.headers_mut() = parts.headers;
+    response
+}
+
+/// What the log and the answer need of a request once it is gone.
+struct About {
+    id: HeaderValue,
+    method: http::Method,
+    target: String,
+    accept: Option<HeaderValue>,
+    trace: bool,
+}
+
+impl About {
+    fn new(worker: &Worker, request: &Request<Incoming>) -> Self {
+        let headers = request.headers();
+        let given = headers.get("x-request-id").filter(|id| is_request_id(id));
+        Self {
+            id: given.cloned().unwrap_or_else(|| worker.ids.next()),
+            method: request.method().clone(),
+            target: request.uri().path().to_owned(),
+            accept: headers.get(http::header::ACCEPT).cloned(),
+            trace: headers.contains_key("x-mesh-trace"),
+        }
+    }
+}
+
+/// A client may name its request, in a form that can't harm a log.
+fn is_request_id(id: &HeaderValue) -> bool {
+    let ok = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
+    (1..=64).contains(&id.len()) && id.as_bytes().iter().all(ok)
+}
+
+/// `agent,tunnel,pcs`: the sources tried, and whether the last one answered (Mesh Router's form).
+fn trace_value(tried: &[SmolStr], served: bool) -> HeaderValue {
+    let end = if served { "pcs" } else { "failed" };
+    let text = match tried {
+        [] => end.to_owned(),
+        tried => format!("{},{end}", tried.join(",")),
+    };
+    // Labels come from sources, which may have names of any characters.
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("failed"))
+}
+
+/// Makes ids for requests: 16 hex digits, unlike each other, not secret.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    seed: u64,
+    n: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, n: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> HeaderValue {
+        // SplitMix64: a bijection, so the ids of one worker never repeat.
+        let n = self.n.fetch_add(1, Ordering::Relaxed);
+        let mut x = self.seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^= x >> 31;
+        HeaderValue::from_str(&format!("{x:016x}")).unwrap_or(HeaderValue::from_static("0"))
+    }
+}

@@ -1,0 +1,200 @@
+//! A request route by route, until one answers or the rules of [`crate::failover`] end it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use smol_str::SmolStr;
+
+use super::headers::Head;
+use super::pages::{self, Page};
+use super::{Settings, Worker};
+use crate::failover::replay::{Replay, RequestBody};
+use crate::failover::{BodyLeft, Next, Refused, judge};
+use crate::health::Health;
+use crate::health::detector::Failure;
+use crate::routes::{Route, Routes};
+use crate::upstream::body::Held;
+use crate::upstream::{Connection, Target, TryError};
+
+/// A request on its way.
+pub(super) struct Forward<'a> {
+    pub(super) worker: &'a Arc<Worker>,
+    pub(super) settings: &'a Settings,
+    pub(super) routes: &'a Routes,
+    /// The host that was asked for, normalised.
+    pub(super) host: &'a str,
+    pub(super) head: Head,
+    pub(super) body: Option<Replay>,
+    /// Whether the client asked for another protocol: only then may an answer be 101.
+    pub(super) upgrade: bool,
+    /// The words for the sources of the routes tried.
+    pub(super) tried: Vec<SmolStr>,
+}
+
+/// An answer, and the connection that it came by.
+pub(super) struct Answer {
+    pub(super) response: Response<Incoming>,
+    pub(super) held: Held,
+}
+
+/// Why a route gave no answer.
+enum Stopped {
+    NextRoute,
+    Answer(Page),
+}
+
+impl Forward<'_> {
+    /// Tries the routes; the error is the answer when none of them gave one.
+    pub(super) async fn run(&mut self) -> Result<Answer, Page> {
+        let metrics = &self.worker.shared.metrics;
+        let mut plan = Plan::new(self.routes);
+        for n in 0..self.settings.max_tries {
+            let Some(route) = plan.next(&self.worker.shared.health).await else { break };
+            if n > 0 {
+                metrics.failovers.add(1);
+            }
+            self.tried.push(route.label.clone());
+            match self.try_route(&route).await {
+                Ok(answer) => return Ok(answer),
+                Err(Stopped::NextRoute) => {}
+                Err(Stopped::Answer(page)) => return Err(page),
+            }
+        }
+        metrics.routes_exhausted.add(1);
+        Err(pages::ROUTES_EXHAUSTED)
+    }
+
+    /// Tries one route, twice if the first connection was a stale one.
+    async fn try_route(&self, route: &Arc<Route>) -> Result<Answer, Stopped> {
+        let shared = &self.worker.shared;
+        let target = Target::new(&route.endpoint, self.host, &self.routes.service);
+        let mut pooled = self.worker.pool.take(&target);
+        loop {
+            let mut connection = match pooled.take() {
+                Some(connection) => {
+                    shared.metrics.upstream_reuses.add(1);
+                    connection
+                }
+                None => self.connect(route, &target).await?,
+            };
+            let request = self.request(&connection);
+            let patience = self.settings.response_timeout;
+            let error = match connection.send_within(request, patience).await {
+                Ok(response) => return self.answered(route, target, connection, response),
+                Err(error) => error,
+            };
+            if error.reused {
+                self.worker.pool.forget(&target);
+            }
+            self.failed(route, &error)?;
+            shared.metrics.stale_retries.add(1);
+        }
+    }
+
+    async fn connect(&self, route: &Route, target: &Target) -> Result<Connection, Stopped> {
+        let shared = &self.worker.shared;
+        match shared.connector.connect(target).await {
+            Ok(connection) => {
+                shared.metrics.upstream_connects.add(1);
+                Ok(connection)
+            }
+            Err(error) => {
+                tracing::debug!(route = %route.id, %error, "no connection to the route");
+                shared.metrics.upstream_connect_failures.add(1);
+                shared.health.failed(&route.health, error.failure());
+                // The body is as it was: it is read only for a connection that exists, and who
+                // comes here after a failed try was let on by `judge`.
+                Err(Stopped::NextRoute)
+            }
+        }
+    }
+
+    fn request(&self, connection: &Connection) -> Request<RequestBody> {
+        let body = match &self.body {
+            None => RequestBody::Empty,
+            Some(replay) => replay.body(connection.meter(), self.head.method.is_idempotent()),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = self.head.method.clone();
+        *request.uri_mut() = self.head.uri.clone();
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = self.head.headers.clone();
+        request
+    }
+
+    fn answered(
+        &self,
+        route: &Arc<Route>,
+        target: Target,
+        connection: Connection,
+        response: Response<Incoming>,
+    ) -> Result<Answer, Stopped> {
+        let health = &self.worker.shared.health;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade {
+            tracing::debug!(route = %route.id, "an answer of 101 to a request without Upgrade");
+            health.failed(&route.health, Failure::Exchange);
+            return Err(Stopped::Answer(pages::BACKEND_FAILED));
+        }
+        health.succeeded(&route.health);
+        let held = Held {
+            connection,
+            target,
+            pool: self.worker.pool.clone(),
+            route: route.clone(),
+            health: health.clone(),
+        };
+        Ok(Answer { response, held })
+    }
+
+    /// `Ok`: the same route once more, over a new connection.
+    fn failed(&self, route: &Route, error: &TryError) -> Result<(), Stopped> {
+        let shared = &self.worker.shared;
+        if self.body.as_ref().is_some_and(Replay::client_failed) {
+            return Err(Stopped::Answer(pages::BODY_INCOMPLETE));
+        }
+        tracing::debug!(route = %route.id, %error, "the route failed a request");
+        if !error.reused {
+            shared.health.failed(&route.health, Failure::Exchange);
+        }
+        match judge(&self.head.method, self.left(), error.into()) {
+            Next::SameRouteAnew => Ok(()),
+            Next::NextRoute => Err(Stopped::NextRoute),
+            Next::GiveUp(why) => {
+                shared.metrics.retries_refused.add(1);
+                tracing::debug!(route = %route.id, ?why, "the request is not sent again");
+                Err(Stopped::Answer(match why {
+                    Refused::TimedOut => pages::BACKEND_TIMEOUT,
+                    _ => pages::BACKEND_FAILED,
+                }))
+            }
+        }
+    }
+
+    fn left(&self) -> BodyLeft {
+        self.body.as_ref().map_or(BodyLeft::Kept, Replay::left)
+    }
+}
+
+/// The order in which routes are tried: by rank those that may be used, then by rank the others.
+struct Plan<'a> {
+    ranked: std::slice::Iter<'a, Arc<Route>>,
+    passed_over: VecDeque<Arc<Route>>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(routes: &'a Routes) -> Self {
+        Self { ranked: routes.ranked.iter(), passed_over: VecDeque::new() }
+    }
+
+    async fn next(&mut self, health: &Health) -> Option<Arc<Route>> {
+        for route in self.ranked.by_ref() {
+            if health.is_usable(&route.health).await {
+                return Some(route.clone());
+            }
+            self.passed_over.push_back(route.clone());
+        }
+        self.passed_over.pop_front()
+    }
+}

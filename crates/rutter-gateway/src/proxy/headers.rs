@@ -1,0 +1,163 @@
+//! Headers on their way through: what belongs to one connection only stays there.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, Method, Uri};
+
+use super::Client;
+use super::admit::Asked;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Headers of one connection (RFC 9110 7.6.1), beside those that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// What `Connection` can't name away: without them a message has another meaning or recipient.
+const NEVER_NAMED: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
+
+/// The head of a request as it goes upstream; cloned for each try.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+}
+
+/// What the gateway says of the client to the origin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Onward<'a> {
+    pub(crate) client: Client,
+    /// Whether the client is a proxy whose words on its own client are believed.
+    pub(crate) trusted: bool,
+    pub(crate) id: &'a HeaderValue,
+}
+
+/// The head that goes upstream, from the one that came.
+pub(crate) fn request_head(
+    method: Method,
+    mut headers: HeaderMap,
+    asked: &Asked,
+    onward: Onward<'_>,
+    upgrade: Option<&HeaderValue>,
+    has_body: bool,
+) -> Head {
+    let wants_trailers = names(&headers, &TE, b"trailers");
+    strip(&mut headers);
+    // hyper answers `Expect: 100-continue` itself, when the body is first read: when there is a
+    // connection that it can go to.
+    headers.remove(EXPECT);
+    headers.insert(HOST, asked.authority.clone());
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if let Some(protocol) = upgrade {
+        headers.insert(UPGRADE, protocol.clone());
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    if has_body && !headers.contains_key(CONTENT_LENGTH) {
+        // Said, not left to hyper: it would drop the body of a GET that doesn't say so.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    introduce(&mut headers, asked, onward);
+    Head { method, uri: Uri::from(asked.target.clone()), headers }
+}
+
+/// Makes an upstream's headers fit for the client. An answer that was chunked has no length of its
+/// own, whatever it says beside it (RFC 9112 6.3).
+pub(crate) fn answer_headers(headers: &mut HeaderMap, upgraded: bool) {
+    let chunked = headers.contains_key(TRANSFER_ENCODING);
+    let upgrade = headers.get(UPGRADE).filter(|_| upgraded).cloned();
+    strip(headers);
+    if chunked {
+        headers.remove(CONTENT_LENGTH);
+    }
+    if let Some(protocol) = upgrade {
+        headers.insert(UPGRADE, protocol);
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// Whether one of the header's comma-separated tokens is `token`, without regard to case.
+pub(crate) fn names(headers: &HeaderMap, header: &HeaderName, token: &[u8]) -> bool {
+    tokens(headers, header).any(|t| t.eq_ignore_ascii_case(token))
+}
+
+fn tokens<'a>(headers: &'a HeaderMap, header: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(header).iter();
+    lines.flat_map(|v| v.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii)
+}
+
+fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
+            .filter_map(|t| HeaderName::from_bytes(t).ok())
+            .filter(|n| !NEVER_NAMED.contains(n))
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Tells the origin who asks. What a client says of itself is believed only of trusted proxies;
+/// else it could choose the address that origins log, limit and let in by.
+fn introduce(headers: &mut HeaderMap, asked: &Asked, onward: Onward<'_>) {
+    let ip = onward.client.peer.ip().to_canonical().to_string();
+    let proto = if onward.client.tls { "https" } else { "http" };
+    if !onward.trusted {
+        headers.remove(X_FORWARDED_FOR);
+        headers.remove(X_FORWARDED_PORT);
+        headers.remove(FORWARDED);
+    }
+    // An address is always a valid header value.
+    if let Ok(ip) = HeaderValue::from_str(&ip) {
+        append(headers, X_FORWARDED_FOR, &ip);
+        set(headers, X_REAL_IP, ip, onward.trusted);
+    }
+    set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto), onward.trusted);
+    set(headers, X_FORWARDED_HOST, asked.authority.clone(), onward.trusted);
+    headers.insert(X_REQUEST_ID, onward.id.clone());
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue, keep: bool) {
+    if !(keep && headers.contains_key(&name)) {
+        headers.insert(name, value);
+    }
+}
+
+/// Puts the address behind those that are there, all in one line.
+fn append(headers: &mut HeaderMap, name: HeaderName, ip: &HeaderValue) {
+    let mut line = Vec::new();
+    for value in headers.get_all(&name) {
+        line.extend_from_slice(value.as_bytes());
+        line.extend_from_slice(b", ");
+    }
+    line.extend_from_slice(ip.as_bytes());
+    // Valid values joined by a comma are one.
+    if let Ok(value) = HeaderValue::from_bytes(&line) {
+        headers.insert(name, value);
+    }
+}

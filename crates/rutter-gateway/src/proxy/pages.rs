@@ -1,0 +1,117 @@
+//! The gateway's own answers: what went wrong, without saying more than the client may know.
+//!
+//! A browser gets a short page; everyone else, and whoever prefers JSON, gets
+//! `{"error": ..., "code": ...}`. The codes are stable; `ROUTES_EXHAUSTED` is Mesh Router's.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::upstream::body::AnswerBody;
+
+/// An answer of the gateway's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) error: &'static str,
+}
+
+const fn page(status: StatusCode, code: &'static str, error: &'static str) -> Page {
+    Page { status, code, error }
+}
+
+pub(crate) const BAD_VERSION: Page = page(
+    StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+    "BAD_VERSION",
+    "This gateway speaks HTTP/1.0 and HTTP/1.1",
+);
+pub(crate) const NO_CONNECT: Page =
+    page(StatusCode::NOT_IMPLEMENTED, "NO_CONNECT", "This gateway opens no tunnels by CONNECT");
+pub(crate) const BAD_TARGET: Page =
+    page(StatusCode::BAD_REQUEST, "BAD_TARGET", "The request target is not a path");
+pub(crate) const TARGET_TOO_LONG: Page =
+    page(StatusCode::URI_TOO_LONG, "TARGET_TOO_LONG", "The request target is too long");
+pub(crate) const BAD_CODING: Page = page(
+    StatusCode::NOT_IMPLEMENTED,
+    "BAD_CODING",
+    "The only transfer coding that this gateway knows is chunked",
+);
+pub(crate) const BAD_HOST: Page =
+    page(StatusCode::BAD_REQUEST, "BAD_HOST", "The request must name one valid host");
+pub(crate) const BODY_INCOMPLETE: Page =
+    page(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", "The request body ended early");
+pub(crate) const UNKNOWN_HOST: Page =
+    page(StatusCode::NOT_FOUND, "UNKNOWN_HOST", "No service has this name");
+pub(crate) const NO_ROUTES: Page =
+    page(StatusCode::SERVICE_UNAVAILABLE, "NO_ROUTES", "Nothing leads to this service now");
+pub(crate) const ROUTES_EXHAUSTED: Page =
+    page(StatusCode::BAD_GATEWAY, "ROUTES_EXHAUSTED", "All backend routes failed");
+pub(crate) const BACKEND_FAILED: Page = page(
+    StatusCode::BAD_GATEWAY,
+    "BACKEND_FAILED",
+    "The backend failed while it had the request, which may not be repeated",
+);
+pub(crate) const BACKEND_TIMEOUT: Page =
+    page(StatusCode::GATEWAY_TIMEOUT, "BACKEND_TIMEOUT", "Backend server timed out");
+
+impl Page {
+    /// The answer, in the form that the client prefers.
+    pub(crate) fn answer(self, accept: Option<&HeaderValue>) -> Response<AnswerBody> {
+        let (kind, text) = if prefers_html(accept) {
+            ("text/html; charset=utf-8", self.html())
+        } else {
+            ("application/json", self.json())
+        };
+        let mut response = Response::new(AnswerBody::Own(Full::new(Bytes::from(text))));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+
+    /// The texts are ours and hold nothing that JSON or HTML would escape.
+    fn json(self) -> String {
+        format!("{{\"error\":\"{}\",\"code\":\"{}\"}}", self.error, self.code)
+    }
+
+    fn html(self) -> String {
+        let status = self.status.as_u16();
+        let reason = self.status.canonical_reason().unwrap_or("Error");
+        format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+             <title>{status} {reason}</title><h1>{status} {reason}</h1>\
+             <p>{}.</p><p><small>{}</small></p></html>\n",
+            self.error, self.code
+        )
+    }
+}
+
+/// Whether `Accept` names HTML, and not with a lower weight than JSON.
+fn prefers_html(accept: Option<&HeaderValue>) -> bool {
+    let Some(accept) = accept.and_then(|a| a.to_str().ok()) else { return false };
+    let weight = |wanted: &str| {
+        let ranges = accept.split(',').map(|r| r.split(';').map(str::trim));
+        ranges.filter_map(|mut r| (r.next()? == wanted).then(|| quality(r))).max()
+    };
+    match (weight("text/html"), weight("application/json")) {
+        (Some(html), Some(json)) => html > json,
+        (Some(html), None) => html > 0,
+        (None, _) => false,
+    }
+}
+
+/// The weight in thousandths; 1000 unless said (RFC 9110 12.4.2).
+fn quality<'a>(mut parameters: impl Iterator<Item = &'a str>) -> u32 {
+    let q = parameters.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
+    match q.map(str::parse::<f32>) {
+        None => 1000,
+        Some(Ok(q)) if (0.0..=1.0).contains(&q) => (q * 1000.0) as u32,
+        Some(_) => 0,
+    }
+}

@@ -1,0 +1,7 @@
+//! The proxy over real sockets.
+
+mod failing;
+mod forwarding;
+mod framing;
+mod health;
+mod upgrade;

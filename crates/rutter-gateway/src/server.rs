@@ -1,0 +1,197 @@
+//! Listeners, workers, and their life from start to the last request.
+//!
+//! ```text
+//!  listener ─┐               ┌─▶ worker 1: runtime of one thread, own upstream pool
+//!  listener ─┴─▶ acceptors ──┼─▶ worker 2
+//!   (one socket each)        └─▶ …         each connection stays with its worker
+//! ```
+//!
+//! **Workers** are threads with a runtime of one thread each. A connection lives and dies on one
+//! of them, with its upstream connections beside it, so the pool's lock is never contended and no
+//! request crosses threads. The handler itself asks for none of this: it is `Send`, and would run
+//! on a runtime of many threads as well.
+//!
+//! **Accepting** is done by one task a listener, which hands each connection to the worker with
+//! the fewest open. Rejected: a socket a worker with `SO_REUSEPORT`. The kernel spreads those by
+//! hash, so a few heavy connections can land on one thread; a second gateway would start on the
+//! same port without an error; and closing one of the sockets drops what waits in its queue. The
+//! price is one wake-up of another thread a connection, not a request.
+//!
+//! **Bounds.** `max_connections` over all listeners: with that many open nobody accepts, and
+//! clients wait in the kernel's queue. A worker's inbox holds only connections that were counted
+//! there, so it needs no bound of its own.
+//!
+//! **The end.** The listeners close first. Idle connections close at once, the others after the
+//! request in flight, all of them after `limits.drain`; tunnels are closed at once, since they
+//! have no end to wait for.
+
+mod accept;
+mod tls;
+mod worker;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use foldhash::quality::RandomState;
+use std::hash::BuildHasher;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{GatewayConfig, Limits};
+use crate::error::GatewayError;
+use crate::feed::Feed;
+use crate::health::Health;
+use crate::health::verdicts::VerdictBoard;
+use crate::index::HostIndex;
+use crate::metrics::GatewayMetrics;
+use crate::proxy::{Settings, Shared};
+use crate::upstream::Connector;
+
+use accept::Acceptor;
+use worker::WorkerThread;
+
+/// A gateway that listens.
+#[derive(Debug)]
+pub(crate) struct Server {
+    addresses: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+    tls: Vec<Option<Arc<ArcSwap<rustls::ServerConfig>>>>,
+    acceptors: JoinSet<()>,
+    accepting: CancellationToken,
+    workers: Vec<WorkerThread>,
+    limits: Limits,
+}
+
+/// What the table's side of the gateway gets.
+pub(crate) struct TableEnd {
+    pub(crate) feed: Feed,
+    pub(crate) verdicts: Arc<VerdictBoard>,
+    pub(crate) metrics: Arc<GatewayMetrics>,
+}
+
+impl Server {
+    /// Binds every listener, then starts the workers. On an error nothing stays behind.
+    pub(crate) async fn start(config: &GatewayConfig) -> Result<(Self, TableEnd), GatewayError> {
+        config.check()?;
+        let mut listeners = Vec::new();
+        let mut tls = Vec::new();
+        for listener in &config.listeners {
+            tls.push(listener.tls.as_ref().map(tls::server_config).transpose()?);
+            listeners.push(bind(listener.address).await?);
+        }
+        let addresses = listeners.iter().map(|(_, address)| *address).collect();
+        let tls: Vec<_> = tls.into_iter().map(|t| t.map(|c| Arc::new(ArcSwap::new(c)))).collect();
+        let (shared, end) = share(config)?;
+        let workers = start_workers(config, &shared)?;
+        let accepting = CancellationToken::new();
+        let permits = Arc::new(Semaphore::new(config.limits.max_connections));
+        let mut acceptors = JoinSet::new();
+        for ((listener, address), tls) in listeners.into_iter().zip(&tls) {
+            let acceptor = Acceptor {
+                listener,
+                address,
+                tls: tls.clone(),
+                permits: permits.clone(),
+                workers: workers.iter().map(WorkerThread::inbox).collect(),
+                metrics: shared.metrics.clone(),
+            };
+            acceptors.spawn(acceptor.run(accepting.clone()));
+        }
+        let limits = config.limits.clone();
+        Ok((Self { addresses, shared, tls, acceptors, accepting, workers, limits }, end))
+    }
+
+    /// Where it listens, in the order of the configuration.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub(crate) fn metrics(&self) -> Arc<GatewayMetrics> {
+        self.shared.metrics.clone()
+    }
+
+    /// Takes what may change while it runs: certificates, the detector's numbers, tries, times of
+    /// upstream answers, trusted proxies. Nothing changes on an error.
+    pub(crate) fn reload(&self, config: &GatewayConfig) -> Result<(), GatewayError> {
+        config.check()?;
+        let files = config.listeners.iter().map(|l| l.tls.as_ref());
+        let fresh: Vec<_> =
+            files.map(|f| f.map(tls::server_config).transpose()).collect::<Result<_, _>>()?;
+        for (old, new) in self.tls.iter().zip(fresh) {
+            if let (Some(old), Some(new)) = (old, new) {
+                old.store(new);
+            }
+        }
+        self.shared.health.set_config(config.health.clone());
+        self.shared.settings.store(Arc::new(settings(config)));
+        Ok(())
+    }
+
+    /// Stops accepting, lets requests in flight end, and waits for the workers.
+    pub(crate) async fn shutdown(mut self) {
+        self.accepting.cancel();
+        while self.acceptors.join_next().await.is_some() {}
+        self.shared.stop.cancel();
+        for worker in &self.workers {
+            worker.drain();
+        }
+        for worker in self.workers.drain(..) {
+            worker.join(self.limits.drain).await;
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), GatewayError> {
+    let failed = |source| GatewayError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError> {
+    let metrics = Arc::new(GatewayMetrics::default());
+    let upstream = &config.upstream;
+    let connector = Connector::new(
+        &upstream.roots,
+        &upstream.controller_ca,
+        tls::provider(),
+        upstream.forbidden.clone(),
+        upstream.connect_timeout,
+    )?;
+    let verdicts = Arc::new(VerdictBoard::default());
+    let stop = CancellationToken::new();
+    let health = Health::start(
+        config.health.clone(),
+        connector.clone(),
+        metrics.clone(),
+        verdicts.clone(),
+        stop.clone(),
+    );
+    let index = Arc::new(HostIndex::new(&config.domains));
+    let feed = Feed::new(index.clone(), health.clone());
+    let settings = ArcSwap::from_pointee(settings(config));
+    let shared = Shared { index, settings, connector, health, metrics: metrics.clone(), stop };
+    Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics }))
+}
+
+fn settings(config: &GatewayConfig) -> Settings {
+    Settings {
+        max_target_bytes: config.limits.max_target_bytes,
+        max_tries: config.upstream.max_tries,
+        response_timeout: config.upstream.response_timeout,
+        trusted_proxies: config.trusted_proxies.clone(),
+    }
+}
+
+fn start_workers(
+    config: &GatewayConfig,
+    shared: &Arc<Shared>,
+) -> Result<Vec<WorkerThread>, GatewayError> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let n = if config.workers == 0 { processors } else { config.workers };
+    let random = RandomState::default();
+    (0..n).map(|i| WorkerThread::start(i, random.hash_one(i), config, shared.clone())).collect()
+}

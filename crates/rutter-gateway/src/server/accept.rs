@@ -1,0 +1,89 @@
+//! One listener: accepts, and hands each connection to the worker with the fewest.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::worker::Inbox;
+use crate::metrics::GatewayMetrics;
+
+/// How long to wait when the system has no more sockets to give.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// A connection on its way to a worker. The stream belongs to no runtime yet.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) stream: std::net::TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Its place among `max_connections`, given back when it ends.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+pub(super) struct Acceptor {
+    pub(super) listener: TcpListener,
+    pub(super) address: SocketAddr,
+    pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) workers: Vec<Inbox>,
+    pub(super) metrics: Arc<GatewayMetrics>,
+}
+
+impl Acceptor {
+    /// Accepts until told to stop; the socket closes with it.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = self.accept() => accepted,
+            };
+            match accepted {
+                Ok(accepted) => self.hand_over(accepted),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(listener = %self.address, %error, "can't accept connections");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        // The permit first: with none left nobody is accepted.
+        let permit = self.permits.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, peer) = self.listener.accept().await?;
+        let tls = self.tls.as_ref().map(|t| t.load_full());
+        Ok(Accepted { stream: detach(stream)?, peer, tls, permit })
+    }
+
+    fn hand_over(&self, accepted: Accepted) {
+        self.metrics.connections.add(1);
+        // There is at least one worker, and its thread lives until the acceptors are gone.
+        if let Some(inbox) = self.workers.iter().min_by_key(|w| w.n_open()) {
+            inbox.put(accepted);
+        }
+    }
+}
+
+fn detach(stream: TcpStream) -> io::Result<std::net::TcpStream> {
+    stream.set_nodelay(true)?;
+    stream.into_std()
+}
+
+/// Errors that a client caused by going away before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::InvalidInput
+    )
+}

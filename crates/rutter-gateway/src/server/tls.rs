@@ -1,0 +1,49 @@
+//! TLS with clients.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::CertificateFiles;
+use crate::error::GatewayError;
+
+/// The cryptography, given to each TLS configuration by hand: a process-wide default could be
+/// another one, set by whichever library came first.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// A server's configuration from its files.
+pub(super) fn server_config(files: &CertificateFiles) -> Result<Arc<ServerConfig>, GatewayError> {
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(&files.chain)?)
+        .collect::<Result<_, _>>()
+        .map_err(|_| expected(&files.chain, "a certificate chain"))?;
+    if chain.is_empty() {
+        return Err(expected(&files.chain, "a certificate chain"));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|e| match e {
+        pem::Error::NoItemsFound => expected(&files.key, "a private key"),
+        _ => expected(&files.key, "a readable private key"),
+    })?;
+    let failed = |source| GatewayError::Certificate { path: files.chain.clone(), source };
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(failed)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, GatewayError> {
+    std::fs::read(path).map_err(|source| GatewayError::File { path: path.to_owned(), source })
+}
+
+fn expected(path: &Path, expected: &'static str) -> GatewayError {
+    GatewayError::Pem { path: path.to_owned(), expected }
+}

@@ -1,0 +1,117 @@
+//! The body of an answer on its way to the client, and its connection on the way to the pool.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use super::connect::Target;
+use super::connection::Connection;
+use super::pool::Pool;
+use crate::health::Health;
+use crate::health::detector::Failure;
+use crate::routes::Route;
+
+/// How long a connection may take to become ready again after its answer ended, as when the
+/// request's body is still on its way. After that it is closed.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// What the client gets as a body.
+#[derive(Debug)]
+pub(crate) enum AnswerBody {
+    /// The gateway's own words.
+    Own(Full<Bytes>),
+    /// The upstream's, streamed.
+    Upstream(UpstreamBody),
+}
+
+/// An upstream's body. It holds the connection until the body ends, and then hands it to the pool;
+/// dropped before, it closes it.
+#[derive(Debug)]
+pub(crate) struct UpstreamBody {
+    incoming: Incoming,
+    held: Option<Held>,
+}
+
+/// What goes back, and to whom.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) connection: Connection,
+    pub(crate) target: Target,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) health: Health,
+}
+
+impl UpstreamBody {
+    pub(crate) fn new(incoming: Incoming, held: Held) -> Self {
+        let mut body = Self { incoming, held: Some(held) };
+        if body.incoming.is_end_stream() {
+            body.give_back();
+        }
+        body
+    }
+
+    fn give_back(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        if held.connection.is_ready() {
+            held.pool.put(held.target, held.connection);
+            return;
+        }
+        tokio::spawn(async move {
+            let Held { mut connection, target, pool, .. } = held;
+            if let Ok(true) = tokio::time::timeout(SETTLE, connection.ready()).await {
+                pool.put(target, connection);
+            }
+        });
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let body = match self.get_mut() {
+            Self::Own(own) => {
+                return Pin::new(own).poll_frame(cx).map_err(|never| match never {});
+            }
+            Self::Upstream(body) => body,
+        };
+        let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx));
+        match &frame {
+            Some(Ok(_)) if !body.incoming.is_end_stream() => {}
+            Some(Ok(_)) | None => body.give_back(),
+            Some(Err(error)) => {
+                if let Some(held) = body.held.take() {
+                    let route = &held.route.id;
+                    tracing::debug!(%route, %error, "an answer broke off");
+                    held.health.failed(&held.route.health, Failure::Exchange);
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(own) => own.is_end_stream(),
+            Self::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(own) => own.size_hint(),
+            Self::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! One HTTP/1.1 connection to an upstream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::connect::Upstream;
+use super::meter::{Meter, Metered};
+use crate::failover::replay::RequestBody;
+
+/// The most header lines an answer may have.
+const MAX_HEADERS: usize = 128;
+
+/// The largest read buffer of a connection, and with it the largest head of an answer.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// A connection, and the task that drives it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    sender: http1::SendRequest<RequestBody>,
+    meter: Arc<Meter>,
+    driver: JoinHandle<()>,
+    /// Whether it was used before.
+    reused: bool,
+    /// When it was last used.
+    pub(super) idle_since: Instant,
+}
+
+/// A request that got no answer, and what is known of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.describe())]
+pub(crate) struct TryError {
+    /// Whether the transport took a byte of the request.
+    pub(crate) sent: bool,
+    /// Whether a byte of an answer came.
+    pub(crate) answered: bool,
+    /// Whether time ran out.
+    pub(crate) timed_out: bool,
+    /// Whether the connection came from the pool.
+    pub(crate) reused: bool,
+    #[source]
+    source: Option<hyper::Error>,
+}
+
+impl TryError {
+    fn describe(&self) -> String {
+        let what = match &self.source {
+            Some(error) => match std::error::Error::source(error) {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            },
+            None => "no answer in time".to_owned(),
+        };
+        let sent =
+            if self.sent { "after the request was sent" } else { "before anything was sent" };
+        format!("{what} ({sent})")
+    }
+}
+
+impl Connection {
+    /// Begins HTTP on a stream.
+    pub(super) async fn open(stream: Upstream) -> Result<Self, hyper::Error> {
+        let meter = Arc::new(Meter::default());
+        let io = TokioIo::new(Metered::new(stream, meter.clone()));
+        let (sender, connection) = http1::Builder::new()
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_BUFFER)
+            .handshake(io)
+            .await?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "an upstream connection ended");
+            }
+        });
+        Ok(Self { sender, meter, driver, reused: false, idle_since: Instant::now() })
+    }
+
+    /// The bytes that it moved.
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
+    }
+
+    /// Whether it was used before.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Sends a request and waits for the head of the answer, for as long as it takes.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TryError> {
+        let (written, read) = (self.meter.written(), self.meter.read());
+        match self.sender.try_send_request(request).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(self.failed(written, read, Some(error.into_error())).await),
+        }
+    }
+
+    /// As [`Connection::send`], but `patience` is how long the answer may take.
+    pub(crate) async fn send_within(
+        &mut self,
+        request: Request<RequestBody>,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, TryError> {
+        let (written, read) = (self.meter.written(), self.meter.read());
+        match tokio::time::timeout(patience, self.send(request)).await {
+            Ok(sent) => sent,
+            Err(_) => Err(self.failed(written, read, None).await),
+        }
+    }
+
+    /// Ends the connection, and only then reads the meter: as long as the driver lives it could
+    /// still write what hyper has buffered.
+    async fn failed(&mut self, written: u64, read: u64, source: Option<hyper::Error>) -> TryError {
+        self.driver.abort();
+        // Cancelled or ended, either way nothing moves any more.
+        let _ended = (&mut self.driver).await;
+        TryError {
+            sent: self.meter.written() != written,
+            answered: self.meter.read() != read,
+            timed_out: source.is_none(),
+            reused: self.reused,
+            source,
+        }
+    }
+
+    /// Whether a request can be sent at once.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether it is over.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Waits until the last exchange is over; `false`: the connection is over too.
+    pub(super) async fn ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    pub(super) fn put_to_rest(&mut self, now: Instant) {
+        self.reused = true;
+        self.idle_since = now;
+    }
+}
