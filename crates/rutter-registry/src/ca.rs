@@ -95,6 +95,18 @@ pub enum ListenerName {
     Address(IpAddr),
 }
 
+impl From<ServiceName> for ListenerName {
+    fn from(host: ServiceName) -> Self {
+        Self::Host(host)
+    }
+}
+
+impl From<IpAddr> for ListenerName {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
 /// A certificate that the CA signed.
 #[derive(Debug, Clone)]
 pub struct Leaf {

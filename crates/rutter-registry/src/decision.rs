@@ -99,7 +99,8 @@ pub trait Decisions: Send + Sync {
     ) -> Result<Vec<(DecisionNumber, DecisionRecord)>>;
 }
 
-/// The best route of a destination in one view, for tables that stick to it.
+/// The best route of a destination in one view, for tables that stick to it. There is one of each
+/// table, view and destination at most, so the table's own bounds are theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incumbent {
     /// In which table.

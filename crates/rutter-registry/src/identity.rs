@@ -13,6 +13,9 @@ use serde::Serialize;
 use crate::text_type::text_type;
 use crate::{Page, PublicKey, Result, Seed};
 
+/// The most users that are kept. One more is refused; none gives way by itself.
+pub const MAX_IDENTITIES: usize = 1_000_000;
+
 text_type! {
     /// A user's id: any text of 1 to 400 bytes without `/` and control characters, so that it can
     /// stand in a URL's path and, after a source's name, in a [`SourceId`].
@@ -103,7 +106,8 @@ pub trait Identities: Send + Sync {
     /// same time, exactly one is granted.
     ///
     /// # Errors
-    /// [`NameTaken`](crate::Error::NameTaken) when another user has the name.
+    /// [`NameTaken`](crate::Error::NameTaken) when another user has the name,
+    /// [`Bound`](crate::Error::Bound) for a new user over [`MAX_IDENTITIES`].
     async fn claim(&self, now: Wall, claim: Claim) -> Result<Claimed>;
 
     /// Removes a user with its name, key, leases and tokens, and, in the same write, the

@@ -40,7 +40,7 @@ pub use decision::{
     MAX_DECISIONS_OF_TABLE,
 };
 pub use error::{Error, Fault, Result};
-pub use identity::{Claim, Claimed, DomainName, Identities, Identity, UserId};
+pub use identity::{Claim, Claimed, DomainName, Identities, Identity, MAX_IDENTITIES, UserId};
 pub use key::{PublicKey, Seed};
 pub use lease::{
     Incarnations, LeaseKey, Leases, MAX_SOURCES_OF_USER, NewLease, Routes, SourceName, StoredLease,

@@ -134,6 +134,23 @@ async fn refuse_newer(connection: &mut SqliteConnection, path: &Path) -> Result<
     Ok(())
 }
 
+/// Whether one more row fits into a table whose rows are counted under that name.
+async fn check_room(
+    connection: &mut SqliteConnection,
+    counted: &str,
+    what: &'static str,
+    most: usize,
+) -> Result<()> {
+    let n: Option<i64> = sqlx::query_scalar("SELECT n FROM counts WHERE name = ?")
+        .bind(counted)
+        .fetch_optional(connection)
+        .await?;
+    if n.is_some_and(|n| usize::try_from(n).is_ok_and(|n| n >= most)) {
+        return Err(Error::Bound { what, most });
+    }
+    Ok(())
+}
+
 fn at_open(path: &Path, error: sqlx::Error) -> Error {
     if failure::is_damage(&error) {
         return Error::Damaged { path: path.to_owned(), why: error.to_string() };

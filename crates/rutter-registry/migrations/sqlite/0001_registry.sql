@@ -86,3 +86,30 @@ CREATE TABLE audit (
     subject TEXT    NOT NULL,
     detail  TEXT    NOT NULL
 ) STRICT;
+
+-- How many rows the bounded tables have, since counting them anew for each write would make
+-- filling them cost the square of their size.
+CREATE TABLE counts (
+    name TEXT    NOT NULL PRIMARY KEY,
+    n    INTEGER NOT NULL
+) STRICT;
+
+CREATE TRIGGER identities_in AFTER INSERT ON identities BEGIN
+    INSERT INTO counts VALUES ('identities', 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER identities_out AFTER DELETE ON identities BEGIN
+    UPDATE counts SET n = n - 1 WHERE name = 'identities';
+END;
+CREATE TRIGGER tokens_in AFTER INSERT ON tokens BEGIN
+    INSERT INTO counts VALUES ('tokens', 1) ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER tokens_out AFTER DELETE ON tokens BEGIN
+    UPDATE counts SET n = n - 1 WHERE name = 'tokens';
+END;
+CREATE TRIGGER decisions_in AFTER INSERT ON decisions BEGIN
+    INSERT INTO counts VALUES ('decisions/' || new.table_name, 1)
+    ON CONFLICT (name) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER decisions_out AFTER DELETE ON decisions BEGIN
+    UPDATE counts SET n = n - 1 WHERE name = 'decisions/' || old.table_name;
+END;

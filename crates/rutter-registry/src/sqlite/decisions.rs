@@ -5,11 +5,10 @@ use rutter_route::{AnyDestination, By, Decision, SourceId, TableName};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::SqliteRegistry;
 use super::columns::{destination, number, optional_destination, parsed, time, unreadable, wall};
+use super::{SqliteRegistry, check_room};
 use crate::{
-    Aspect, DecisionNumber, DecisionRecord, Decisions, Error, MAX_DECISIONS_OF_TABLE, Note, Page,
-    Result,
+    Aspect, DecisionNumber, DecisionRecord, Decisions, MAX_DECISIONS_OF_TABLE, Note, Page, Result,
 };
 
 const PERSON: &str = "person";
@@ -90,15 +89,29 @@ pub(super) async fn forget(c: &mut SqliteConnection, source: &SourceId) -> Resul
     Ok(())
 }
 
-/// Replaces by taking the old row away, so that the new one gets a number after all others.
+/// Takes the old row away and adds a new one, so that it gets a number after all others. Not by
+/// `INSERT OR REPLACE`, which would fire no trigger for the row it takes away.
 async fn put(c: &mut SqliteConnection, aspect: Aspect, record: &DecisionRecord) -> Result<()> {
     let (kind, text) = destination(record.destination.as_ref());
     let (by_kind, by_name) = author(&record.by);
     let (decision, preference) = words(record.decision);
-    let replace = "INSERT OR REPLACE INTO decisions (table_name, source, kind, destination, \
-                   aspect, by_kind, by_name, decision, preference, why, at) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    sqlx::query(replace)
+    let delete = "DELETE FROM decisions WHERE table_name = ? AND source = ? AND kind = ? \
+                  AND destination = ? AND aspect = ? AND by_kind = ?";
+    sqlx::query(delete)
+        .bind(record.table.as_str())
+        .bind(record.source.to_string())
+        .bind(kind)
+        .bind(&text)
+        .bind(aspect.as_str())
+        .bind(by_kind)
+        .execute(&mut *c)
+        .await?;
+    let counted = format!("decisions/{}", record.table);
+    check_room(c, &counted, "decisions in that table", MAX_DECISIONS_OF_TABLE).await?;
+    let insert = "INSERT INTO decisions (table_name, source, kind, destination, aspect, by_kind, \
+                  by_name, decision, preference, why, at) \
+                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    sqlx::query(insert)
         .bind(record.table.as_str())
         .bind(record.source.to_string())
         .bind(kind)
@@ -110,18 +123,8 @@ async fn put(c: &mut SqliteConnection, aspect: Aspect, record: &DecisionRecord) 
         .bind(preference)
         .bind(record.why.as_str())
         .bind(wall(record.at))
-        .execute(&mut *c)
+        .execute(c)
         .await?;
-    // Counted afterwards, since a replacement adds none: a refusal takes the row back.
-    let n_decisions: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM decisions WHERE table_name = ?")
-            .bind(record.table.as_str())
-            .fetch_one(c)
-            .await?;
-    if n_decisions as usize > MAX_DECISIONS_OF_TABLE {
-        let what = "decisions in that table";
-        return Err(Error::Bound { what, most: MAX_DECISIONS_OF_TABLE });
-    }
     Ok(())
 }
 

@@ -7,9 +7,10 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::columns::{optional_bytes, optional_parsed, optional_time, parsed, time, wall};
 use super::failure::is_unique_violation;
-use super::{SqliteRegistry, decisions};
+use super::{SqliteRegistry, check_room, decisions};
 use crate::{
-    Claim, Claimed, DomainName, Error, Identities, Identity, Page, PublicKey, Result, Seed, UserId,
+    Claim, Claimed, DomainName, Error, Identities, Identity, MAX_IDENTITIES, Page, PublicKey,
+    Result, Seed, UserId,
 };
 
 #[async_trait]
@@ -92,6 +93,9 @@ pub(super) async fn grant(c: &mut SqliteConnection, now: Wall, claim: Claim) -> 
     let identity = merged(now, claim, before.as_ref());
     if before.as_ref() == Some(&identity) {
         return Ok(Claimed { identity, before });
+    }
+    if before.is_none() {
+        check_room(c, "identities", "identities", MAX_IDENTITIES).await?;
     }
     let upsert = "INSERT INTO identities \
                   (user_id, name, server_domain, public_key, seed, created, updated, last_seen) \

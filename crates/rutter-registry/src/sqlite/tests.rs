@@ -7,6 +7,7 @@ use rutter_route::Wall;
 use super::*;
 use crate::{Claim, DomainName, UserId};
 
+mod bounds;
 mod decisions;
 mod identities;
 mod kill;
@@ -32,8 +33,10 @@ impl Fixture {
 
     /// Closes the registry and opens it again, as a restart does.
     async fn restarted(self) -> Self {
-        self.registry.close().await.unwrap();
         let Self { registry, dir } = self;
+        let as_others_hold_it: Arc<dyn Registry> = Arc::clone(&registry) as _;
+        as_others_hold_it.close().await.unwrap();
+        drop(as_others_hold_it);
         assert_eq!(Arc::strong_count(&registry), 1, "somebody still holds the registry");
         drop(registry);
         Self { registry: open(dir.path()).await, dir }

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqliteExecutor};
 
 use super::columns::{optional_parsed, optional_time, parsed, time, unreadable, wall};
-use super::{SqliteRegistry, identities};
+use super::{SqliteRegistry, check_room, identities};
 use crate::{
     Claim, Claimed, Error, Grant, MAX_TOKENS, NewToken, Note, Page, Result, Scope, Scopes, Token,
     TokenHash, TokenId, TokenKind, TokenRefusal, TokenSecret, Tokens, UserId,
@@ -170,18 +170,14 @@ async fn create(c: &mut SqliteConnection, now: Wall, new: NewToken) -> Result<To
 
 /// When there are as many tokens as may be, those that can't be used any more go.
 async fn make_room(c: &mut SqliteConnection, now: Wall) -> Result<()> {
-    let n_tokens: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM tokens").fetch_one(&mut *c).await?;
-    if (n_tokens as usize) < MAX_TOKENS {
-        return Ok(());
+    match check_room(c, "tokens", "tokens", MAX_TOKENS).await {
+        Err(Error::Bound { .. }) => {}
+        result => return result,
     }
     let ended = "DELETE FROM tokens WHERE revoked IS NOT NULL OR expires <= ? \
                  OR (kind = 'join' AND reusable = 0 AND last_used IS NOT NULL)";
-    let done = sqlx::query(ended).bind(wall(now)).execute(c).await?;
-    if done.rows_affected() == 0 {
-        return Err(Error::Bound { what: "tokens", most: MAX_TOKENS });
-    }
-    Ok(())
+    sqlx::query(ended).bind(wall(now)).execute(&mut *c).await?;
+    check_room(c, "tokens", "tokens", MAX_TOKENS).await
 }
 
 fn token(row: &SqliteRow) -> Result<Token> {
