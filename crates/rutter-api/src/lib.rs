@@ -8,3 +8,6 @@ mod serve;
 
 pub use clock::Clock;
 pub use serve::{BindError, Limits, Listener, Peer};
+
+#[cfg(test)]
+mod testing;
