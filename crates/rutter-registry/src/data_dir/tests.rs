@@ -62,3 +62,17 @@ fn a_path_that_is_a_file_is_an_error_with_the_path() {
     assert_eq!(error.fault(), crate::Fault::Operator);
     assert!(error.to_string().contains(&file.display().to_string()), "{error}");
 }
+
+#[test]
+fn what_the_system_refuses_says_on_which_file() {
+    // As root no mode keeps one out, so the refusal itself is what is tested.
+    for (kind, permission) in [
+        (ErrorKind::PermissionDenied, true),
+        (ErrorKind::ReadOnlyFilesystem, true),
+        (ErrorKind::StorageFull, false),
+    ] {
+        let error = io("write", Path::new("/var/lib/rutter/lock"), kind.into());
+        assert_eq!(matches!(error, Error::NoPermission { .. }), permission, "{error}");
+        assert!(error.to_string().contains("write /var/lib/rutter/lock"), "{error}");
+    }
+}

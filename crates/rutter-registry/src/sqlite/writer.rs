@@ -14,7 +14,7 @@
 //! - **When the channel is full**, callers wait: the bound on what waits is the number of callers.
 
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -22,7 +22,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::{Error, Result};
+use crate::{DataDir, Error, Result};
 
 /// The most jobs of one transaction: bounds how long the first of them waits for the last.
 pub(super) const MAX_BATCH: usize = 512;
@@ -40,10 +40,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the task on an open connection; `options` are for making another.
-    pub(super) fn start(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
+    /// Starts the task on an open connection; `options` are for making another. The directory
+    /// stays locked until the task has ended.
+    pub(super) fn start(
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        dir: Arc<DataDir>,
+    ) -> Self {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
-        let task = tokio::spawn(run(Store { connection: Some(connection), options }, waiting));
+        let store = Store { connection: Some(connection), options, _dir: dir };
+        let task = tokio::spawn(run(store, waiting));
         Self { jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)) }
     }
 
@@ -152,6 +158,7 @@ where
 struct Store {
     connection: Option<SqliteConnection>,
     options: SqliteConnectOptions,
+    _dir: Arc<DataDir>,
 }
 
 async fn run(mut store: Store, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
