@@ -29,6 +29,7 @@ mod metrics;
 mod proxy;
 pub mod routes;
 mod server;
+mod table;
 #[cfg(test)]
 mod testing;
 mod upstream;

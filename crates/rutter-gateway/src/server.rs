@@ -26,6 +26,8 @@
 //! have no end to wait for.
 
 mod accept;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod worker;
 
@@ -51,6 +53,7 @@ use crate::proxy::{Settings, Shared};
 use crate::upstream::Connector;
 
 use accept::Acceptor;
+pub(crate) use tls::provider;
 use worker::WorkerThread;
 
 /// A gateway that listens.

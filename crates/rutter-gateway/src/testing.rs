@@ -1,6 +1,7 @@
 //! What the tests run against: a gateway over real sockets, origins that count, and a client that
 //! sends any bytes.
 
+mod authority;
 mod message;
 mod origin;
 
@@ -16,6 +17,7 @@ use crate::feed::{Feed, RouteSpec};
 use crate::metrics::GatewayMetrics;
 use crate::server::{Server, TableEnd};
 
+pub(crate) use authority::{Authority, Identity};
 pub(crate) use message::{Message, read_message};
 pub(crate) use origin::{Act, Origin};
 

@@ -18,6 +18,8 @@ mod meter;
 mod pool;
 mod resolver;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 pub(crate) use connect::{Connector, Target};

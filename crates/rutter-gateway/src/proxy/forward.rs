@@ -70,7 +70,7 @@ impl Forward<'_> {
     async fn try_route(&self, route: &Arc<Route>) -> Result<Answer, Stopped> {
         let shared = &self.worker.shared;
         let target = Target::new(&route.endpoint, self.host, &self.routes.service);
-        let mut pooled = self.worker.pool.take(&target);
+        let mut pooled = self.pooled(&target).await;
         loop {
             let mut connection = match pooled.take() {
                 Some(connection) => {
@@ -91,6 +91,22 @@ impl Forward<'_> {
             self.failed(route, &error)?;
             shared.metrics.stale_retries.add(1);
         }
+    }
+
+    /// A connection from the pool. An origin that ended took its connections with it, and the
+    /// kernel knows; but the tasks that drive them learn it only when the runtime next looks. A
+    /// request that can't be repeated once sent waits for one such look.
+    async fn pooled(&self, target: &Target) -> Option<Connection> {
+        let connection = self.worker.pool.take(target)?;
+        if self.body.is_none() && self.head.method.is_idempotent() {
+            return Some(connection);
+        }
+        tokio::task::yield_now().await;
+        if connection.is_ready() {
+            return Some(connection);
+        }
+        self.worker.pool.forget(target);
+        None
     }
 
     async fn connect(&self, route: &Route, target: &Target) -> Result<Connection, Stopped> {

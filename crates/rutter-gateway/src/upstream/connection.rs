@@ -86,11 +86,6 @@ impl Connection {
         self.meter.clone()
     }
 
-    /// Whether it was used before.
-    pub(crate) fn is_reused(&self) -> bool {
-        self.reused
-    }
-
     /// Sends a request and waits for the head of the answer, for as long as it takes.
     pub(crate) async fn send(
         &mut self,
@@ -132,7 +127,7 @@ impl Connection {
     }
 
     /// Whether a request can be sent at once.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.sender.is_ready()
     }
 

@@ -104,11 +104,6 @@ impl Pool {
         idle.n = idle.by_target.values().map(Vec::len).sum();
     }
 
-    /// How many are idle.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().n
-    }
-
     fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

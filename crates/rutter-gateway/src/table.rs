@@ -1,0 +1,4 @@
+//! The gateway's own services table.
+mod key;
+#[cfg(test)]
+mod tests;
