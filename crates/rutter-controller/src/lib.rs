@@ -19,6 +19,7 @@ mod directory;
 mod error;
 mod feed;
 mod locks;
+mod made_user;
 mod name;
 mod signature;
 mod source;

@@ -4,6 +4,7 @@ use rutter_registry::{Claim, DomainName, Identity, PublicKey, UserId};
 use rutter_route::{Now, Wall};
 
 use super::Controller;
+use crate::made_user::MadeUser;
 use crate::{NameError, Result, parse_name, source_of, verifies};
 
 /// What a user asks to have. What is `None` stays as it is.
@@ -70,6 +71,10 @@ impl Controller {
         let name = claim.name.as_deref().map(parse_name).transpose()?;
         let server_domain = name.is_some().then(|| self.server_domain().clone());
         let wanted = Claim { user: claim.user, name, server_domain, key: claim.key, seed: None };
+        self.claimed(now, wanted, &claim.by).await
+    }
+
+    async fn claimed(&self, now: Now, wanted: Claim, by: &str) -> Result<Identity> {
         let _lock = self.0.locks.of(&wanted.user).await;
         let user = wanted.user.clone();
         let claimed = self.0.registry.claim(now.wall, wanted).await?;
@@ -80,8 +85,24 @@ impl Controller {
         let name = claimed.identity.name.as_ref().map_or("", DomainName::as_str);
         let freed = claimed.freed().map_or_else(String::new, |n| format!("frees {n}"));
         let subject = format!("{user} {name}");
-        self.note(now, &claim.by, "domain.claim", &subject, &freed).await;
+        self.note(now, by, "domain.claim", &subject, &freed).await;
         Ok(claimed.identity)
+    }
+
+    /// Makes a user whose key the controller makes too, for who has none: what is returned beside it
+    /// is the user's signature, which a Mesh Router agent carries.
+    ///
+    /// # Errors
+    /// [`Error::Name`](crate::Error::Name), [`Error::NameTaken`](crate::Error::NameTaken), those of
+    /// the registry.
+    pub async fn make_user(&self, now: Now, name: &str, by: &str) -> Result<(Identity, String)> {
+        let made = MadeUser::new()?;
+        let name = Some(parse_name(name)?);
+        let claim = made.claim(name, Some(self.server_domain().clone()));
+        let signature = made.signature();
+        let by = by.to_owned();
+        let claimed = self.to_the_end(|this| async move { this.claimed(now, claim, &by).await });
+        Ok((claimed.await?, signature))
     }
 
     /// Says all that a renamed user's sources say again, under the new name.

@@ -4,12 +4,12 @@
 //! both halves, since other parts of Rutter and old clients may need a signature of that user.
 //! The registry does all of it or nothing, so a name that is taken leaves the token unused.
 
-use ed25519_dalek::SigningKey;
-use rutter_registry::{Claim, DomainName, PublicKey, Seed, TokenKind, TokenSecret, UserId};
+use rutter_registry::{DomainName, TokenKind, TokenSecret, UserId};
 use rutter_route::{Now, ServiceName};
 
 use super::Controller;
-use crate::{Error, Result, base36, parse_name, service_name};
+use crate::made_user::MadeUser;
+use crate::{Result, parse_name, service_name};
 
 /// Who wants to join.
 #[derive(Debug, Clone)]
@@ -37,7 +37,8 @@ impl Controller {
     /// Lets an agent join under a name that nobody has.
     ///
     /// # Errors
-    /// [`Error::Token`], [`Error::Name`], [`Error::NameTaken`] (also when the name was made by
+    /// [`Error::Token`](crate::Error::Token), [`Error::Name`](crate::Error::Name),
+    /// [`Error::NameTaken`](crate::Error::NameTaken) (also when the name was made by
     /// this very token), those of the registry.
     pub async fn join(&self, now: Now, request: JoinRequest) -> Result<Joined> {
         self.to_the_end(|this| async move { this.join_to_the_end(now, request).await }).await
@@ -49,16 +50,9 @@ impl Controller {
         self.0.registry.authenticate(now.wall, TokenKind::Join, &presented).await?;
         let name = parse_name(&request.name)?;
         let domain = service_name(&name, self.server_domain())?;
-        let seed: [u8; 32] = random()?;
-        let key = PublicKey(SigningKey::from_bytes(&seed).verifying_key().to_bytes());
-        let user: UserId = base36::encode(&random::<16>()?).parse()?;
-        let claim = Claim {
-            user: user.clone(),
-            name: Some(name.clone()),
-            server_domain: Some(self.server_domain().clone()),
-            key: Some(key),
-            seed: Some(Seed(seed)),
-        };
+        let made = MadeUser::new()?;
+        let user = made.user.clone();
+        let claim = made.claim(Some(name.clone()), Some(self.server_domain().clone()));
         let agent_token = TokenSecret::generate(TokenKind::Agent)?;
         let _lock = self.0.locks.of(&user).await;
         let joined = self.0.registry.join(now.wall, &presented, claim, agent_token.hash()).await?;
@@ -66,15 +60,6 @@ impl Controller {
         self.note(now, "join token", "agent.join", &format!("{user} {name}"), "").await;
         Ok(Joined { user, name, domain, agent_token })
     }
-}
-
-fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|e| {
-        let why = format!("no random bytes: {e}");
-        Error::Registry(rutter_registry::Error::Unavailable { why })
-    })?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -115,6 +115,15 @@ async fn a_user_is_online_for_two_minutes_after_a_heartbeat() {
 }
 
 #[tokio::test]
+async fn a_made_user_has_a_signature_that_its_key_verifies() {
+    let world = World::new().await;
+    let (identity, signature) = world.controller.make_user(START, "alice", "test").await.unwrap();
+    assert!(world.controller.signed(&identity, &signature));
+    let taken = world.controller.make_user(START, "alice", "test").await;
+    assert!(matches!(taken, Err(Error::NameTaken(_))));
+}
+
+#[tokio::test]
 async fn what_people_do_is_written_down() {
     use rutter_registry::{Audit, Page};
     let world = World::new().await;

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use rutter_registry::TokenRefusal;
 
 use super::*;
 use crate::tests::{START, World};
-use crate::{Availability, verifies};
+use crate::{Availability, Error, base36, verifies};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
