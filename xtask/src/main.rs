@@ -7,10 +7,12 @@
 //!
 //! Rejected: a `Makefile` (checks would be shell, untested) and checks as tests of some crate
 //! (they would run under every filter, and could not install what they need).
-#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its interface")]
 
+mod allocator;
+mod bench;
 mod ci;
+mod debian;
 mod shell;
 mod test;
 mod tidy;
@@ -19,6 +21,9 @@ mod tools;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: allocator::Counting = allocator::Counting;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "What developers of Rutter run")]
@@ -42,6 +47,14 @@ enum Task {
     },
     /// Check what no compiler checks: lengths of files, edges between crates, links in documents
     Tidy,
+    /// Measure, and print what stands in docs/benchmarks.md
+    Bench {
+        #[command(subcommand)]
+        bench: bench::Bench,
+    },
+    /// What `bench rib` runs of itself
+    #[command(hide = true)]
+    BenchChild(bench::ChildArguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +62,8 @@ fn main() -> ExitCode {
         Task::Test { filters } => test::run(&filters),
         Task::Ci { skip_tests } => ci::run(skip_tests),
         Task::Tidy => tidy::run(),
+        Task::Bench { bench } => bench::run(&bench),
+        Task::BenchChild(arguments) => bench::run_child(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

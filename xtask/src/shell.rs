@@ -52,6 +52,14 @@ pub(crate) fn root() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Whether a program of that name is in the search path.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian keeps what only root runs (bird, ip) in folders that a user's path may not name.
+    let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.any(|folder| folder.join(program).is_file())
+}
+
 fn line(command: &Command) -> String {
     let settings = command.get_envs().filter_map(|(name, value)| {
         Some(format!("{}={:?}", name.to_string_lossy(), value?.to_string_lossy()))

@@ -1,0 +1,43 @@
+//! `cargo xtask bench NAME`: measurements that stand in `docs/benchmarks.md`.
+//!
+//! A bench prints the section that stands there, in its form, and writes no file: what is measured
+//! on a busy machine should not replace what stands without someone having read it.
+
+mod bird;
+mod machine;
+mod prefixes;
+mod rib;
+mod statistics;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+pub(crate) use self::rib::{ChildArguments, run_child};
+
+/// Which bench.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// The table of routes at a million prefixes, beside BIRD taking the same over BGP
+    Rib(RibArguments),
+}
+
+/// What `bench rib` may be told.
+#[derive(Args)]
+pub(crate) struct RibArguments {
+    /// How many prefixes
+    #[arg(long, default_value_t = 1_000_000)]
+    routes: usize,
+    /// How often each side runs, in turns
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// What the prefixes are drawn by
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs a bench and prints what it found.
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Rib(arguments) => rib::run(arguments),
+    }
+}
