@@ -15,13 +15,13 @@
 //! and `next` go on in slices as large as the caller allows.
 #![forbid(unsafe_code)]
 
-//mod book;
+mod book;
 mod outlet;
 mod parts;
 mod policy;
 mod table;
 
-//pub use book::{Book, BookChanges, BookError, Feed, Resolve, TableSpec};
+pub use book::{Book, BookChanges, BookError, Feed, Kind, Resolve, TableSpec};
 pub use outlet::{Batch, Depth, Outlet, OutletSpec, Tell, ToldRoute, Version};
 pub use policy::{
     Action, AllUnhealthy, Approval, Bounds, Damping, FlapLimit, HopKind, Match, OnWithdraw,
@@ -29,6 +29,6 @@ pub use policy::{
     TagMatch, Then,
 };
 pub use table::{
-    Asks, Change, Changes, Counts, Cursor, Match as LongestMatch, Page, PolicyEffect, Progress,
+    Asks, Change, Changes, Counts, Cursor, LongestMatch, Page, PolicyEffect, Progress,
     Selected, SelectedRoute, Table, TooMany, ViewId, ViewSpec,
 };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::parse::{name_type, serde_by_text};
-use crate::{ClusterId, ParseError, Prefix, Priority, ServiceName, Tags};
+use crate::{ClusterId, ParseError, Prefix, Priority, ServiceName, TableName, Tags};
 
 /// What kind of thing a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,6 +119,11 @@ impl SourceId {
     /// A node, by its number.
     pub fn node(number: u64) -> Self {
         Self { kind: SourceKind::Node, name: smol_str::format_smolstr!("{number}") }
+    }
+
+    /// A table as the source of another; a table's name is made of what a source's may hold.
+    pub fn table(table: &TableName) -> Self {
+        Self { kind: SourceKind::Table, name: table.as_str().into() }
     }
 
     /// What kind of thing it is.

@@ -80,7 +80,7 @@ use sources::{Group, Sources};
 use views::View;
 
 pub use commit::{Asks, Change, Changes};
-pub use read::{Counts, Match, Page, Selected, SelectedRoute};
+pub use read::{Counts, Match as LongestMatch, Page, Selected, SelectedRoute};
 pub use reload::{Cursor, PolicyEffect};
 pub use views::{TooMany, ViewId, ViewSpec};
 
