@@ -33,6 +33,9 @@ pub trait Destination:
     /// As any destination.
     fn to_any(&self) -> AnyDestination;
 
+    /// From any destination, if it is of this kind.
+    fn from_any(any: &AnyDestination) -> Option<Self>;
+
     /// The prefix, if it is one.
     fn as_prefix(&self) -> Option<&Prefix> {
         None
@@ -86,6 +89,13 @@ impl Destination for Prefix {
         AnyDestination::Prefix(*self)
     }
 
+    fn from_any(any: &AnyDestination) -> Option<Self> {
+        match any {
+            AnyDestination::Prefix(p) => Some(*p),
+            _ => None,
+        }
+    }
+
     fn as_prefix(&self) -> Option<&Prefix> {
         Some(self)
     }
@@ -106,6 +116,13 @@ impl Destination for Service {
         AnyDestination::Service(self.clone())
     }
 
+    fn from_any(any: &AnyDestination) -> Option<Self> {
+        match any {
+            AnyDestination::Service(p) => Some(p.clone()),
+            _ => None,
+        }
+    }
+
     fn as_service(&self) -> Option<&Service> {
         Some(self)
     }
@@ -123,6 +140,13 @@ impl Destination for ClusterId {
 
     fn to_any(&self) -> AnyDestination {
         AnyDestination::Cluster(self.clone())
+    }
+
+    fn from_any(any: &AnyDestination) -> Option<Self> {
+        match any {
+            AnyDestination::Cluster(p) => Some(p.clone()),
+            _ => None,
+        }
     }
 
     fn as_cluster(&self) -> Option<&ClusterId> {

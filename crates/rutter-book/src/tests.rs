@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use rutter_rib::{Book, OutletSpec, Policy, TableSpec, Tell};
+use rutter_route::*;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+fn services() -> TableName {
+    "services".parse().unwrap()
+}
+
+fn start() -> (BookHandle, CancellationToken) {
+    let spec =
+        TableSpec { name: services(), kind: DestinationKind::Service, policy: Policy::default() };
+    let now = SystemClock.now();
+    let book = Book::new("home".parse().unwrap(), vec![spec], vec![], vec![], now, 1).unwrap();
+    let shutdown = CancellationToken::new();
+    let (handle, _task) = spawn(book, SystemClock, 1, shutdown.clone());
+    (handle, shutdown)
+}
+
+fn session() -> Session {
+    Session { source: "agent/a".parse().unwrap(), incarnation: Incarnation(1) }
+}
+
+fn service(n: usize) -> Service {
+    Service::http(format!("s{n}.localhost").parse().unwrap())
+}
+
+async fn advertise(handle: &BookHandle, range: std::ops::Range<usize>, lease: Option<Duration>) {
+    handle
+        .apply(move |book, now| {
+            let table = book.services("services").unwrap();
+            let info = SourceInfo { lease, ..Default::default() };
+            table.source(now, &session(), SourceState::Up(info)).unwrap();
+            for n in range {
+                let hop = "http://10.0.0.1:80".parse().unwrap();
+                let route = Advertisement::new(service(n), Attributes::via(hop));
+                table.advertise(now, &session(), route);
+            }
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn who_advertises_and_then_asks_sees_it() {
+    let (handle, _shutdown) = start();
+    advertise(&handle, 0..10_000, None).await;
+    let told = handle.explain(services(), service(9_999)).await.unwrap().unwrap();
+    assert_eq!(told.views[0].best.as_ref().unwrap().source.to_string(), "agent/a");
+    let page = handle.page(services(), None, 3, |_, _: &Service| true).await.unwrap().unwrap();
+    let names: Vec<_> = page.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["s0.localhost", "s1.localhost", "s10.localhost"]);
+}
+
+#[tokio::test]
+async fn a_slow_sink_ends_equal_to_the_table() {
+    let (handle, _shutdown) = start();
+    advertise(&handle, 0..5_000, None).await;
+    let mut sink =
+        handle.subscribe::<Service>(services(), OutletSpec::all("test")).await.unwrap().unwrap();
+    // Half of them go while the sink has not taken a single batch.
+    handle
+        .apply(|book, now| {
+            let table = book.services("services").unwrap();
+            for n in 0..2_500 {
+                table.withdraw(now, &session(), &service(n), &PathId::default());
+            }
+        })
+        .await
+        .unwrap();
+    let mut held = std::collections::BTreeSet::new();
+    let mut ended = false;
+    while !(ended && held.len() == 2_500) {
+        let batch = sink.next().await.unwrap();
+        assert!(batch.tells.len() <= ROOM);
+        ended |= batch.end_of_snapshot;
+        for tell in batch.tells {
+            match tell {
+                Tell::Advertise { destination, .. } => held.insert(destination),
+                Tell::Withdraw { destination, .. } => held.remove(&destination),
+            };
+        }
+    }
+    assert!((2_500..5_000).all(|n| held.contains(&service(n))));
+}
+
+#[tokio::test]
+async fn leases_end_without_anybody_calling() {
+    let (handle, _shutdown) = start();
+    advertise(&handle, 0..1, Some(Duration::from_millis(200))).await;
+    let mut sink =
+        handle.subscribe::<Service>(services(), OutletSpec::all("test")).await.unwrap().unwrap();
+    let mut tells = Vec::new();
+    while tells.len() < 2 {
+        tells.extend(sink.next().await.unwrap().tells);
+    }
+    assert!(matches!(tells[1], Tell::Withdraw { .. }), "{tells:?}");
+}
+
+#[tokio::test]
+async fn a_closed_book_says_so() {
+    let (handle, shutdown) = start();
+    let mut sink =
+        handle.subscribe::<Service>(services(), OutletSpec::all("test")).await.unwrap().unwrap();
+    shutdown.cancel();
+    while sink.next().await.is_some() {}
+    assert_eq!(handle.read(|_, _| ()).await, Err(BookClosed));
+}
