@@ -29,6 +29,6 @@ pub use policy::{
     TagMatch, Then,
 };
 pub use table::{
-    Asks, Change, Changes, Counts, Cursor, LongestMatch, Page, PolicyEffect, Progress,
-    Selected, SelectedRoute, Table, TooMany, ViewId, ViewSpec,
+    Asks, Change, Changes, Counts, Cursor, LongestMatch, Page, PolicyEffect, Progress, Selected,
+    SelectedRoute, Table, TooMany, ViewId, ViewSpec,
 };

@@ -117,9 +117,11 @@ impl Book {
                 (None, Some(fact)) => format!(", {}", fact.reason),
                 (None, None) => String::new(),
             };
-            let place = if candidate.rank == Some(1) { "best" } else { candidate.standing.as_str() };
+            let place =
+                if candidate.rank == Some(1) { "best" } else { candidate.standing.as_str() };
             let route = &candidate.route;
-            lines.push(format!("{indent}{table}: {destination} by {route} via {hop}: {place}{why}"));
+            lines
+                .push(format!("{indent}{table}: {destination} by {route} via {hop}: {place}{why}"));
         }
         let best = told.candidates.iter().find(|c| c.rank == Some(1));
         let Some(best) = best.filter(|_| depth < self.order.len()) else { return };

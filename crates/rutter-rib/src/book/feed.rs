@@ -126,4 +126,3 @@ fn claim(
     attributes.path_list.push(step);
     Some((attributes, route.standing))
 }
-

@@ -213,7 +213,8 @@ impl Book {
             }
         }
         for feed in feeds {
-            let kind = book.order.iter().find(|(_, name)| *name == feed.from).map(|(kind, _)| *kind);
+            let kind =
+                book.order.iter().find(|(_, name)| *name == feed.from).map(|(kind, _)| *kind);
             match kind {
                 Some(DestinationKind::Prefix) => book.add_feed::<Prefix>(feed, now, seed),
                 Some(DestinationKind::Service) => book.add_feed::<Service>(feed, now, seed),

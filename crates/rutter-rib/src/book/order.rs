@@ -62,7 +62,9 @@ fn check_resolves(tables: &[TableSpec], resolves: &[Resolve]) -> Result<(), Book
         let wanted = match link.hops {
             HopKind::Cluster => DestinationKind::Cluster,
             HopKind::Address | HopKind::Endpoint => DestinationKind::Prefix,
-            _ => return error(&link.through, "only clusters, addresses and endpoints are looked up"),
+            _ => {
+                return error(&link.through, "only clusters, addresses and endpoints are looked up");
+            }
         };
         match kind_of(tables, &link.through) {
             Some(kind) if kind == wanted => {}

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use rutter_route::{
-    ClusterId, NextHop, Now, Prefix, Resolution, Service, TableName,
-};
+use rutter_route::{ClusterId, NextHop, Now, Prefix, Resolution, Service, TableName};
 
 use crate::policy::HopKind;
 use crate::table::{Changes, LongestMatch, ViewId};
@@ -101,9 +99,7 @@ impl Book {
         let unresolved = |why: String| Resolution::Unresolved { why };
         if let NextHop::Cluster(cluster) = hop {
             let table = self.table::<ClusterId>(through);
-            let best = table.is_some_and(|t| {
-                t.selected(cluster, ViewId::DEFAULT).best().is_some()
-            });
+            let best = table.is_some_and(|t| t.selected(cluster, ViewId::DEFAULT).best().is_some());
             return match best {
                 true => Resolution::Resolved,
                 false => unresolved(format!("`{through}` has no route to the cluster {cluster}")),

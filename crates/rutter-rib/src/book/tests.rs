@@ -45,11 +45,8 @@ fn up(book: &mut Book, table: &str, source: &str) -> Session {
 fn fabric_book() -> Book {
     let tables =
         vec![spec("services", DestinationKind::Service), spec("fabric", DestinationKind::Cluster)];
-    let resolves = vec![Resolve {
-        table: name("services"),
-        hops: HopKind::Cluster,
-        through: name("fabric"),
-    }];
+    let resolves =
+        vec![Resolve { table: name("services"), hops: HopKind::Cluster, through: name("fabric") }];
     Book::new("home".parse().unwrap(), tables, resolves, vec![], now(0), 3).unwrap()
 }
 
@@ -93,8 +90,7 @@ fn addresses_resolve_by_longest_match() {
         hops: HopKind::Endpoint,
         through: name("overlay/7"),
     }];
-    let mut book =
-        Book::new("home".parse().unwrap(), tables, resolves, vec![], now(0), 3).unwrap();
+    let mut book = Book::new("home".parse().unwrap(), tables, resolves, vec![], now(0), 3).unwrap();
     let agent = up(&mut book, "services", "agent/a");
     let peer = up(&mut book, "overlay/7", "peer/b");
     let web = Service::http("web".parse().unwrap());
@@ -125,11 +121,8 @@ fn two_tables_feed_each_other_and_loops_are_refused() {
         spec("overlay/2", DestinationKind::Prefix),
         spec("overlay/3", DestinationKind::Prefix),
     ];
-    let feed = |from: &str, to: &str| Feed {
-        from: name(from),
-        to: name(to),
-        export: Rules::default(),
-    };
+    let feed =
+        |from: &str, to: &str| Feed { from: name(from), to: name(to), export: Rules::default() };
     let feeds = vec![
         feed("overlay/1", "overlay/2"),
         feed("overlay/2", "overlay/3"),
@@ -167,11 +160,8 @@ fn books_that_make_no_sense_are_refused() {
         hops: HopKind::Address,
         through: name(through),
     };
-    let feed = |from: &str, to: &str| Feed {
-        from: name(from),
-        to: name(to),
-        export: Rules::default(),
-    };
+    let feed =
+        |from: &str, to: &str| Feed { from: name(from), to: name(to), export: Rules::default() };
     let make = |tables, resolves, feeds| {
         Book::new("home".parse().unwrap(), tables, resolves, feeds, now(0), 3)
             .map(|_| ())
