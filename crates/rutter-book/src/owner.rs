@@ -22,11 +22,17 @@ const COMMANDS: usize = 256;
 /// What answers a command once the commit that follows it is done.
 type Answer = Box<dyn FnOnce() + Send>;
 
+/// What a command does with the book.
+type Applied = Box<dyn FnOnce(&mut Book, Now) -> Answer + Send>;
+
+/// What a command asks of the owner.
+type Asked = Box<dyn FnOnce(&mut Owner, Now) + Send>;
+
 pub(crate) enum Command {
     /// Answered after the commit that follows.
-    Apply(Box<dyn FnOnce(&mut Book, Now) -> Answer + Send>),
+    Apply(Applied),
     /// Answered at once.
-    Ask(Box<dyn FnOnce(&mut Owner, Now) + Send>),
+    Ask(Asked),
 }
 
 impl std::fmt::Debug for Command {

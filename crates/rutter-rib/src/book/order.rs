@@ -63,7 +63,10 @@ fn check_resolves(tables: &[TableSpec], resolves: &[Resolve]) -> Result<(), Book
             HopKind::Cluster => DestinationKind::Cluster,
             HopKind::Address | HopKind::Endpoint => DestinationKind::Prefix,
             _ => {
-                return error(&link.through, "only clusters, addresses and endpoints are looked up");
+                return error(
+                    &link.through,
+                    "only clusters, addresses and endpoints are looked up",
+                );
             }
         };
         match kind_of(tables, &link.through) {

@@ -118,7 +118,7 @@ impl<D: Destination> Table<D> {
         self.n_candidates += 1;
         self.sources[source].n_held += 1;
         self.sources.count_route(source, true);
-        self.leases.add(lease, id);
+        self.add_lease(lease, id);
         self.join_group(id, place);
         self.evaluate(now, id, place);
         self.hold_if_flapping(now, id, place);
@@ -162,7 +162,7 @@ impl<D: Destination> Table<D> {
         let source = before.source;
         let lease = route.lease.map_or(NEVER, |lease| tick.saturating_add(ticks(lease)));
         if lease < before.lease {
-            self.leases.add(lease, id);
+            self.add_lease(lease, id);
         }
         let received = self.intern_set(route.attributes);
         let carried = Flags::carried(route.standing);
@@ -240,6 +240,8 @@ impl<D: Destination> Table<D> {
         let Ok(ix) = self.sources.speaking(s) else { return false };
         let source = &mut self.sources[ix];
         source.deadline = source.renewed(tick);
+        let deadline = source.deadline;
+        self.schedule(ix, deadline);
         true
     }
 

@@ -137,6 +137,8 @@ enum Walk {
     Hop { ix: u32, group: usize },
     /// Every destination, since a view came or changed.
     All { next: u32 },
+    /// Every destination, to make the lease wheel anew.
+    Leases { next: u32 },
 }
 
 /// The routes of one kind and scope. See the module's head.
@@ -171,6 +173,8 @@ pub struct Table<D> {
     commit_at: u32,
     walks: VecDeque<Walk>,
     leases: Wheel<u32>,
+    /// The lease wheel before, while a walk makes it anew.
+    worn_leases: Option<Wheel<u32>>,
     timers: Wheel<Timer>,
 
     ring: Ring<D>,
@@ -233,6 +237,7 @@ impl<D: Destination> Table<D> {
             commit_at: 0,
             walks: VecDeque::new(),
             leases: Wheel::new(),
+            worn_leases: None,
             timers: Wheel::new(),
             ring: Ring::new(bounds.events, bounds.events_per_destination),
             told,

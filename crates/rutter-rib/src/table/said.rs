@@ -1,7 +1,7 @@
 //! What people, probes and other tables say.
 
 use rutter_route::{
-    By, Deadline, Decision, Destination, Health, NextHop, Now, Observer, PathId, Resolution,
+    By, Deadline, Decision, Destination, Health, Mono, NextHop, Now, Observer, PathId, Resolution,
     SourceId, What,
 };
 
@@ -10,7 +10,7 @@ use crate::parts::wheel::Tick;
 
 use super::candidate::{Flags, Place};
 use super::sources::{Look, Verdict, ticks};
-use super::{Table, Timer, TooMany};
+use super::{Table, TooMany};
 
 /// The most observers of one route; a further one is not heard.
 const MAX_OBSERVERS: usize = 16;
@@ -74,9 +74,13 @@ impl<D: Destination> Table<D> {
             Health::Unhealthy { why, .. } => why.clone(),
             _ => String::new(),
         };
-        if let Health::Unhealthy { until: Some(until), .. } = &is {
-            let at = self.tick_of(now, *until);
-            self.timers.add(at, Timer::Destination(id));
+        // One timer a judged route: it is set anew when it fires. A verdict that ends sooner than
+        // those before needs one of its own.
+        let before = self.judged_until(id, place);
+        if let Health::Unhealthy { until: Some(until), .. } = &is
+            && before.is_none_or(|before| until.0 < before)
+        {
+            self.look_again(now, id, until.0);
         }
         let candidate = *self.candidate(place);
         let key = (id, candidate.source, candidate.path);
@@ -119,10 +123,17 @@ impl<D: Destination> Table<D> {
         }
     }
 
+    /// When the first verdict on a route ends by itself.
+    pub(super) fn judged_until(&self, id: u32, place: Place) -> Option<Mono> {
+        let candidate = self.candidate(place);
+        let verdicts = self.verdicts.get(&(id, candidate.source, candidate.path))?;
+        verdicts.iter().filter_map(Verdict::ends).min().map(|d| d.0)
+    }
+
     fn source_health(&mut self, now: Now, ix: u32, by: &Observer, is: Health) -> bool {
         if let Health::Unhealthy { until: Some(until), .. } = &is {
             let at = self.tick_of(now, *until);
-            self.timers.add(at, Timer::Source(ix));
+            self.schedule(ix, at);
         }
         let heard = hear(&mut self.sources[ix].verdicts, by, is);
         self.judge_source(now, ix);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use rutter_route::{
-    Health, Incarnation, Left, Observer, OwnerId, Session, SourceId, SourceInfo, SourceState,
+    Deadline, Health, Incarnation, Left, Observer, OwnerId, Session, SourceId, SourceInfo,
+    SourceState,
 };
 
 use crate::parts::members::Members;
@@ -64,6 +65,16 @@ pub(super) struct Verdict {
     pub(super) is: Health,
 }
 
+impl Verdict {
+    /// When it ends by itself.
+    pub(super) fn ends(&self) -> Option<Deadline> {
+        match &self.is {
+            Health::Unhealthy { until, .. } => *until,
+            _ => None,
+        }
+    }
+}
+
 /// What a walk does with each route of a source, besides sweeping and compacting.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Look {
@@ -102,6 +113,8 @@ pub(super) struct Source {
     pub(super) why: String,
     /// When the source's lease, or its time as stale, ends.
     pub(super) deadline: Tick,
+    /// When its timer fires; `NEVER`: none is set.
+    pub(super) timer: Tick,
     pub(super) refresh: u16,
     /// Between the beginning and the end of a refresh.
     pub(super) refreshing: bool,
@@ -267,6 +280,7 @@ impl Sources {
             phase: Phase::Gone,
             why: String::new(),
             deadline: NEVER,
+            timer: NEVER,
             refresh: 0,
             refreshing: false,
             carried_over: false,

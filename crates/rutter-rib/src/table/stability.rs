@@ -4,7 +4,7 @@
 //! ids. Bounded: over the bound the memory of the one asked for is not made, and the route is free.
 
 use hashbrown::HashMap;
-use rutter_route::{Destination, Now, PathId, SourceId};
+use rutter_route::{Destination, Mono, Now, PathId, SourceId};
 
 use crate::policy::{FlapState, Flapped};
 
@@ -70,14 +70,34 @@ impl<D: Destination> Table<D> {
             Some(state) => state.held_until(now.mono, settings),
             None => None,
         };
-        if let Some((until, _)) = held {
-            let at = self.tick(now).saturating_add(ticks(until.since(now.mono)));
-            self.timers.add(at, Timer::Destination(id));
+        let was = self.candidate(place).flags.has(Flags::HELD);
+        if was == held.is_some() {
+            return;
         }
-        let candidate = self.candidate_mut(place);
-        if candidate.flags.has(Flags::HELD) != held.is_some() {
-            candidate.flags.set(Flags::HELD, held.is_some());
-            self.marks.set(id);
+        self.candidate_mut(place).flags.set(Flags::HELD, held.is_some());
+        self.marks.set(id);
+        if let Some((until, _)) = held {
+            self.look_again(now, id, until);
+        }
+    }
+
+    /// Has a destination looked at at a time. One who is held, or judged until a time, has one
+    /// timer: it is set anew when it fires, not whenever the time moves.
+    pub(super) fn look_again(&mut self, now: Now, id: u32, until: Mono) {
+        let at = self.tick(now).saturating_add(ticks(until.since(now.mono)));
+        self.timers.add(at, Timer::Destination(id));
+    }
+
+    /// The timer of a held candidate has fired: it is free, or held for longer by now.
+    pub(super) fn hold_due(&mut self, now: Now, id: u32, place: Place) {
+        if !self.candidate(place).flags.has(Flags::HELD) {
+            return;
+        }
+        self.hold_if_flapping(now, id, place);
+        if self.candidate(place).flags.has(Flags::HELD)
+            && let Some((_, ms)) = self.held_because(now, id, place)
+        {
+            self.look_again(now, id, now.mono.after(std::time::Duration::from_millis(ms)));
         }
     }
 

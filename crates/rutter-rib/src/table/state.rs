@@ -4,8 +4,8 @@ use rutter_route::{Destination, Left, Now, Refused, Session, SourceInfo, SourceS
 
 use crate::parts::wheel::NEVER;
 
+use super::Table;
 use super::sources::{Look, Phase, ticks};
-use super::{Table, Timer};
 
 impl<D: Destination> Table<D> {
     /// A source's state changes. A session that is up replaces older ones; what an older one says
@@ -42,7 +42,7 @@ impl<D: Destination> Table<D> {
                 self.set_phase(now, ix, Phase::Stale, String::new());
                 let until = self.tick(now).saturating_add(ticks(for_));
                 self.sources[ix].deadline = until;
-                self.timers.add(until, Timer::Source(ix));
+                self.schedule(ix, until);
             }
             SourceState::Gone => self.source_gone(now, ix),
         }
@@ -51,7 +51,6 @@ impl<D: Destination> Table<D> {
 
     fn source_up(&mut self, now: Now, ix: u32, s: &Session, info: SourceInfo) {
         let tick = self.tick(now);
-        let lease = info.lease;
         let owner = info.owner.clone();
         self.sources.set_owner(ix, owner.as_ref());
         let source = &mut self.sources[ix];
@@ -73,9 +72,7 @@ impl<D: Destination> Table<D> {
         let recovered = std::mem::take(&mut source.unhealthy);
         source.deadline = source.renewed(tick);
         let (deadline, live) = (source.deadline, source.n_live > 0);
-        if lease.is_some() {
-            self.timers.add(deadline, Timer::Source(ix));
-        }
+        self.schedule(ix, deadline);
         if was != Phase::Up {
             self.set_phase(now, ix, Phase::Up, String::new());
         } else if live && (new_session || recovered) {

@@ -176,3 +176,25 @@ fn a_source_that_is_gone_takes_everything_along() {
     assert_eq!(counts.attribute_sets, 0);
     assert!(t.next_hops().is_empty());
 }
+
+#[test]
+fn routes_that_come_and_go_do_not_fill_the_lease_wheel() {
+    let mut t = table(Policy::default());
+    let s = up(&mut t, "agent/a");
+    let leased = || Advertisement {
+        lease: Some(Duration::from_secs(600)),
+        ..route("a", "http://10.0.0.1:80", 1)
+    };
+    for _ in 0..200_000 {
+        t.advertise(now(1), &s, leased());
+        t.withdraw(now(1), &s, &service("a"), &PathId::default());
+        settle(&mut t, now(1));
+    }
+    assert!(t.counts().timers < 70_000, "{:?}", t.counts());
+    t.advertise(now(2), &s, leased());
+    settle(&mut t, now(2));
+    settle(&mut t, now(601));
+    assert!(best(&t, "a").is_some());
+    settle(&mut t, now(602));
+    assert_eq!(t.counts().routes, 0);
+}

@@ -204,8 +204,10 @@ impl<D: Destination> Table<D> {
             self.timers.add(until, Timer::Nominated(view, id));
         }
         if let Some(v) = self.views.get_mut(usize::from(view)) {
-            v.best.insert(id, Incumbent { source, path, nominated: true, until });
-            v.nominated.entry(source).or_default().push(id);
+            let old = v.best.insert(id, Incumbent { source, path, nominated: true, until });
+            if old.is_none_or(|o| !o.nominated || o.source != source) {
+                v.nominated.entry(source).or_default().push(id);
+            }
         }
     }
 

@@ -25,6 +25,7 @@ impl<D: Destination> Table<D> {
                 Walk::Source { ix, group } => self.walk_source_slice(now, ix, group, left),
                 Walk::Hop { ix, group } => self.walk_hop_slice(now, ix, group, left),
                 Walk::All { next } => self.walk_all_slice(next, left),
+                Walk::Leases { next } => self.walk_leases_slice(next, left),
             };
         }
         let idle = self.walks.is_empty() && self.reload.is_none();
@@ -101,6 +102,16 @@ impl<D: Destination> Table<D> {
             self.walks.pop_front();
         } else {
             self.set_front(Walk::All { next: end });
+        }
+        budget - ((end - next) as usize).clamp(1, budget)
+    }
+
+    fn walk_leases_slice(&mut self, next: u32, budget: usize) -> usize {
+        let end = self.remake_leases(next, budget);
+        if self.worn_leases.is_none() {
+            self.walks.pop_front();
+        } else {
+            self.set_front(Walk::Leases { next: end });
         }
         budget - ((end - next) as usize).clamp(1, budget)
     }
