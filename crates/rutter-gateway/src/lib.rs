@@ -10,6 +10,7 @@
 //! - [`upstream`]: connections to services, verified, counted and pooled;
 //! - [`proxy`]: one request from its head to its answer;
 //! - [`server`]: listeners, workers, their start and end;
+//! - [`table`]: the gateway's own table: fed by the controller, ranked here, read by the index;
 //! - [`feed`]: from the table to the index.
 //!
 //! Invariants:
@@ -23,6 +24,7 @@ mod config;
 mod error;
 mod failover;
 mod feed;
+mod gateway;
 pub mod health;
 mod index;
 mod metrics;
@@ -36,7 +38,9 @@ mod upstream;
 
 pub use config::{CertificateFiles, GatewayConfig, Limits, ListenerConfig, UpstreamConfig};
 pub use error::GatewayError;
+pub use gateway::{Gateway, GatewayHandle};
 pub use health::detector::HealthConfig;
 pub use index::HostIndex;
 pub use metrics::{Counter, GatewayMetrics};
+pub use table::{Sources, TableRef};
 pub use upstream::Roots;

@@ -56,12 +56,14 @@ use accept::Acceptor;
 pub(crate) use tls::provider;
 use worker::WorkerThread;
 
-/// A gateway that listens.
+/// A gateway's listeners and workers.
 #[derive(Debug)]
 pub(crate) struct Server {
     addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
     tls: Vec<Option<Arc<ArcSwap<rustls::ServerConfig>>>>,
+    /// Bound, and not yet open.
+    waiting: Vec<Acceptor>,
     acceptors: JoinSet<()>,
     accepting: CancellationToken,
     workers: Vec<WorkerThread>,
@@ -76,8 +78,9 @@ pub(crate) struct TableEnd {
 }
 
 impl Server {
-    /// Binds every listener, then starts the workers. On an error nothing stays behind.
-    pub(crate) async fn start(config: &GatewayConfig) -> Result<(Self, TableEnd), GatewayError> {
+    /// Binds every listener and starts the workers; nobody is accepted before [`Server::open`]. On
+    /// an error nothing stays behind.
+    pub(crate) async fn bind(config: &GatewayConfig) -> Result<(Self, TableEnd), GatewayError> {
         config.check()?;
         let mut listeners = Vec::new();
         let mut tls = Vec::new();
@@ -89,22 +92,34 @@ impl Server {
         let tls: Vec<_> = tls.into_iter().map(|t| t.map(|c| Arc::new(ArcSwap::new(c)))).collect();
         let (shared, end) = share(config)?;
         let workers = start_workers(config, &shared)?;
-        let accepting = CancellationToken::new();
         let permits = Arc::new(Semaphore::new(config.limits.max_connections));
-        let mut acceptors = JoinSet::new();
-        for ((listener, address), tls) in listeners.into_iter().zip(&tls) {
-            let acceptor = Acceptor {
-                listener,
-                address,
-                tls: tls.clone(),
-                permits: permits.clone(),
-                workers: workers.iter().map(WorkerThread::inbox).collect(),
-                metrics: shared.metrics.clone(),
-            };
-            acceptors.spawn(acceptor.run(accepting.clone()));
+        let acceptor = |((listener, address), tls): (_, &Option<_>)| Acceptor {
+            listener,
+            address,
+            tls: tls.clone(),
+            permits: permits.clone(),
+            workers: workers.iter().map(WorkerThread::inbox).collect(),
+            metrics: shared.metrics.clone(),
+        };
+        let server = Self {
+            addresses,
+            waiting: listeners.into_iter().zip(&tls).map(acceptor).collect(),
+            acceptors: JoinSet::new(),
+            accepting: CancellationToken::new(),
+            limits: config.limits.clone(),
+            tls,
+            shared,
+            workers,
+        };
+        Ok((server, end))
+    }
+
+    /// Begins to accept: when the index is filled, so that nobody is told that a name is unknown
+    /// only because it wasn't heard of yet.
+    pub(crate) fn open(&mut self) {
+        for acceptor in self.waiting.drain(..) {
+            self.acceptors.spawn(acceptor.run(self.accepting.clone()));
         }
-        let limits = config.limits.clone();
-        Ok((Self { addresses, shared, tls, acceptors, accepting, workers, limits }, end))
     }
 
     /// Where it listens, in the order of the configuration.
@@ -136,6 +151,7 @@ impl Server {
     /// Stops accepting, lets requests in flight end, and waits for the workers.
     pub(crate) async fn shutdown(mut self) {
         self.accepting.cancel();
+        self.waiting.clear();
         while self.acceptors.join_next().await.is_some() {}
         self.shared.stop.cancel();
         for worker in &self.workers {
@@ -197,4 +213,12 @@ fn start_workers(
     let n = if config.workers == 0 { processors } else { config.workers };
     let random = RandomState::default();
     (0..n).map(|i| WorkerThread::start(i, random.hash_one(i), config, shared.clone())).collect()
+}
+
+impl Drop for Server {
+    /// Tasks and threads end with it, also when nobody waited for them.
+    fn drop(&mut self) {
+        self.accepting.cancel();
+        self.shared.stop.cancel();
+    }
 }

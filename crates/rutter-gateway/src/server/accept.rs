@@ -27,6 +27,8 @@ pub(super) struct Accepted {
     pub(super) permit: OwnedSemaphorePermit,
 }
 
+/// A listener's task to be.
+#[derive(Debug)]
 pub(super) struct Acceptor {
     pub(super) listener: TcpListener,
     pub(super) address: SocketAddr,

@@ -96,14 +96,14 @@ async fn a_port_that_is_taken_says_what_to_do() {
     let taken = tokio::net::TcpListener::bind(any_port()).await.unwrap();
     let mut config = config();
     config.listeners[0].address = taken.local_addr().unwrap();
-    let error = Server::start(&config).await.err().unwrap().to_string();
+    let error = Server::bind(&config).await.err().unwrap().to_string();
     let port = taken.local_addr().unwrap().port();
     assert!(error.contains(&format!("another program listens on port {port}")), "{error}");
 
     // A second gateway doesn't quietly share the first one's port either.
     let gateway = TestGateway::start(crate::testing::config()).await;
     config.listeners[0].address = gateway.address();
-    assert!(matches!(Server::start(&config).await, Err(GatewayError::Listen { .. })));
+    assert!(matches!(Server::bind(&config).await, Err(GatewayError::Listen { .. })));
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn numbers_out_of_bounds_are_refused_by_name() {
     for (field, spoil) in cases {
         let mut config = config();
         spoil(&mut config);
-        match Server::start(&config).await.err() {
+        match Server::bind(&config).await.err() {
             Some(GatewayError::Config { field: named, .. }) => assert_eq!(named, field),
             other => panic!("{field}: {other:?}"),
         }

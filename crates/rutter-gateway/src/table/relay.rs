@@ -1,0 +1,206 @@
+//! From one table to the next: what a batch of the controller's outlet does to the gateway's
+//! table, and what a batch of that table's outlet does to the index. Pure: the task does the rest.
+
+use std::collections::HashSet;
+
+use rutter_rib::{Batch, Table, Tell, ToldRoute};
+use rutter_route::{
+    Advertisement, Listener, NextHop, Now, PathId, RouteKey, Scheme, Service, ServiceName, Session,
+    Verdict,
+};
+
+use super::key;
+use crate::feed::{RouteSpec, Update};
+
+/// A route that the gateway's table didn't take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotTaken {
+    pub(super) service: Service,
+    pub(super) route: RouteKey,
+    pub(super) why: String,
+}
+
+/// Makes the gateway's table hold what the batch says. `batch` is of the controller's table,
+/// `session` the controller's session in the gateway's.
+pub(super) fn take(
+    now: Now,
+    table: &mut Table<Service>,
+    session: &Session,
+    batch: &Batch<Service>,
+) -> Vec<NotTaken> {
+    let mut not_taken = Vec::new();
+    if batch.begin_snapshot {
+        table.begin_refresh(now, session);
+    }
+    for tell in &batch.tells {
+        match tell {
+            Tell::Advertise { destination, routes, .. } => {
+                replace(now, table, session, destination, routes, &mut not_taken);
+            }
+            Tell::Withdraw { destination, .. } => {
+                replace(now, table, session, destination, &[], &mut not_taken);
+            }
+        }
+    }
+    if batch.end_of_snapshot {
+        table.end_of_refresh(now, session);
+    }
+    not_taken
+}
+
+/// Makes these the destination's routes, and no others.
+fn replace(
+    now: Now,
+    table: &mut Table<Service>,
+    session: &Session,
+    destination: &Service,
+    routes: &[ToldRoute],
+    not_taken: &mut Vec<NotTaken>,
+) {
+    let mut kept: Vec<PathId> = Vec::with_capacity(routes.len());
+    for told in routes {
+        match advertise(now, table, session, destination, told) {
+            Ok(path) => kept.push(path),
+            Err(why) => not_taken.push(NotTaken {
+                service: destination.clone(),
+                route: told.route.clone(),
+                why,
+            }),
+        }
+    }
+    let held: Vec<PathId> = table.candidates(destination).iter().map(|c| c.key().path).collect();
+    for path in held.iter().filter(|p| !kept.contains(p)) {
+        table.withdraw(now, session, destination, path);
+    }
+}
+
+fn advertise(
+    now: Now,
+    table: &mut Table<Service>,
+    session: &Session,
+    destination: &Service,
+    told: &ToldRoute,
+) -> Result<PathId, String> {
+    let path = key::encode(&told.route).map_err(|e| e.to_string())?;
+    let mut route = Advertisement::new(destination.clone(), told.attributes.clone());
+    route.path = path.clone();
+    route.standing = told.standing;
+    match table.advertise(now, session, route) {
+        Verdict::Stands(_) => Ok(path),
+        Verdict::Refused(why) => Err(why.to_string()),
+    }
+}
+
+/// Services that the controller knows but to which nothing leads: they are told as advertisements
+/// without routes, which no table holds, and answered 503 where an unknown name is 404.
+#[derive(Debug, Default)]
+pub(super) struct Unreachable {
+    services: HashSet<ServiceName>,
+    /// During a snapshot: those from before it that it hasn't mentioned.
+    doubtful: HashSet<ServiceName>,
+}
+
+impl Unreachable {
+    /// Learns from a batch of the controller's; names those whose hosts come or go by it alone.
+    pub(super) fn take(&mut self, batch: &Batch<Service>) -> Vec<Update> {
+        let mut updates = Vec::new();
+        if batch.begin_snapshot {
+            self.doubtful = self.services.clone();
+        }
+        for tell in &batch.tells {
+            let service = tell.destination();
+            if service.listener != Listener::Http {
+                continue;
+            }
+            self.doubtful.remove(&service.name);
+            let is = matches!(tell, Tell::Advertise { routes, .. } if routes.is_empty());
+            if is && self.services.insert(service.name.clone()) {
+                updates.push((service.name.clone(), Some(Vec::new())));
+            } else if !is && self.services.remove(&service.name) {
+                if let Tell::Withdraw { .. } = tell {
+                    updates.push((service.name.clone(), None));
+                }
+            }
+        }
+        if batch.end_of_snapshot {
+            for service in std::mem::take(&mut self.doubtful) {
+                self.services.remove(&service);
+                updates.push((service, None));
+            }
+        }
+        updates
+    }
+
+    /// What the index holds of a service without routes.
+    pub(super) fn without_routes(&self, service: &ServiceName) -> Option<Vec<RouteSpec>> {
+        self.services.contains(service).then(Vec::new)
+    }
+}
+
+/// From the batches of the gateway's own table to the index.
+#[derive(Debug, Default)]
+pub(super) struct ToIndex {
+    /// During a snapshot: what it has mentioned.
+    mentioned: Option<HashSet<ServiceName>>,
+}
+
+impl ToIndex {
+    /// What the batch changes. `held` are the services that the index has routes of.
+    pub(super) fn take(
+        &mut self,
+        batch: Batch<Service>,
+        unreachable: &Unreachable,
+        held: impl FnOnce() -> HashSet<ServiceName>,
+    ) -> Vec<Update> {
+        if batch.begin_snapshot {
+            self.mentioned = Some(HashSet::new());
+        }
+        let mut updates = Vec::with_capacity(batch.tells.len());
+        for tell in batch.tells {
+            let service = tell.destination();
+            if service.listener != Listener::Http {
+                continue;
+            }
+            let name = service.name.clone();
+            if let Some(mentioned) = &mut self.mentioned {
+                mentioned.insert(name.clone());
+            }
+            let routes = match tell {
+                Tell::Advertise { routes, .. } => Some(specs(&routes)),
+                Tell::Withdraw { .. } => unreachable.without_routes(&name),
+            };
+            updates.push((name, routes));
+        }
+        if batch.end_of_snapshot {
+            let mentioned = self.mentioned.take().unwrap_or_default();
+            let gone = held().into_iter().filter(|s| !mentioned.contains(s));
+            updates.extend(gone.map(|s| {
+                let routes = unreachable.without_routes(&s);
+                (s, routes)
+            }));
+        }
+        updates
+    }
+}
+
+/// The routes that this gateway can forward HTTP by, in rank order.
+fn specs(routes: &[ToldRoute]) -> Vec<RouteSpec> {
+    routes.iter().filter_map(spec).collect()
+}
+
+/// `None`: a next hop of another kind, such as a node or a cluster, which this gateway can't reach
+/// by itself; or a path id that this gateway never gave.
+fn spec(told: &ToldRoute) -> Option<RouteSpec> {
+    let key = key::decode(&told.route.path)?;
+    let NextHop::Endpoint(endpoint) = &told.attributes.next_hop else { return None };
+    if !matches!(endpoint.scheme, Scheme::Http | Scheme::Https) {
+        return None;
+    }
+    Some(RouteSpec {
+        label: key::label(&key.source),
+        key,
+        endpoint: endpoint.clone(),
+        health_check: told.attributes.health_check.clone(),
+        standing: told.standing,
+    })
+}
