@@ -1,16 +1,14 @@
 //! What the tests of this crate share: a real registry, a controller, real sockets.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
-use rutter_controller::{
-    Config, Controller, DomainClaim, Feed, NewApiToken, Result, SourceSet, parse_key,
-};
+use rutter_book::BookHandle;
+use rutter_controller::{BookFeed, Config, Controller, DomainClaim, NewApiToken, parse_key};
 use rutter_registry::{DataDir, Scope, Scopes, SqliteRegistry, UserId};
-use rutter_route::{Incarnation, Mono, Now, Service, SourceId, Standing, Verdict, Wall};
+use rutter_rib::{Book, Policy, TableSpec};
+use rutter_route::{DestinationKind, Mono, Now, TableName, Wall};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -26,9 +24,14 @@ impl Hands {
     }
 
     pub(crate) fn clock(&self) -> Clock {
-        let hands = self.0.clone();
+        Arc::new(self.clone())
+    }
+}
+
+impl rutter_book::Clock for Hands {
+    fn now(&self) -> Now {
         let start = Now { mono: Mono(1_000_000), wall: Wall(1_800_000_000_000) };
-        Clock::new(move || start.plus(*hands.lock().unwrap()))
+        start.plus(*self.0.lock().unwrap())
     }
 }
 
@@ -68,7 +71,7 @@ pub(crate) fn client() -> reqwest::Client {
 /// A controller over a real registry in a directory of its own.
 pub(crate) struct World {
     pub(crate) controller: Controller,
-    pub(crate) registry: Arc<SqliteRegistry>,
+    pub(crate) book: BookHandle,
     pub(crate) hands: Hands,
     _dir: tempfile::TempDir,
 }
@@ -80,10 +83,12 @@ impl World {
         let registry = Arc::new(SqliteRegistry::open(data).await.unwrap());
         let config = Config::new("nsl.sh".parse().unwrap());
         let hands = Hands::default();
-        let feed = Arc::new(Told::default());
-        let controller = Controller::new(config, registry.clone(), feed);
+        let book = book(&hands);
+        let services: TableName = "services".parse().unwrap();
+        let feed = Arc::new(BookFeed::open(book.clone(), services).await.unwrap());
+        let controller = Controller::new(config, registry, feed);
         controller.restore(hands.clock().now()).await.unwrap();
-        Self { controller, registry, hands, _dir: dir }
+        Self { controller, book, hands, _dir: dir }
     }
 
     /// A user with a name (none if it is empty) and a key.
@@ -104,24 +109,11 @@ impl World {
     }
 }
 
-/// A table of the simplest kind: what each source said last.
-#[derive(Default)]
-struct Told(Mutex<BTreeMap<SourceId, SourceSet>>);
-
-#[async_trait]
-impl Feed for Told {
-    async fn replace(&self, set: SourceSet) -> Result<Vec<Verdict>> {
-        let verdicts = vec![Verdict::Stands(Standing::Eligible); set.routes.len()];
-        self.0.lock().unwrap().insert(set.source.clone(), set);
-        Ok(verdicts)
-    }
-
-    async fn gone(&self, source: SourceId, _: Incarnation) -> Result<()> {
-        self.0.lock().unwrap().remove(&source);
-        Ok(())
-    }
-
-    async fn standings(&self, _: Service) -> Result<Vec<(SourceId, String, Standing)>> {
-        Ok(Vec::new())
-    }
+/// A book with a table `services`, which lives as long as its handles.
+pub(crate) fn book(hands: &Hands) -> BookHandle {
+    let name: TableName = "services".parse().unwrap();
+    let spec = TableSpec { name, kind: DestinationKind::Service, policy: Policy::default() };
+    let now = rutter_book::Clock::now(hands);
+    let book = Book::new("home".parse().unwrap(), vec![spec], vec![], vec![], now, 1).unwrap();
+    rutter_book::spawn(book, hands.clone(), 1, CancellationToken::new()).0
 }

@@ -13,6 +13,7 @@
 
 pub mod address;
 pub mod base36;
+mod book_feed;
 mod claim;
 mod controller;
 mod directory;
@@ -24,6 +25,7 @@ mod name;
 mod signature;
 mod source;
 
+pub use book_feed::BookFeed;
 pub use claim::{MAX_HEALTH_PATH, RouteClaim, ServiceLabel, health_check};
 pub use controller::{
     Availability, Config, Controller, DomainClaim, JoinRequest, Joined, MAX_JOIN_TTL, MadeToken,

@@ -35,7 +35,7 @@ use rutter_controller::Controller;
 use rutter_route::Prefix;
 
 use self::error::Refused;
-use crate::clock::Clock;
+use crate::Clock;
 use crate::limits;
 
 /// What the config says of this surface.

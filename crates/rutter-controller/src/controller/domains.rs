@@ -37,6 +37,11 @@ impl Controller {
         self.0.directory.identity(user)
     }
 
+    /// Who has a name.
+    pub fn holder(&self, name: &DomainName) -> Option<UserId> {
+        self.0.directory.holder(name)
+    }
+
     /// Users with a name, in the names' order, `limit` at most, behind `after`.
     pub fn domains(&self, after: Option<&DomainName>, limit: usize) -> Vec<Identity> {
         self.0.directory.named(after, limit)

@@ -44,10 +44,20 @@ impl Controller {
         self.to_the_end(|this| async move { this.join_to_the_end(now, request).await }).await
     }
 
-    async fn join_to_the_end(&self, now: Now, request: JoinRequest) -> Result<Joined> {
-        let presented = TokenSecret::presented(&request.token);
-        // A stranger without a good token learns nothing of names.
+    /// Looks whether a join token is good, without using it up.
+    ///
+    /// # Errors
+    /// [`Error::Token`](crate::Error::Token) when it isn't, those of the registry.
+    pub async fn may_join(&self, now: Now, token: &str) -> Result<()> {
+        let presented = TokenSecret::presented(token);
         self.0.registry.authenticate(now.wall, TokenKind::Join, &presented).await?;
+        Ok(())
+    }
+
+    async fn join_to_the_end(&self, now: Now, request: JoinRequest) -> Result<Joined> {
+        // A stranger without a good token learns nothing of names.
+        self.may_join(now, &request.token).await?;
+        let presented = TokenSecret::presented(&request.token);
         let name = parse_name(&request.name)?;
         let domain = service_name(&name, self.server_domain())?;
         let made = MadeUser::new()?;

@@ -1,0 +1,134 @@
+//! Rutter's own API: `/v1`, and beside it health, readiness, metrics and the OpenAPI document.
+//!
+//! Every endpoint is one entry of [`endpoints`], which names who may ask. The router, the checks,
+//! and the security in the OpenAPI document come from that entry, and the test that asks every
+//! endpoint with every kind of token goes over the same table: an endpoint without a check can't
+//! be added by forgetting it.
+//!
+//! Errors are `{"error":"...","code":"..."}`; the codes are one table ([`Code`]).
+
+mod agent;
+mod auth;
+mod body;
+mod code;
+mod domains;
+mod health;
+mod join;
+mod openapi;
+mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use axum::middleware;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use rutter_controller::Controller;
+use rutter_registry::{Pin, Scope};
+use tokio_util::sync::CancellationToken;
+
+pub use code::Code;
+pub(crate) use code::{ApiError, Result};
+pub use health::Readiness;
+pub use openapi::document;
+
+use self::auth::Access;
+use crate::Clock;
+use crate::limits;
+
+/// What the API listener is made of.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// Where agents find this listener, such as `https://192.0.2.1:7070`: what a join line begins
+    /// with.
+    pub public_url: String,
+    /// The pin of the controller's own CA, where the listener serves TLS by it.
+    pub pin: Option<Pin>,
+}
+
+impl ApiOptions {
+    /// What an agent is told with `--join`.
+    pub fn join_line(&self, token: &str) -> String {
+        match self.pin {
+            None => format!("{}#{token}", self.public_url),
+            Some(pin) => format!("{}#{token}.{pin}", self.public_url),
+        }
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) controller: Controller,
+    pub(crate) clock: Clock,
+    pub(crate) options: ApiOptions,
+    pub(crate) readiness: Readiness,
+    pub(crate) stop: CancellationToken,
+}
+
+impl std::ops::Deref for Api {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// One method of one path.
+pub(crate) struct Endpoint {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    handler: MethodRouter<Api>,
+}
+
+/// Every endpoint there is.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    use Access::{Agent, Join, Open};
+    let admin = Access::Scope(Scope::Admin);
+    let endpoint = |method, path, access, handler| Endpoint { method, path, access, handler };
+    vec![
+        endpoint(Method::GET, "/healthz", Open, get(health::healthz)),
+        endpoint(Method::GET, "/readyz", Open, get(health::readyz)),
+        endpoint(Method::GET, "/v1/openapi.json", Open, get(openapi::serve)),
+        endpoint(Method::POST, "/v1/join", Join, post(join::join)),
+        endpoint(Method::PUT, "/v1/agent/routes", Agent, put(agent::replace)),
+        endpoint(Method::DELETE, "/v1/agent/routes", Agent, delete(agent::withdraw)),
+        endpoint(Method::GET, "/v1/domains", admin, get(domains::list)),
+        endpoint(Method::POST, "/v1/domains", admin, post(domains::create)),
+        endpoint(Method::DELETE, "/v1/domains/{name}", admin, delete(domains::remove)),
+        endpoint(Method::GET, "/v1/tokens", admin, get(tokens::list)),
+        endpoint(Method::POST, "/v1/tokens", admin, post(tokens::create)),
+        endpoint(Method::DELETE, "/v1/tokens/{id}", admin, delete(tokens::revoke)),
+        endpoint(Method::POST, "/v1/join-tokens", admin, post(tokens::create_join)),
+    ]
+}
+
+/// The router of the listener `api`. Event streams end when `stop` is cancelled.
+pub fn router(
+    controller: Controller,
+    clock: Clock,
+    options: ApiOptions,
+    readiness: Readiness,
+    stop: CancellationToken,
+) -> Router {
+    let api = Api(Arc::new(Inner { controller, clock, options, readiness, stop }));
+    let mut router = Router::new();
+    for endpoint in endpoints() {
+        let guard = (api.clone(), endpoint.access);
+        let guard = middleware::from_fn_with_state(guard, auth::check);
+        router = router.route(endpoint.path, endpoint.handler.layer(guard));
+    }
+    router
+        .fallback(async || ApiError::new(Code::NotFound, "there is no such path"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(Code::MethodNotAllowed, "the path doesn't take this method")
+        })
+        .layer(middleware::from_fn(limits::in_time))
+        .with_state(api)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Every endpoint with every kind of token.
+
+use super::*;
+
+/// Who asks, by what they hold.
+const HOLDERS: [&str; 9] =
+    ["nothing", "nonsense", "admin", "read", "domains", "gateway", "agent", "join", "revoked"];
+
+async fn token_of(api: &Api, holder: &str) -> Option<String> {
+    Some(match holder {
+        "nothing" => return None,
+        "nonsense" => "rtk_nonsense".into(),
+        "admin" => api.admin.clone(),
+        "read" => api.world.token(&[Scope::Read]).await,
+        "domains" => api.world.token(&[Scope::Domains]).await,
+        "gateway" => api.world.token(&[Scope::Gateway]).await,
+        "agent" => api.agent("matrix").await,
+        "join" => {
+            let (_, made) = api.admin("POST", "/v1/join-tokens", json!({ "reusable": true })).await;
+            made["secret"].as_str().unwrap().into()
+        }
+        "revoked" => {
+            let body = json!({ "name": "x", "scopes": ["admin"] });
+            let (_, made) = api.admin("POST", "/v1/tokens", body).await;
+            let id = made["token"]["id"].as_str().unwrap();
+            api.admin("DELETE", &format!("/v1/tokens/{id}"), Value::Null).await;
+            made["secret"].as_str().unwrap().into()
+        }
+        other => panic!("{other}"),
+    })
+}
+
+/// The status with which a holder is turned away, or `None` for one who is let in.
+fn turned_away(access: Access, holder: &str) -> Option<u16> {
+    let api_token = ["admin", "read", "domains", "gateway"].contains(&holder);
+    match access {
+        Access::Open => None,
+        Access::Join => (holder != "join").then_some(401),
+        Access::Agent => (holder != "agent").then_some(401),
+        Access::Scope(scope) if holder == "admin" || holder == scope.as_str() => None,
+        Access::Scope(_) if api_token => Some(403),
+        Access::Scope(_) => Some(401),
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_lets_in_those_it_names_and_nobody_else() {
+    let api = Api::new().await;
+    let mut n_cases = 0;
+    for holder in HOLDERS {
+        let token = token_of(&api, holder).await;
+        for endpoint in endpoints() {
+            let path = endpoint.path.replace("{name}", "nobody").replace("{id}", &"0".repeat(16));
+            let path = path.replace("{table}", "none");
+            // A body that gets as far as the handler and no further.
+            let method = endpoint.method.as_str();
+            let (status, answer) = api.ask(method, &path, token.as_deref(), Some("[]")).await;
+            let case = format!("{holder}: {method} {path}: {status} {answer}");
+            match turned_away(endpoint.access, holder) {
+                Some(expected) => assert_eq!(status, expected, "{case}"),
+                None => assert!(status != 401 && status != 403, "{case}"),
+            }
+            n_cases += 1;
+        }
+    }
+    assert_eq!(n_cases, HOLDERS.len() * endpoints().len());
+}
+
+#[tokio::test]
+async fn a_401_says_how_to_do_it_right() {
+    let api = Api::new().await;
+    let url = format!("{}/v1/tokens", api.served.url);
+    for authorization in ["", "Basic eDp5", "Bearer", "Bearer  ", "bearer rtk_x"] {
+        let request = api.client.get(&url).header("authorization", authorization);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 401, "{authorization:?}");
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+    }
+}
