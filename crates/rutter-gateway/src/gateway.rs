@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::GatewayConfig;
 use crate::error::GatewayError;
 use crate::metrics::GatewayMetrics;
 use crate::server::Server;
 use crate::table::{self, Sources};
+
+#[cfg(test)]
+mod tests;
 
 /// Starts gateways.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +36,7 @@ impl Gateway {
         let stop = CancellationToken::new();
         let table = table::start(&config.name, sources, end, stop.clone()).await?;
         server.open();
-        Ok(GatewayHandle { server, table, stop })
+        Ok(GatewayHandle { server, table, stop: stop.drop_guard() })
     }
 }
 
@@ -42,7 +45,7 @@ impl Gateway {
 pub struct GatewayHandle {
     server: Server,
     table: JoinHandle<()>,
-    stop: CancellationToken,
+    stop: DropGuard,
 }
 
 impl GatewayHandle {
@@ -72,7 +75,7 @@ impl GatewayHandle {
     pub async fn shutdown(self) {
         let Self { server, table, stop } = self;
         server.shutdown().await;
-        stop.cancel();
+        drop(stop);
         if let Err(error) = table.await {
             tracing::warn!(%error, "the gateway's table task");
         }

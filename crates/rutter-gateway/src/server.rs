@@ -53,6 +53,7 @@ use crate::proxy::{Settings, Shared};
 use crate::upstream::Connector;
 
 use accept::Acceptor;
+#[cfg(test)]
 pub(crate) use tls::provider;
 use worker::WorkerThread;
 
