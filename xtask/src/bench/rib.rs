@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &RibArguments) -> Result<()> {
         calls: measure(Way::Calls, arguments)?.longest,
         bytes: measure(Way::Bytes, arguments)?.bytes,
     };
-    println!("Measured on {}; {bird_version}; ", machine::describe()?);
+    println!("Measured on {}; {bird_version}; by", machine::describe()?);
     println!(
         "`cargo xtask bench rib --routes {} --runs {} --seed {}`.\n",
         arguments.routes, arguments.runs, arguments.seed

@@ -48,7 +48,7 @@ impl Report {
         for (what, step, theirs) in ROWS {
             let ours = self.ours(step)?;
             let beside = match theirs {
-                None => "| | |".to_owned(),
+                None => "| | | |".to_owned(),
                 Some(cost) => {
                     let (random, best) = (self.at_random(cost)?, self.at_best(cost)?);
                     let ratio = |of: Spread| ours.median / of.median;
