@@ -74,7 +74,8 @@ pub struct Limits {
 pub struct UpstreamConfig {
     /// How long a connection may take to come about, TLS included.
     pub connect_timeout: Duration,
-    /// How long the head of an answer may take after the request was sent.
+    /// How long an upstream may be silent while an answer is awaited: nothing taken of the
+    /// request, nothing sent of the answer. It may be up to twice as long before it is noticed.
     pub response_timeout: Duration,
     /// Routes tried for one request, at most.
     pub max_tries: usize,

@@ -74,9 +74,9 @@ pub(crate) enum BodyLeft {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// The same route over a new connection; the route isn't to blame.
-    SameRouteAnew,
+    SameAnew,
     /// The next route.
-    NextRoute,
+    Another,
     /// Nothing: one 502.
     GiveUp(Refused),
 }
@@ -96,7 +96,7 @@ pub(crate) enum Refused {
 
 /// The rules above.
 pub(crate) fn judge(method: &Method, body: BodyLeft, tried: Tried) -> Next {
-    let go_on = if tried.reused { Next::SameRouteAnew } else { Next::NextRoute };
+    let go_on = if tried.reused { Next::SameAnew } else { Next::Another };
     if !tried.sent {
         return match body {
             BodyLeft::Kept | BodyLeft::Whole => go_on,

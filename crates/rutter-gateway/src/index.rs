@@ -40,6 +40,9 @@ const SHARDS: usize = 1024;
 
 type Shard = HashMap<SmolStr, Arc<Slot>, RandomState>;
 
+/// What a service's routes are from now on; `None`: there is no such host any more.
+type Update = (ServiceName, Option<Arc<Routes>>);
+
 #[derive(Debug)]
 struct Slot {
     routes: ArcSwap<Routes>,
@@ -114,8 +117,7 @@ impl HostIndex {
     /// Sets many, rebuilding each shard that gains or loses hosts once. One caller at a time: the
     /// table's task is the only writer, and a second one could undo what the first stored.
     pub fn apply(&self, updates: impl IntoIterator<Item = (ServiceName, Option<Arc<Routes>>)>) {
-        let mut structural: HashMap<usize, Vec<(ServiceName, Option<Arc<Routes>>)>> =
-            HashMap::new();
+        let mut structural: HashMap<usize, Vec<Update>> = HashMap::new();
         for (service, routes) in updates {
             let number = self.shard_of(service.as_str());
             let pending = structural.contains_key(&number);
@@ -139,7 +141,7 @@ impl HostIndex {
         shards.flat_map(|s| s.values().map(|v| v.routes.load_full()).collect::<Vec<_>>()).collect()
     }
 
-    fn rebuild(&self, number: usize, updates: Vec<(ServiceName, Option<Arc<Routes>>)>) {
+    fn rebuild(&self, number: usize, updates: Vec<Update>) {
         let old = self.shard(number).load();
         let mut new = Shard::clone(&old);
         for (service, routes) in updates {

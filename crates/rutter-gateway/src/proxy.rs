@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) connector: Connector,
     pub(crate) health: Health,
     pub(crate) metrics: Arc<GatewayMetrics>,
+    /// The gateway's name in `Via`, like no other's.
+    pub(crate) via: headers::Via,
     /// Ends tunnels, which would otherwise outlive the gateway.
     pub(crate) stop: CancellationToken,
 }
@@ -146,6 +148,9 @@ async fn answer(
         Ok(asked) => asked,
         Err(page) => return refused(page, None),
     };
+    if worker.shared.via.is_in(request.headers()) {
+        return refused(pages::LOOP, Some(asked.host));
+    }
     let Some(routes) = worker.shared.index.find(&asked.host) else {
         return refused(pages::UNKNOWN_HOST, Some(asked.host));
     };
@@ -155,7 +160,12 @@ async fn answer(
     let upgrade = websocket::Upgrade::wanted(&mut request);
     let (parts, body) = request.into_parts();
     let body = Replay::new(body);
-    let onward = headers::Onward { client, trusted: settings.trusts(client.peer), id: &about.id };
+    let onward = headers::Onward {
+        via: &worker.shared.via,
+        client,
+        trusted: settings.trusts(client.peer),
+        id: &about.id,
+    };
     let protocol = upgrade.as_ref().map(|u| &u.protocol);
     let head = headers::request_head(
         parts.method,

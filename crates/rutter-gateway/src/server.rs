@@ -40,6 +40,7 @@ use std::hash::BuildHasher;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{GatewayConfig, Limits};
@@ -49,6 +50,7 @@ use crate::health::Health;
 use crate::health::verdicts::VerdictBoard;
 use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
+use crate::proxy::headers::Via;
 use crate::proxy::{Settings, Shared};
 use crate::upstream::Connector;
 
@@ -158,8 +160,9 @@ impl Server {
         for worker in &self.workers {
             worker.drain();
         }
+        let deadline = Instant::now() + self.limits.drain;
         for worker in self.workers.drain(..) {
-            worker.join(self.limits.drain).await;
+            worker.join(deadline).await;
         }
     }
 }
@@ -193,7 +196,8 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
     let index = Arc::new(HostIndex::new(&config.domains));
     let feed = Feed::new(index.clone(), health.clone());
     let settings = ArcSwap::from_pointee(settings(config));
-    let shared = Shared { index, settings, connector, health, metrics: metrics.clone(), stop };
+    let via = Via::new(RandomState::default().hash_one(config.name.as_str()));
+    let shared = Shared { index, settings, connector, health, metrics: metrics.clone(), via, stop };
     Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics }))
 }
 

@@ -8,7 +8,7 @@ const SENT: Tried = Tried { sent: true, ..NOTHING };
 #[test]
 fn the_rules_of_failover() {
     use BodyLeft::{Kept, Spent, Whole};
-    use Next::{GiveUp, NextRoute, SameRouteAnew};
+    use Next::{Another, GiveUp, SameAnew};
     let reused = |t: Tried| Tried { reused: true, ..t };
     let answered = Tried { answered: true, ..SENT };
     let timed_out = Tried { timed_out: true, ..SENT };
@@ -16,25 +16,25 @@ fn the_rules_of_failover() {
     let spent = GiveUp(Refused::BodySpent);
     let cases = [
         // Nothing sent: any method whose body is whole goes on.
-        ("GET", Kept, NOTHING, NextRoute),
-        ("POST", Kept, NOTHING, NextRoute),
-        ("POST", Whole, NOTHING, NextRoute),
-        ("PATCH", Whole, NOTHING, NextRoute),
+        ("GET", Kept, NOTHING, Another),
+        ("POST", Kept, NOTHING, Another),
+        ("POST", Whole, NOTHING, Another),
+        ("PATCH", Whole, NOTHING, Another),
         ("POST", Spent, NOTHING, spent),
         ("PUT", Spent, NOTHING, spent),
         // A stale pooled connection is no fault of the route.
-        ("POST", Whole, reused(NOTHING), SameRouteAnew),
-        ("GET", Kept, reused(NOTHING), SameRouteAnew),
+        ("POST", Whole, reused(NOTHING), SameAnew),
+        ("GET", Kept, reused(NOTHING), SameAnew),
         // A connect that timed out sent nothing.
-        ("POST", Whole, Tried { timed_out: true, ..NOTHING }, NextRoute),
+        ("POST", Whole, Tried { timed_out: true, ..NOTHING }, Another),
         // Something sent: idempotent methods only, and all of the body at hand.
-        ("GET", Kept, SENT, NextRoute),
-        ("HEAD", Kept, SENT, NextRoute),
-        ("OPTIONS", Kept, SENT, NextRoute),
-        ("TRACE", Kept, SENT, NextRoute),
-        ("PUT", Kept, SENT, NextRoute),
-        ("DELETE", Kept, SENT, NextRoute),
-        ("PUT", Kept, reused(SENT), SameRouteAnew),
+        ("GET", Kept, SENT, Another),
+        ("HEAD", Kept, SENT, Another),
+        ("OPTIONS", Kept, SENT, Another),
+        ("TRACE", Kept, SENT, Another),
+        ("PUT", Kept, SENT, Another),
+        ("DELETE", Kept, SENT, Another),
+        ("PUT", Kept, reused(SENT), SameAnew),
         ("PUT", Whole, SENT, spent),
         ("PUT", Spent, SENT, spent),
         ("POST", Kept, SENT, not_idempotent),

@@ -52,6 +52,17 @@ impl HealthCell {
         }
     }
 
+    /// As new.
+    pub(crate) fn reset(&self, has_check: bool) {
+        self.set_has_failures(false);
+        if has_check { self.believe_unknown() } else { self.believe_healthy(Mono(u64::MAX)) }
+    }
+
+    /// Nobody will ask the route again: who still holds it must not wait for that.
+    pub(crate) fn let_go(&self) {
+        self.believe_healthy(Mono(u64::MAX));
+    }
+
     /// Which route.
     pub fn id(&self) -> &RouteId {
         &self.id

@@ -89,7 +89,9 @@ impl Health {
                 return cell.clone();
             }
             let cell = Arc::new(HealthCell::new(id.clone(), has_check));
-            tracked.insert(id.clone(), (cell.clone(), target));
+            if let Some((old, _)) = tracked.insert(id.clone(), (cell.clone(), target)) {
+                old.let_go();
+            }
             cell
         };
         self.tell(Input::Track { id: id.clone(), has_check }).await;
@@ -98,7 +100,9 @@ impl Health {
 
     /// A route left.
     pub(crate) async fn forget(&self, id: &RouteId) {
-        self.tracked().remove(id);
+        if let Some((cell, _)) = self.tracked().remove(id) {
+            cell.let_go();
+        }
         self.tell(Input::Forget { id: id.clone() }).await;
     }
 
@@ -186,12 +190,23 @@ impl Task {
             let now = clock::now();
             self.detector.set_config(self.health.shared.config.load().as_ref().clone());
             if let Some(input) = input {
+                self.before(&input);
                 self.detector.handle(now, input, &mut out);
             }
             self.detector.tick(now, &mut out);
             for output in out.drain(..) {
                 self.act(now, output);
             }
+        }
+    }
+
+    /// A route that is tracked anew has a new cell from that moment; what the detector said of its
+    /// earlier life may have been put there since.
+    fn before(&self, input: &Input) {
+        if let Input::Track { id, has_check } = input
+            && let Some((cell, _)) = self.health.find(id)
+        {
+            cell.reset(*has_check);
         }
     }
 

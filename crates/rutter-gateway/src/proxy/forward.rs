@@ -175,8 +175,8 @@ impl Forward<'_> {
             shared.health.failed(&route.health, Failure::Exchange);
         }
         match judge(&self.head.method, self.left(), error.into()) {
-            Next::SameRouteAnew => Ok(()),
-            Next::NextRoute => Err(Stopped::NextRoute),
+            Next::SameAnew => Ok(()),
+            Next::Another => Err(Stopped::NextRoute),
             Next::GiveUp(why) => {
                 shared.metrics.retries_refused.add(1);
                 tracing::debug!(route = %route.id, ?why, "the request is not sent again");

@@ -2,7 +2,7 @@
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, Method, Uri};
 
@@ -34,6 +34,28 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 /// What `Connection` can't name away: without them a message has another meaning or recipient.
 const NEVER_NAMED: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
 
+/// This gateway in the list of those that a request came through (RFC 9110 7.6.3). Whoever
+/// registers a route that leads back here would have each request come round until there are no
+/// sockets left; a request that has been here is refused instead.
+#[derive(Debug)]
+pub(crate) struct Via {
+    line: HeaderValue,
+}
+
+impl Via {
+    /// `random` tells this gateway from all others.
+    pub(crate) fn new(random: u64) -> Self {
+        let line = HeaderValue::from_str(&format!("1.1 rutter-{random:016x}"));
+        // Hex digits are always a valid value.
+        Self { line: line.unwrap_or(HeaderValue::from_static("1.1 rutter")) }
+    }
+
+    /// Whether a request has been here.
+    pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(VIA) && names(headers, &VIA, self.line.as_bytes())
+    }
+}
+
 /// The head of a request as it goes upstream; cloned for each try.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
@@ -45,6 +67,7 @@ pub(crate) struct Head {
 /// What the gateway says of the client to the origin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Onward<'a> {
+    pub(crate) via: &'a Via,
     pub(crate) client: Client,
     /// Whether the client is a proxy whose words on its own client are believed.
     pub(crate) trusted: bool,
@@ -140,6 +163,7 @@ fn introduce(headers: &mut HeaderMap, asked: &Asked, onward: Onward<'_>) {
     set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto), onward.trusted);
     set(headers, X_FORWARDED_HOST, asked.authority.clone(), onward.trusted);
     headers.insert(X_REQUEST_ID, onward.id.clone());
+    headers.append(VIA, onward.via.line.clone());
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue, keep: bool) {

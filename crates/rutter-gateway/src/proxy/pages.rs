@@ -42,6 +42,8 @@ pub(crate) const BAD_HOST: Page =
     page(StatusCode::BAD_REQUEST, "BAD_HOST", "The request must name one valid host");
 pub(crate) const BODY_INCOMPLETE: Page =
     page(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", "The request body ended early");
+pub(crate) const LOOP: Page =
+    page(StatusCode::LOOP_DETECTED, "LOOP", "This request has come through this gateway before");
 pub(crate) const UNKNOWN_HOST: Page =
     page(StatusCode::NOT_FOUND, "UNKNOWN_HOST", "No service has this name");
 pub(crate) const NO_ROUTES: Page =

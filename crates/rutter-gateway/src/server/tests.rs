@@ -108,7 +108,8 @@ async fn a_port_that_is_taken_says_what_to_do() {
 
 #[tokio::test]
 async fn numbers_out_of_bounds_are_refused_by_name() {
-    let cases: [(&str, fn(&mut GatewayConfig)); 4] = [
+    type Spoil = fn(&mut GatewayConfig);
+    let cases: [(&str, Spoil); 4] = [
         ("listeners", |c| c.listeners.clear()),
         ("limits.max_connections", |c| c.limits.max_connections = 0),
         ("limits.max_header_bytes", |c| c.limits.max_header_bytes = 100),

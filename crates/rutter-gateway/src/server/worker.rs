@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +29,7 @@ const SWEEP: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(super) struct Inbox {
     /// Unbounded, but each connection in it holds one of `max_connections` permits.
-    connections: mpsc::UnboundedSender<Accepted>,
+    connections: mpsc::UnboundedSender<(Accepted, Place)>,
     n_open: Arc<AtomicUsize>,
 }
 
@@ -39,11 +40,32 @@ impl Inbox {
     }
 
     pub(super) fn put(&self, accepted: Accepted) {
-        self.n_open.fetch_add(1, Ordering::Relaxed);
-        if self.connections.send(accepted).is_err() {
-            // The worker is gone: only at shutdown. The connection closes with the drop.
-            self.n_open.fetch_sub(1, Ordering::Relaxed);
+        let place = Place::take(&self.n_open);
+        if self.connections.send((accepted, place)).is_err() {
+            // The worker is gone: at shutdown, or by a fault of ours. Nobody chooses it again; the
+            // connection closes with the drop.
+            self.n_open.store(GONE, Ordering::Relaxed);
         }
+    }
+}
+
+/// The count of a worker that is gone: more than any other can have.
+const GONE: usize = usize::MAX / 2;
+
+/// One connection among its worker's, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(n_open: &Arc<AtomicUsize>) -> Self {
+        n_open.fetch_add(1, Ordering::Relaxed);
+        Self(n_open.clone())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -69,7 +91,7 @@ impl WorkerThread {
     ) -> Result<Self, GatewayError> {
         let (sender, connections) = mpsc::unbounded_channel();
         let n_open = Arc::new(AtomicUsize::new(0));
-        let inbox = Inbox { connections: sender, n_open: n_open.clone() };
+        let inbox = Inbox { connections: sender, n_open };
         let (draining, ending) = (CancellationToken::new(), CancellationToken::new());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -90,7 +112,6 @@ impl WorkerThread {
             http: http(&config.limits),
             limits: config.limits.clone(),
             draining: draining.clone(),
-            n_open,
         };
         let end = ending.clone();
         let thread = std::thread::Builder::new()
@@ -117,11 +138,11 @@ impl WorkerThread {
         self.draining.cancel();
     }
 
-    /// Waits until it has ended, and ends what is left after `patience`.
-    pub(super) async fn join(mut self, patience: Duration) {
+    /// Waits until it has ended, and ends what is left at `deadline`.
+    pub(super) async fn join(mut self, deadline: Instant) {
         let Some(thread) = self.thread.take() else { return };
         let mut joined = tokio::task::spawn_blocking(move || thread.join());
-        if tokio::time::timeout(patience, &mut joined).await.is_err() {
+        if tokio::time::timeout_at(deadline, &mut joined).await.is_err() {
             tracing::warn!("requests in flight were cut off at the end of the drain time");
             self.ending.cancel();
             // A worker that panicked has told so itself.
@@ -152,19 +173,18 @@ struct State {
     http: http1::Builder,
     limits: Limits,
     draining: CancellationToken,
-    n_open: Arc<AtomicUsize>,
 }
 
 impl State {
-    async fn run(self: Arc<Self>, mut connections: mpsc::UnboundedReceiver<Accepted>) {
+    async fn run(self: Arc<Self>, mut connections: mpsc::UnboundedReceiver<(Accepted, Place)>) {
         let mut sweep = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
                 () = self.draining.cancelled() => break,
                 _ = sweep.tick() => self.worker.pool.sweep(),
                 accepted = connections.recv() => match accepted {
-                    Some(accepted) => {
-                        self.worker.tasks.spawn(self.clone().serve(accepted));
+                    Some((accepted, place)) => {
+                        self.worker.tasks.spawn(self.clone().serve(accepted, place));
                     }
                     None => break,
                 },
@@ -172,14 +192,14 @@ impl State {
         }
         // What was accepted is served, also if it was still on its way.
         connections.close();
-        while let Some(accepted) = connections.recv().await {
-            self.worker.tasks.spawn(self.clone().serve(accepted));
+        while let Some((accepted, place)) = connections.recv().await {
+            self.worker.tasks.spawn(self.clone().serve(accepted, place));
         }
         self.worker.tasks.close();
         self.worker.tasks.wait().await;
     }
 
-    async fn serve(self: Arc<Self>, accepted: Accepted) {
+    async fn serve(self: Arc<Self>, accepted: Accepted, place: Place) {
         let Accepted { stream, peer, tls, permit } = accepted;
         let open = self.worker.shared.metrics.active_connections.hold();
         let client = Client { peer, tls: tls.is_some() };
@@ -194,8 +214,7 @@ impl State {
                 }
             },
         }
-        drop((permit, open));
-        self.n_open.fetch_sub(1, Ordering::Relaxed);
+        drop((permit, open, place));
     }
 
     async fn handshake(

@@ -113,12 +113,20 @@ impl Unreachable {
                 continue;
             }
             self.doubtful.remove(&service.name);
-            let is = matches!(tell, Tell::Advertise { routes, .. } if routes.is_empty());
-            if is && self.services.insert(service.name.clone()) {
-                updates.push((service.name.clone(), Some(Vec::new())));
-            } else if !is && self.services.remove(&service.name) {
-                if let Tell::Withdraw { .. } = tell {
-                    updates.push((service.name.clone(), None));
+            match tell {
+                Tell::Advertise { routes, .. } if routes.is_empty() => {
+                    if self.services.insert(service.name.clone()) {
+                        updates.push((service.name.clone(), Some(Vec::new())));
+                    }
+                }
+                // The own table tells of its routes.
+                Tell::Advertise { .. } => {
+                    self.services.remove(&service.name);
+                }
+                Tell::Withdraw { .. } => {
+                    if self.services.remove(&service.name) {
+                        updates.push((service.name.clone(), None));
+                    }
                 }
             }
         }

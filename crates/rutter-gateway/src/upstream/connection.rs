@@ -98,17 +98,29 @@ impl Connection {
         }
     }
 
-    /// As [`Connection::send`], but `patience` is how long the answer may take.
+    /// As [`Connection::send`], but gives up when for `patience` nothing moved in either direction
+    /// and no answer came. (An upload may take hours; what is watched is that it goes on.)
     pub(crate) async fn send_within(
         &mut self,
         request: Request<RequestBody>,
         patience: Duration,
     ) -> Result<Response<Incoming>, TryError> {
-        let (written, read) = (self.meter.written(), self.meter.read());
-        match tokio::time::timeout(patience, self.send(request)).await {
-            Ok(sent) => sent,
-            Err(_) => Err(self.failed(written, read, None).await),
+        let meter = self.meter();
+        let (written, read) = (meter.written(), meter.read());
+        {
+            let mut send = std::pin::pin!(self.send(request));
+            let mut moved = written + read;
+            loop {
+                if let Ok(sent) = tokio::time::timeout(patience, &mut send).await {
+                    return sent;
+                }
+                let before = std::mem::replace(&mut moved, meter.written() + meter.read());
+                if before == moved {
+                    break;
+                }
+            }
         }
+        Err(self.failed(written, read, None).await)
     }
 
     /// Ends the connection, and only then reads the meter: as long as the driver lives it could

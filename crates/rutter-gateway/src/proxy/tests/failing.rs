@@ -237,3 +237,21 @@ async fn a_request_on_two_failing_routes_is_tried_once_on_each() {
     assert_eq!(gateway.ask(&get("/")).await.status(), 502);
     assert_eq!(CALLS.load(Ordering::Relaxed), 2);
 }
+
+#[tokio::test]
+async fn an_upload_that_goes_on_may_take_longer_than_an_answer() {
+    let origin = Origin::start(|m| Act::Ok(m.body.len().to_string())).await;
+    let mut config = crate::testing::config();
+    config.upstream.response_timeout = Duration::from_millis(100);
+    let mut gateway = TestGateway::start(config).await;
+    gateway.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
+    let mut client = gateway.client().await;
+    client.send("POST / HTTP/1.1\r\nHost: alice.nsl.sh\r\nContent-Length: 20\r\n\r\n").await;
+    let mut tick = tokio::time::interval(Duration::from_millis(25));
+    for _ in 0..20 {
+        tick.tick().await;
+        client.send("x").await;
+    }
+    let answer = client.answer().await.unwrap();
+    assert_eq!((answer.status(), answer.text().as_str()), (200, "20"));
+}

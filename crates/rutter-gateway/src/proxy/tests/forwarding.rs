@@ -228,3 +228,41 @@ async fn a_head_request_and_an_answer_without_length_end_where_they_should() {
     let to_the_end = client.ask(&get("/close")).await;
     assert_eq!(to_the_end.text(), "to the end");
 }
+
+#[tokio::test]
+async fn a_route_that_leads_back_to_the_gateway_is_a_loop_and_ends_at_once() {
+    let mut gateway = TestGateway::alice(vec![]).await;
+    let back = gateway.address();
+    gateway.set("alice.nsl.sh", vec![route("agent/alice", back)]).await;
+    let answer = gateway.ask(&get("/")).await;
+    assert_eq!(answer.status(), 508);
+    assert_eq!(gateway.metrics().connections.get(), 2);
+    // Another proxy's line is kept, and is no loop.
+    let origin = Origin::named("direct").await;
+    gateway.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
+    let request = get("/").replace("Host:", "Via: 1.1 rutter-0, 2 other\r\nHost:");
+    assert_eq!(gateway.ask(&request).await.text(), "direct");
+    let via = origin.seen()[0].all("via").join(", ");
+    assert!(via.starts_with("1.1 rutter-0, 2 other, 1.1 rutter-"), "{via}");
+}
+
+#[tokio::test]
+async fn an_answer_may_come_before_the_upload_ends() {
+    // It reads nothing but the head, and answers.
+    let listener = tokio::net::TcpListener::bind(crate::testing::any_port()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 256];
+        tokio::io::AsyncReadExt::read(&mut stream, &mut head).await.unwrap();
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let gateway = TestGateway::alice(vec![route("agent/alice", address)]).await;
+    let mut client = gateway.client().await;
+    client
+        .send("PUT / HTTP/1.1\r\nHost: alice.nsl.sh\r\nContent-Length: 100000000\r\n\r\nbegin")
+        .await;
+    let answer = client.answer().await.unwrap();
+    assert_eq!((answer.status(), answer.text().as_str()), (413, "no!"));
+}
