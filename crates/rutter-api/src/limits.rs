@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 /// The largest body: 100 kB, as the original's.
@@ -34,10 +33,7 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, BodyError> {
     }
 }
 
-/// Middleware: a request that takes longer than [`REQUEST_TIME`] is answered 408.
-pub(crate) async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
-    }
+/// The answer to a request, unless it takes longer than [`REQUEST_TIME`].
+pub(crate) async fn in_time(request: Request, next: Next) -> Option<Response> {
+    tokio::time::timeout(REQUEST_TIME, next.run(request)).await.ok()
 }

@@ -34,9 +34,7 @@ use tower::Service;
 
 pub use error::BindError;
 
-/// Who sent a request: the other end of its connection. Never what a header says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
+use crate::peer::Peer;
 
 /// What one listener gives at most.
 #[derive(Debug, Clone, Copy)]

@@ -14,14 +14,20 @@ mod code;
 mod domains;
 mod health;
 mod join;
+mod metrics;
 mod openapi;
+mod tables;
 mod tokens;
+mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::Method;
-use axum::middleware;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
 use rutter_controller::Controller;
 use rutter_registry::{Pin, Scope};
@@ -33,8 +39,11 @@ pub use health::Readiness;
 pub use openapi::document;
 
 use self::auth::Access;
+use self::watch::Watchers;
 use crate::Clock;
 use crate::limits;
+use crate::metrics::Metrics;
+use crate::tables::Tables;
 
 /// What the API listener is made of.
 #[derive(Debug, Clone)]
@@ -44,9 +53,16 @@ pub struct ApiOptions {
     pub public_url: String,
     /// The pin of the controller's own CA, where the listener serves TLS by it.
     pub pin: Option<Pin>,
+    /// How often the token of one who watches is looked at again.
+    pub recheck: Duration,
 }
 
 impl ApiOptions {
+    /// With the usual durations.
+    pub fn new(public_url: String, pin: Option<Pin>) -> Self {
+        Self { public_url, pin, recheck: Duration::from_secs(60) }
+    }
+
     /// What an agent is told with `--join`.
     pub fn join_line(&self, token: &str) -> String {
         match self.pin {
@@ -65,6 +81,9 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) options: ApiOptions,
     pub(crate) readiness: Readiness,
+    pub(crate) tables: Tables,
+    pub(crate) metrics: Metrics,
+    pub(crate) watchers: Arc<Watchers>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -87,7 +106,7 @@ pub(crate) struct Endpoint {
 /// Every endpoint there is.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     use Access::{Agent, Join, Open};
-    let admin = Access::Scope(Scope::Admin);
+    let (admin, read) = (Access::Scope(Scope::Admin), Access::Scope(Scope::Read));
     let endpoint = |method, path, access, handler| Endpoint { method, path, access, handler };
     vec![
         endpoint(Method::GET, "/healthz", Open, get(health::healthz)),
@@ -96,6 +115,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(Method::POST, "/v1/join", Join, post(join::join)),
         endpoint(Method::PUT, "/v1/agent/routes", Agent, put(agent::replace)),
         endpoint(Method::DELETE, "/v1/agent/routes", Agent, delete(agent::withdraw)),
+        endpoint(Method::GET, "/metrics", read, get(metrics::serve)),
+        endpoint(Method::GET, "/v1/tables", read, get(tables::list)),
+        endpoint(Method::GET, "/v1/tables/{table}/routes", read, get(tables::routes)),
+        endpoint(Method::GET, "/v1/tables/{table}/routes/explain", read, get(tables::explain)),
+        endpoint(Method::GET, "/v1/tables/{table}/watch", read, get(watch::watch)),
         endpoint(Method::GET, "/v1/domains", admin, get(domains::list)),
         endpoint(Method::POST, "/v1/domains", admin, post(domains::create)),
         endpoint(Method::DELETE, "/v1/domains/{name}", admin, delete(domains::remove)),
@@ -106,15 +130,32 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// The router of the listener `api`. Event streams end when `stop` is cancelled.
-pub fn router(
-    controller: Controller,
-    clock: Clock,
-    options: ApiOptions,
-    readiness: Readiness,
-    stop: CancellationToken,
-) -> Router {
-    let api = Api(Arc::new(Inner { controller, clock, options, readiness, stop }));
+/// What the listener `api` is about.
+#[derive(Clone)]
+pub struct ApiParts {
+    /// What a controller does.
+    pub controller: Controller,
+    /// The time.
+    pub clock: Clock,
+    /// The tables that can be looked at.
+    pub tables: Tables,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What must be ready before this program may be sent work.
+    pub readiness: Readiness,
+    /// What the config says of this surface.
+    pub options: ApiOptions,
+    /// Ends event streams, when it is cancelled.
+    pub stop: CancellationToken,
+}
+
+/// The router of the listener `api`.
+pub fn router(parts: ApiParts) -> Router {
+    let ApiParts { controller, clock, tables, metrics, readiness, options, stop } = parts;
+    let count = (metrics.clone(), "api");
+    let watchers = Watchers::new();
+    let api = Inner { controller, clock, options, readiness, tables, metrics, watchers, stop };
+    let api = Api(Arc::new(api));
     let mut router = Router::new();
     for endpoint in endpoints() {
         let guard = (api.clone(), endpoint.access);
@@ -126,8 +167,15 @@ pub fn router(
         .method_not_allowed_fallback(async || {
             ApiError::new(Code::MethodNotAllowed, "the path doesn't take this method")
         })
-        .layer(middleware::from_fn(limits::in_time))
+        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(count, crate::metrics::count))
         .with_state(api)
+}
+
+/// Middleware: a request that takes too long is answered so.
+async fn in_time(request: Request, next: Next) -> Response {
+    let late = || ApiError::new(Code::Timeout, "the request took too long").into_response();
+    limits::in_time(request, next).await.unwrap_or_else(late)
 }
 
 #[cfg(test)]

@@ -69,6 +69,18 @@ pub enum AddressRefused {
     NotAHost,
 }
 
+impl AddressRefused {
+    /// A word for metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Denied => "address_denied",
+            Self::Loopback => "address_loopback",
+            Self::LinkLocal => "address_link_local",
+            Self::NotAHost => "address_not_a_host",
+        }
+    }
+}
+
 impl AddressPolicy {
     /// Whether a route may lead to this host.
     ///

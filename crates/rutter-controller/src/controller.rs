@@ -12,6 +12,7 @@ mod join;
 mod register;
 mod resolve;
 mod restore;
+mod tend;
 mod tokens;
 
 use std::future::Future;
@@ -33,6 +34,7 @@ use crate::address::AddressPolicy;
 use crate::directory::Directory;
 use crate::feed::Feed;
 use crate::locks::Locks;
+use crate::refusals::Refusals;
 use crate::{Error, Result};
 
 /// What a controller is told at its start.
@@ -78,6 +80,7 @@ struct Inner {
     directory: Directory,
     locks: Locks,
     restored: AtomicBool,
+    refusals: Refusals,
 }
 
 impl Controller {
@@ -91,6 +94,7 @@ impl Controller {
             directory: Directory::default(),
             locks: Locks::new(),
             restored: AtomicBool::new(false),
+            refusals: Refusals::default(),
         }))
     }
 
@@ -113,6 +117,11 @@ impl Controller {
     /// How many users there are, and how many leases.
     pub fn counts(&self) -> (usize, usize) {
         self.0.directory.counts()
+    }
+
+    /// How many routes were not taken since the start, by reason.
+    pub fn refusals(&self) -> Vec<(&'static str, usize)> {
+        self.0.refusals.all()
     }
 
     /// Runs a write to its end, whether or not the one who asked goes on waiting.

@@ -22,6 +22,7 @@ mod feed;
 mod locks;
 mod made_user;
 mod name;
+mod refusals;
 mod signature;
 mod source;
 

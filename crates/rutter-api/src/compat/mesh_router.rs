@@ -28,8 +28,9 @@ mod routes;
 mod wire;
 
 use axum::Router;
-use axum::http::Uri;
-use axum::middleware;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use rutter_controller::Controller;
 use rutter_route::Prefix;
@@ -37,6 +38,7 @@ use rutter_route::Prefix;
 use self::error::Refused;
 use crate::Clock;
 use crate::limits;
+use crate::metrics::Metrics;
 
 /// What the config says of this surface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,15 +66,21 @@ struct Surface {
 }
 
 /// The router of the listener `compat.mesh_router`.
-pub fn router(controller: Controller, clock: Clock, options: MeshRouterOptions) -> Router {
+pub fn router(
+    controller: Controller,
+    clock: Clock,
+    metrics: Metrics,
+    options: MeshRouterOptions,
+) -> Router {
     let surface = Surface { controller, clock, options: std::sync::Arc::new(options) };
     Router::new()
         .merge(paths())
         .nest("/router/api", paths())
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_path)
-        .layer(middleware::from_fn(limits::in_time))
+        .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn(cors::allow_all))
+        .layer(middleware::from_fn_with_state((metrics, "mesh_router"), crate::metrics::count))
         .with_state(surface)
 }
 
@@ -92,8 +100,14 @@ fn paths() -> Router<Surface> {
 }
 
 /// A path or a method that isn't there. The path is not repeated: it may hold a signature.
-async fn unknown_path(_: Uri) -> Refused {
+async fn unknown_path() -> Refused {
     Refused::new(404, "There is no such endpoint.")
+}
+
+/// Middleware: a request that takes too long is answered so.
+async fn in_time(request: Request, next: Next) -> Response {
+    let late = || Refused::new(408, "The request took too long.").into_response();
+    limits::in_time(request, next).await.unwrap_or_else(late)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::ServerCertificates;
 use crate::testing::{Served, client};
 
 fn plain() -> Router {
@@ -128,27 +129,40 @@ async fn what_does_not_drain_is_dropped() {
     served.ended().await;
 }
 
-#[tokio::test]
-async fn tls_with_a_certificate_of_ours() {
+fn certificate() -> (rcgen::CertifiedKey<rcgen::KeyPair>, rustls_pki_types::PrivateKeyDer<'static>)
+{
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
+    (made, key)
+}
+
+#[tokio::test]
+async fn tls_by_a_certificate_that_is_renewed_while_it_serves() {
+    let (first, key) = certificate();
+    let certificates = ServerCertificates::new(vec![first.cert.der().clone()], key).unwrap();
+    let config = certificates.server_config().unwrap();
     let address = "127.0.0.1:0".parse().unwrap();
-    let listener = Listener::bind("api", address, Some(Arc::new(config)), limits()).unwrap();
+    let listener = Listener::bind("api", address, Some(config), limits()).unwrap();
     assert!(listener.is_tls());
     let address = listener.address();
     let served = tokio::spawn(listener.serve(plain(), CancellationToken::new()));
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let ca = reqwest::Certificate::from_der(made.cert.der()).unwrap();
-    let client = reqwest::Client::builder().tls_certs_only([ca]).build().unwrap();
     let url = format!("https://localhost:{}/", address.port());
-    assert_eq!(client.get(url).send().await.unwrap().text().await.unwrap(), "ok");
+    let trusting = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        let ca = reqwest::Certificate::from_der(made.cert.der()).unwrap();
+        reqwest::Client::builder().tls_certs_only([ca]).build().unwrap()
+    };
+    let client = trusting(&first);
+    assert_eq!(client.get(&url).send().await.unwrap().text().await.unwrap(), "ok");
+    let (second, key) = certificate();
+    let (other, _) = certificate();
+    // A key that isn't the certificate's is refused, and the one before goes on.
+    let (_, wrong) = certificate();
+    assert!(certificates.renew(vec![other.cert.der().clone()], wrong).is_err());
+    assert!(trusting(&first).get(&url).send().await.is_ok());
+    certificates.renew(vec![second.cert.der().clone()], key).unwrap();
+    assert!(trusting(&first).get(&url).send().await.is_err());
+    assert!(trusting(&second).get(&url).send().await.is_ok());
     // Who doesn't shake hands is cut off.
     let silent = TcpStream::connect(address).await.unwrap();
     assert_eq!(until_closed(silent).await, "");

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::{Extension, Json};
-use rutter_controller::address::Registrant;
 use rutter_controller::{Registration, RouteClaim, health_check};
 use rutter_registry::SourceName;
 use rutter_route::{Endpoint, Priority, Scheme, Verdict};
@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::AgentUser;
 use super::body::{Body, Query};
 use super::{Api, ApiError, Code, Result};
-use crate::serve::Peer;
+use crate::peer::Peer;
 
 /// All routes of one of an agent's sources.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -99,11 +99,12 @@ pub(crate) async fn replace(
     State(api): State<Api>,
     Extension(peer): Extension<Peer>,
     Extension(AgentUser(user)): Extension<AgentUser>,
+    headers: HeaderMap,
     Body(body): Body<RoutesBody>,
 ) -> Result<Json<RoutesAnswer>> {
     let source = source_of(&body.source)?;
     let claims = claims_of(&body.routes)?;
-    let registrant = Registrant::of(peer.0.ip());
+    let registrant = peer.registrant(&headers);
     let what = Registration { user, source, claims, registrant };
     let registered = api.controller.register(api.clock.now(), what).await?;
     let routes = registered.routes.into_iter().map(|route| {

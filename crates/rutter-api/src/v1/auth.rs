@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use rutter_registry::{Grant, Scope, UserId};
+use rutter_registry::{Grant, Scope, TokenSecret, UserId};
 
 use super::{Api, ApiError, Code, Result};
 
@@ -25,9 +25,14 @@ pub(crate) enum Access {
 #[derive(Debug, Clone)]
 pub(crate) struct AgentUser(pub(crate) UserId);
 
-/// What the token that asks is called, for the audit.
+/// Who asks with an API token.
 #[derive(Debug, Clone)]
-pub(crate) struct Caller(pub(crate) String);
+pub(crate) struct Caller {
+    /// What the token is called, for the audit.
+    pub(crate) name: String,
+    /// What was presented, for who must look at it again.
+    pub(crate) secret: TokenSecret,
+}
 
 /// Middleware: lets in who may ask, and tells the handler who that is.
 pub(crate) async fn check(
@@ -54,14 +59,15 @@ impl Api {
                 request.extensions_mut().insert(AgentUser(user));
             }
             Access::Scope(scope) => {
-                let token = self.controller.authenticate(now, bearer(request.headers())?).await?;
+                let secret = TokenSecret::presented(bearer(request.headers())?);
+                let token = self.controller.authenticate(now, secret.reveal()).await?;
                 let allowed = matches!(token.grant, Grant::Api { scopes } if scopes.allow(scope));
                 if !allowed {
                     let error = format!("this needs a token of scope `{scope}`");
                     return Err(ApiError::new(Code::Forbidden, error));
                 }
-                let caller = Caller(format!("token {} {}", token.id, token.name));
-                request.extensions_mut().insert(caller);
+                let name = format!("token {} {}", token.id, token.name);
+                request.extensions_mut().insert(Caller { name, secret });
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use rutter_book::BookClosed;
 use rutter_controller::Error;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -112,6 +113,12 @@ impl From<BodyError> for ApiError {
             BodyError::TooLarge => Self::new(Code::TooLarge, "the body is over 100 kB"),
             BodyError::Broken => Self::new(Code::InvalidJson, "the body can't be read"),
         }
+    }
+}
+
+impl From<BookClosed> for ApiError {
+    fn from(error: BookClosed) -> Self {
+        Self::new(Code::ShuttingDown, error)
     }
 }
 

@@ -123,7 +123,7 @@ pub(crate) struct DomainBody {
     (status = 422, description = "A field is wrong.", body = ApiError)))]
 pub(crate) async fn create(
     State(api): State<Api>,
-    Extension(Caller(by)): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Body(body): Body<DomainBody>,
 ) -> Result<(StatusCode, Json<Domain>)> {
     let now = api.clock.now();
@@ -133,14 +133,15 @@ pub(crate) async fn create(
             return Err(ApiError::field("public_key", why));
         }
         None => {
-            let (identity, signature) = api.controller.make_user(now, &body.name, &by).await?;
+            let (identity, signature) =
+                api.controller.make_user(now, &body.name, &caller.name).await?;
             (identity, Some(signature))
         }
         Some(user) => {
             let user = user.parse().map_err(|why| ApiError::field("user_id", why))?;
             let key = body.public_key.as_deref().map(parse_key).transpose();
             let key = key.map_err(|why| ApiError::field("public_key", why))?;
-            let claim = DomainClaim { user, name: Some(body.name), key, by };
+            let claim = DomainClaim { user, name: Some(body.name), key, by: caller.name };
             (api.controller.claim_domain(now, claim).await?, None)
         }
     };
@@ -165,13 +166,13 @@ pub(crate) struct Removed {
     (status = 404, description = "Nobody has it.", body = ApiError)))]
 pub(crate) async fn remove(
     State(api): State<Api>,
-    Extension(Caller(by)): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Removed>> {
     let unknown = || ApiError::new(Code::NotFound, format!("nobody has the name `{name}`"));
     let parsed: DomainName = name.parse().map_err(|_| unknown())?;
     let user = api.controller.holder(&parsed).ok_or_else(unknown)?;
-    if !api.controller.delete_domain(api.clock.now(), user.clone(), by).await? {
+    if !api.controller.delete_domain(api.clock.now(), user.clone(), caller.name).await? {
         return Err(unknown());
     }
     Ok(Json(Removed { name, user_id: user.to_string() }))

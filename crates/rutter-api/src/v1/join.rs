@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::auth::bearer;
 use super::body::Body;
 use super::{Api, ApiError, Result};
-use crate::serve::Peer;
+use crate::peer::Peer;
 
 /// Who wants to join.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -40,8 +40,9 @@ pub(crate) struct JoinAnswer {
     lease_s: u64,
     /// Seconds after which it should say them again.
     renew_s: u64,
-    /// Its address as the controller saw it.
-    address: String,
+    /// Its address as the controller saw it; absent where a proxy stands between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
     /// Whether it came over loopback, so that it runs on the controller's machine.
     loopback: bool,
 }
@@ -61,7 +62,7 @@ pub(crate) async fn join(
     let request = JoinRequest { token: bearer(&headers)?.to_owned(), name: body.name };
     let joined = api.controller.join(api.clock.now(), request).await?;
     let config = api.controller.config();
-    let address = peer.0.ip().to_canonical();
+    let address = peer.address(&headers);
     Ok(Json(JoinAnswer {
         user_id: joined.user.to_string(),
         name: joined.name.to_string(),
@@ -70,7 +71,7 @@ pub(crate) async fn join(
         agent_token: joined.agent_token.reveal().to_owned(),
         lease_s: config.lease.as_secs(),
         renew_s: config.renew.as_secs(),
-        address: address.to_string(),
-        loopback: address.is_loopback(),
+        address: address.map(|address| address.to_string()),
+        loopback: address.is_some_and(|address| address.is_loopback()),
     }))
 }

@@ -26,11 +26,16 @@ use super::{endpoints, *};
         health::healthz,
         health::readyz,
         join::join,
+        metrics::serve,
         openapi::serve,
+        tables::explain,
+        tables::list,
+        tables::routes,
         tokens::create,
         tokens::create_join,
         tokens::list,
         tokens::revoke,
+        watch::watch,
     ),
     components(schemas(Code))
 )]

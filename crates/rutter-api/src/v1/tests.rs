@@ -10,7 +10,9 @@ use crate::testing::{Served, World, client};
 
 mod authorization;
 mod operators;
+mod routes;
 mod speaking;
+mod watching;
 
 /// The world with the listener `api`.
 pub(super) struct Api {
@@ -27,10 +29,20 @@ impl Api {
         let world = World::new().await;
         let admin = world.token(&[Scope::Admin]).await;
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
-        let options = ApiOptions { public_url: "http://192.0.2.1:7070".into(), pin: None };
-        let controller = world.controller.clone();
-        let clock = world.hands.clock();
-        let router = router(controller, clock, options, readiness.clone(), stop.clone());
+        let mut options = ApiOptions::new("http://192.0.2.1:7070".into(), None);
+        options.recheck = Duration::from_millis(50);
+        let mut tables = Tables::default();
+        tables.add(None, world.book.clone()).await.unwrap();
+        tables.add(Some("gateway"), crate::testing::book(&world.hands)).await.unwrap();
+        let router = router(ApiParts {
+            controller: world.controller.clone(),
+            clock: world.hands.clock(),
+            tables,
+            metrics: Metrics::new(),
+            readiness: readiness.clone(),
+            options,
+            stop: stop.clone(),
+        });
         let served = Served::new(router);
         Self { world, served, client: client(), readiness, stop, admin }
     }

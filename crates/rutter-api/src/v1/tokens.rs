@@ -97,7 +97,7 @@ pub(crate) struct MadeToken {
     (status = 422, description = "A field is wrong.", body = ApiError)))]
 pub(crate) async fn create(
     State(api): State<Api>,
-    Extension(Caller(by)): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Body(body): Body<TokenBody>,
 ) -> Result<(StatusCode, Json<MadeToken>)> {
     if body.scopes.is_empty() {
@@ -105,7 +105,7 @@ pub(crate) async fn create(
     }
     let ttl = lifetime(body.ttl_s)?;
     let new = NewApiToken { name: body.name, scopes: Scopes::of(&body.scopes), ttl };
-    let made = api.controller.create_token(api.clock.now(), new, &by).await?;
+    let made = api.controller.create_token(api.clock.now(), new, &caller.name).await?;
     let secret = made.secret.reveal().to_owned();
     Ok((StatusCode::CREATED, Json(MadeToken { token: made.token, secret })))
 }
@@ -130,11 +130,11 @@ fn lifetime(seconds: Option<u64>) -> Result<Option<Duration>> {
     (status = 404, description = "There is no such token.", body = ApiError)))]
 pub(crate) async fn revoke(
     State(api): State<Api>,
-    Extension(Caller(by)): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Token>> {
     let id = token_id(&id)?;
-    Ok(Json(api.controller.revoke_token(api.clock.now(), &id, &by).await?))
+    Ok(Json(api.controller.revoke_token(api.clock.now(), &id, &caller.name).await?))
 }
 
 /// A join token to be made.
@@ -175,7 +175,7 @@ pub(crate) struct MadeJoinToken {
     (status = 422, description = "A field is wrong.", body = ApiError)))]
 pub(crate) async fn create_join(
     State(api): State<Api>,
-    Extension(Caller(by)): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Body(body): Body<JoinTokenBody>,
 ) -> Result<(StatusCode, Json<MadeJoinToken>)> {
     let most = rutter_controller::MAX_JOIN_TTL.as_secs();
@@ -184,7 +184,7 @@ pub(crate) async fn create_join(
     }
     let ttl = Duration::from_secs(body.ttl_s);
     let now = api.clock.now();
-    let made = api.controller.create_join_token(now, body.reusable, ttl, &by).await?;
+    let made = api.controller.create_join_token(now, body.reusable, ttl, &caller.name).await?;
     let secret = made.secret.reveal().to_owned();
     let answer = MadeJoinToken {
         id: made.token.id.to_string(),

@@ -57,7 +57,8 @@ impl Controller {
     /// # Errors
     /// The rule that speaks against it.
     pub fn may_lead(&self, claim: &RouteClaim, by: Registrant) -> Result<(), AddressRefused> {
-        self.config().addresses.check(&claim.endpoint.host, by)
+        let checked = self.config().addresses.check(&claim.endpoint.host, by);
+        checked.inspect_err(|why| self.0.refusals.count(why.reason()))
     }
 
     /// Replaces all that a source said, and begins its lease anew. The registry has it when this
@@ -156,6 +157,11 @@ impl Controller {
         let source = source_of(&identity.user, source)?;
         let set = SourceSet { source, incarnation: lease.incarnation, info, routes };
         let verdicts = self.0.feed.replace(set).await?;
+        for verdict in &verdicts {
+            if let Verdict::Refused(why) = verdict {
+                self.0.refusals.count(why.reason());
+            }
+        }
         let routes = destinations.into_iter().zip(&lease.claims).zip(verdicts);
         Ok(routes
             .map(|((destination, claim), verdict)| RegisteredRoute {

@@ -4,7 +4,8 @@
 //! a connection from one of `trusted_gateways`, by default this machine. Everyone else gets the
 //! answer of a name that nobody has, so that the list of names can't be read off either. A request
 //! that names an `Origin` comes from a browser: it is not a gateway, and a page anywhere could send
-//! it from inside a trusted network, so there only a token counts.
+//! it from inside a trusted network, so there only a token counts. Nor does it come straight from
+//! a gateway when a proxy has added its headers ([`crate::peer`]).
 //!
 //! Names are given and taken by a token of scope `domains`, which acts for the user named behind
 //! it: `Bearer TOKEN;UID`.
@@ -14,7 +15,7 @@ use rutter_registry::{Scope, Token, UserId};
 
 use super::Surface;
 use super::error::Refused;
-use crate::serve::Peer;
+use crate::peer::Peer;
 
 impl Surface {
     /// Whether the one who asks may read home addresses.
@@ -31,9 +32,8 @@ impl Surface {
     }
 
     fn is_trusted(&self, peer: Peer, headers: &HeaderMap) -> bool {
-        let address = peer.0.ip().to_canonical();
         let trusted = &self.options.trusted_gateways;
-        !headers.contains_key(header::ORIGIN) && trusted.iter().any(|p| p.contains_address(address))
+        !headers.contains_key(header::ORIGIN) && peer.is_in(trusted, headers)
     }
 
     /// The user for whom a token of scope `domains` acts, and what the token is called.

@@ -8,7 +8,7 @@ use rutter_controller::{NameError, Resolved, parse_name};
 
 use super::error::{Refused, name_text};
 use super::{Surface, map, reply, wire};
-use crate::serve::Peer;
+use crate::peer::Peer;
 
 type Answer = Result<Response, Refused>;
 

@@ -17,7 +17,7 @@ use super::error::Refused;
 use super::reply::Rejected;
 use super::{Surface, map, reply, wire};
 use crate::limits;
-use crate::serve::Peer;
+use crate::peer::Peer;
 
 type Answer = Result<Response, Refused>;
 
@@ -31,6 +31,7 @@ pub(super) async fn register(
     State(surface): State<Surface>,
     Extension(peer): Extension<Peer>,
     Path((user, signature)): Path<(String, String)>,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let entries = entries_of(&limits::read(body).await?)?;
@@ -49,7 +50,7 @@ pub(super) async fn register(
     }
     let domain = format!("{name}.{}", surface.controller.server_domain());
     let (accepted, rejected) =
-        surface.take(&identity.user, Registrant::of(peer.0.ip()), routes).await?;
+        surface.take(&identity.user, peer.registrant(&headers), routes).await?;
     if accepted.is_empty() {
         return Err(Refused::all_rejected(rejected));
     }

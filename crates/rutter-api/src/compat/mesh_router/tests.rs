@@ -43,7 +43,8 @@ impl Mesh {
         let (key, signature) = alice_key();
         world.user("alice", "alice", Some(key)).await;
         let domains = world.token(&[rutter_registry::Scope::Domains]).await;
-        let router = router(world.controller.clone(), world.hands.clock(), options);
+        let (controller, clock) = (world.controller.clone(), world.hands.clock());
+        let router = router(controller, clock, Metrics::new(), options);
         let served = crate::testing::Served::new(router);
         let alice = format!("/routes/alice/{signature}");
         Self { world, served, client: client(), alice, domains }

@@ -51,11 +51,16 @@ async fn every_endpoint_lets_in_those_it_names_and_nobody_else() {
         let token = token_of(&api, holder).await;
         for endpoint in endpoints() {
             let path = endpoint.path.replace("{name}", "nobody").replace("{id}", &"0".repeat(16));
-            let path = path.replace("{table}", "none");
+            let path = path.replace("{table}", "services");
             // A body that gets as far as the handler and no further.
-            let method = endpoint.method.as_str();
-            let (status, answer) = api.ask(method, &path, token.as_deref(), Some("[]")).await;
-            let case = format!("{holder}: {method} {path}: {status} {answer}");
+            let url = format!("{}{path}", api.served.url);
+            let mut request = api.client.request(endpoint.method.clone(), url).body("[]");
+            if let Some(token) = &token {
+                request = request.bearer_auth(token);
+            }
+            // Only the head: an event stream has no end.
+            let status = request.send().await.unwrap().status().as_u16();
+            let case = format!("{holder}: {} {path}: {status}", endpoint.method);
             match turned_away(endpoint.access, holder) {
                 Some(expected) => assert_eq!(status, expected, "{case}"),
                 None => assert!(status != 401 && status != 403, "{case}"),

@@ -123,7 +123,7 @@ async fn tokens_are_made_listed_and_revoked_without_showing_a_secret_again() {
 #[test]
 fn a_join_line_carries_the_pin_where_there_is_one() {
     let pin = Some(Pin([0xab; 32]));
-    let options = ApiOptions { public_url: "https://192.0.2.1:7070".into(), pin };
+    let options = ApiOptions::new("https://192.0.2.1:7070".into(), pin);
     let expected = format!("https://192.0.2.1:7070#rtj_x.{}", "ab".repeat(32));
     assert_eq!(options.join_line("rtj_x"), expected);
 }

@@ -41,6 +41,7 @@ async fn only_gateways_may_unless_it_is_public() {
     let trusting = mesh(false, &["127.0.0.0/8"]).await;
     assert!(shown(&trusting, &[]).await);
     assert!(!shown(&trusting, &[("origin", "http://evil.example".into())]).await);
+    assert!(!shown(&trusting, &[("x-forwarded-for", "127.0.0.1".into())]).await, "a proxy");
 
     let wary = mesh(false, &["198.51.100.0/24"]).await;
     assert!(!shown(&wary, &[]).await);

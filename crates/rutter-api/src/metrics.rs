@@ -1,0 +1,148 @@
+//! Metrics, as OpenMetrics text.
+//!
+//! What belongs to others is asked for when somebody looks: how full tables are, what was refused.
+//! What happens here is counted as it happens. Labels come from fixed sets (paths of the route
+//! table, status codes, reasons), never from what a request says, so nobody can fill memory by
+//! asking for odd things.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use rutter_controller::Controller;
+
+use crate::tables::Tables;
+
+/// The content type of [`Metrics::encode`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TableLabel {
+    table: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    listener: &'static str,
+    method: String,
+    path: String,
+    status: u16,
+}
+
+/// The metrics of this process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    registry: Mutex<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    destinations: Family<TableLabel, Gauge>,
+    routes: Family<TableLabel, Gauge>,
+    sources: Family<TableLabel, Gauge>,
+    attribute_sets: Family<TableLabel, Gauge>,
+    refusals: Family<ReasonLabel, Gauge>,
+    users: Gauge,
+    leases: Gauge,
+}
+
+impl Metrics {
+    /// The metrics of the APIs and of what they look at.
+    pub fn new() -> Self {
+        let metrics = Self::default();
+        let inner = &metrics.0;
+        let mut registry = inner.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = inner.requests.clone();
+        registry.register("rutter_http_requests", "Requests answered by the APIs", requests);
+        let tables = [
+            ("rutter_table_destinations", "Destinations in a table", &inner.destinations),
+            ("rutter_table_routes", "Routes in a table, barred ones too", &inner.routes),
+            ("rutter_table_sources", "Sources in a table", &inner.sources),
+            ("rutter_table_attribute_sets", "Distinct attribute sets", &inner.attribute_sets),
+        ];
+        for (name, help, family) in tables {
+            registry.register(name, help, family.clone());
+        }
+        let help = "Routes that were not taken since the start, by reason";
+        registry.register("rutter_refusals_since_start", help, inner.refusals.clone());
+        registry.register("rutter_users", "Users that are known", inner.users.clone());
+        registry.register("rutter_leases", "Sets of routes that are leased", inner.leases.clone());
+        drop(registry);
+        metrics
+    }
+
+    /// Adds metrics of another part of the program, such as a gateway.
+    pub fn add(&self, collector: Box<dyn Collector>) {
+        let mut registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(collector);
+    }
+
+    /// All of it as text.
+    pub(crate) async fn encode(&self, controller: &Controller, tables: &Tables) -> String {
+        for table in tables.iter() {
+            // A book that is closed is one whose program is stopping: its last figures stand.
+            let Ok(counts) = table.counts().await else { continue };
+            let label = TableLabel { table: table.shown.to_string() };
+            set(&self.0.destinations, &label, counts.destinations);
+            set(&self.0.routes, &label, counts.routes);
+            set(&self.0.sources, &label, counts.sources);
+            set(&self.0.attribute_sets, &label, counts.attribute_sets);
+        }
+        for (reason, n_refused) in controller.refusals() {
+            set(&self.0.refusals, &ReasonLabel { reason }, n_refused);
+        }
+        let (n_users, n_leases) = controller.counts();
+        self.0.users.set(whole(n_users));
+        self.0.leases.set(whole(n_leases));
+        let mut encoded = String::new();
+        let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        // Writing to a `String` fails only where a collector says so.
+        if let Err(error) = text::encode(&mut encoded, &registry) {
+            tracing::error!(%error, "metrics can't be written");
+        }
+        encoded
+    }
+}
+
+fn set<L>(family: &Family<L, Gauge>, label: &L, value: usize)
+where
+    L: Clone + std::hash::Hash + Eq,
+{
+    family.get_or_create(label).set(whole(value));
+}
+
+fn whole(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Middleware: counts a request. The state names the listener.
+pub(crate) async fn count(
+    State((metrics, listener)): State<(Metrics, &'static str)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.extensions().get::<MatchedPath>();
+    let path = path.map_or("unknown", |path| path.as_str()).to_owned();
+    let method = match request.method().as_str() {
+        method @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => method,
+        _ => "other",
+    };
+    let method = method.to_owned();
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    let labels = RequestLabels { listener, method, path, status };
+    metrics.0.requests.get_or_create(&labels).inc();
+    response
+}
