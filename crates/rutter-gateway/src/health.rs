@@ -27,7 +27,7 @@
 //! - A route without a health check is well while its lease lasts, unless excluded.
 //!
 //! Parts: [`detector`] is a state machine that takes events and the time and owns neither clock
-//! nor socket; [`task`] feeds it and makes its probes; a [`HealthCell`] is the one word that the
+//! nor socket; `task` feeds it and makes its probes; a [`HealthCell`] is the one word that the
 //! request path reads. A verdict also goes to the gateway's table, which ranks by it, and up to
 //! the controller as an observation.
 //!

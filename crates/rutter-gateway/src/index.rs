@@ -83,7 +83,7 @@ impl HostIndex {
         self.len() == 0
     }
 
-    /// The routes of a host, which must be [`normalise`]d: exactly that name, else its owner's.
+    /// The routes of a host, which must be lower case, without port, brackets or final dot: exactly that name, else its owner's.
     ///
     /// The owner's name is found as Mesh Router does, but with a strict suffix: the last label
     /// left of the server domain, and if it holds a dash what follows the last one. So

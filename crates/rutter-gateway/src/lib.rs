@@ -4,14 +4,14 @@
 //! needs nobody else to answer a request: with the controller away it serves what it knows.
 //!
 //! The rooms:
-//! - [`index`]: from a host to its ranked routes, without a lock;
+//! - `index`: from a host to its ranked routes, without a lock;
 //! - [`health`]: the detector, its probes, and what is believed of each route;
-//! - [`failover`]: what may be sent again, where, and what may not;
-//! - [`upstream`]: connections to services, verified, counted and pooled;
-//! - [`proxy`]: one request from its head to its answer;
-//! - [`server`]: listeners, workers, their start and end;
-//! - [`table`]: the gateway's own table: fed by the controller, ranked here, read by the index;
-//! - [`feed`]: from the table to the index.
+//! - `failover`: what may be sent again, where, and what may not;
+//! - `upstream`: connections to services, verified, counted and pooled;
+//! - `proxy`: one request from its head to its answer;
+//! - `server`: listeners, workers, their start and end;
+//! - `table`: the gateway's own table: fed by the controller, ranked here, read by the index;
+//! - `feed`: from the table to the index.
 //!
 //! Invariants:
 //! - a request that may not be repeated is sent once, whatever fails;

@@ -1,6 +1,6 @@
 //! What the request path reads: the ranked routes of one service.
 //!
-//! These are made by [`crate::table`] from the gateway's own services table and never changed
+//! These are made by the `table` room from the gateway's own services table and never changed
 //! afterwards: an update makes a new [`Routes`] and stores it in the host index. A request takes
 //! one `Arc` of it and sees one ranking from its beginning to its end.
 

@@ -93,16 +93,14 @@ impl Forward<'_> {
         }
     }
 
-    /// A connection from the pool. An origin that ended took its connections with it, and the
-    /// kernel knows; but the tasks that drive them learn it only when the runtime next looks. A
-    /// request that can't be repeated once sent waits for one such look.
+    /// A connection from the pool; for a request that can't be repeated once sent, one that was
+    /// looked at.
     async fn pooled(&self, target: &Target) -> Option<Connection> {
         let connection = self.worker.pool.take(target)?;
         if self.body.is_none() && self.head.method.is_idempotent() {
             return Some(connection);
         }
-        tokio::task::yield_now().await;
-        if connection.is_ready() {
+        if connection.is_still_open().await {
             return Some(connection);
         }
         self.worker.pool.forget(target);

@@ -138,8 +138,16 @@ impl Connection {
         }
     }
 
-    /// Whether a request can be sent at once.
-    pub(crate) fn is_ready(&self) -> bool {
+    /// Whether a request can be sent, as far as the kernel knows. An origin that ended has taken
+    /// its connections with it, but the task that drives this one learns it only when the runtime
+    /// next looks at its sockets; this waits for one such look.
+    pub(crate) async fn is_still_open(&self) -> bool {
+        tokio::task::yield_now().await;
+        self.is_ready()
+    }
+
+    /// Whether a request can be sent at once, as far as hyper knows.
+    pub(super) fn is_ready(&self) -> bool {
         self.sender.is_ready()
     }
 

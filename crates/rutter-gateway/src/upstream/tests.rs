@@ -156,3 +156,38 @@ async fn idle_connections_are_bounded_and_grow_old() {
     let reuses = gateway.metrics().upstream_reuses.get();
     assert!(reuses + origin.n_connections() as u64 == 10, "{reuses}");
 }
+
+#[tokio::test]
+async fn a_connection_that_was_closed_a_moment_ago_is_found_closed_by_a_look() {
+    use std::io::{Read, Write};
+
+    use super::{Connector, Target};
+    use crate::failover::replay::RequestBody;
+
+    let listener = std::net::TcpListener::bind(any_port()).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let (close, told) = std::sync::mpsc::channel::<()>();
+    let origin = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        told.recv().unwrap();
+    });
+    let timeout = std::time::Duration::from_secs(5);
+    let roots = Roots::Only(Vec::new());
+    let connector =
+        Connector::new(&roots, &[], crate::server::provider(), Vec::new(), timeout).unwrap();
+    let alice = crate::testing::name("alice.nsl.sh");
+    let mut connection =
+        connector.connect(&Target::new(&endpoint, alice.as_str(), &alice)).await.unwrap();
+    let request = http::Request::builder().header("host", "alice.nsl.sh");
+    connection.send(request.body(RequestBody::Empty).unwrap()).await.unwrap();
+    assert!(connection.is_still_open().await);
+    // The close, while this thread, and so its runtime, looks elsewhere.
+    close.send(()).unwrap();
+    origin.join().unwrap();
+    assert!(connection.is_ready(), "nobody has looked yet");
+    // On a task, as requests are: the runtime's root is polled ahead of all tasks.
+    let look = tokio::spawn(async move { connection.is_still_open().await });
+    assert!(!look.await.unwrap());
+}
