@@ -2,14 +2,14 @@
 
 use std::hash::Hash;
 
-use super::index::Index;
+use super::index::{Index, KeyHash};
 use super::slots::Slots;
 
 #[derive(Debug)]
 struct Entry<T, X> {
     value: T,
     extra: X,
-    hash: u64,
+    hash: KeyHash,
     count: u32,
 }
 
@@ -37,7 +37,7 @@ impl<T: Eq + Hash, X> Interner<T, X> {
             return last;
         }
         let hash = self.index.hash(&value);
-        let found = self.index.find(hash, |id| self.entries[*id].value == value);
+        let found = self.index.find(hash, |id| self.entries[id].value == value);
         let id = match found {
             Some(id) => {
                 self.entries[id].count += 1;
@@ -46,8 +46,7 @@ impl<T: Eq + Hash, X> Interner<T, X> {
             None => {
                 let extra = extra(&value);
                 let id = self.entries.insert(Entry { value, extra, hash, count: 1 });
-                let entries = &self.entries;
-                self.index.insert(hash, id, |_, other| entries[other].hash);
+                self.index.insert(hash, id);
                 id
             }
         };
@@ -79,7 +78,7 @@ impl<T: Eq + Hash, X> Interner<T, X> {
     /// The id of an equal value, if there is one; nothing is counted.
     pub(crate) fn find(&self, value: &T) -> Option<u32> {
         let hash = self.index.hash(value);
-        self.index.find(hash, |id| self.entries[*id].value == *value)
+        self.index.find(hash, |id| self.entries[id].value == *value)
     }
 
     pub(crate) fn get(&self, id: u32) -> &T {

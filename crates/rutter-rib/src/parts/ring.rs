@@ -13,6 +13,8 @@ use std::collections::VecDeque;
 
 use rutter_route::{Cause, Criterion, EventNumber, Left, Standing, Wall};
 
+use super::index::KeyHash;
+
 /// A route's key in the ring's interner; 0 is none.
 pub(crate) type KeyId = u32;
 
@@ -21,12 +23,7 @@ pub(crate) type KeyId = u32;
 pub(crate) enum Story {
     Changed(KeyId),
     Left(KeyId, Left),
-    Standing {
-        route: KeyId,
-        from: Standing,
-        to: Standing,
-        why: Option<Box<str>>,
-    },
+    Standing(Box<Stood>),
     Moved {
         from: KeyId,
         to: KeyId,
@@ -37,20 +34,29 @@ pub(crate) enum Story {
     Whole(Box<rutter_route::What>),
 }
 
+/// A change of standing, apart, since it is rarer and larger than the others.
+#[derive(Debug, Clone)]
+pub(crate) struct Stood {
+    pub(crate) route: KeyId,
+    pub(crate) from: Standing,
+    pub(crate) to: Standing,
+    pub(crate) why: String,
+}
+
 #[derive(Debug)]
 pub(crate) struct Slot<D> {
-    pub(crate) number: u64,
     pub(crate) at: Wall,
     pub(crate) destination: Option<D>,
     /// `None` once the destination's quota took it.
     pub(crate) story: Option<Story>,
     pub(crate) cause: Option<Cause>,
-    /// The number of the one before of this destination; 0 for none.
-    pub(crate) before: u64,
+    /// How many numbers before it the one before of this destination is; 0 for none.
+    before: u32,
 }
 
 #[derive(Debug)]
 pub(crate) struct Ring<D> {
+    /// Numbered without gaps, up to `last`: a quota empties a slot, it doesn't take it out.
     slots: VecDeque<Slot<D>>,
     /// Slots that still tell something.
     n_live: usize,
@@ -59,8 +65,9 @@ pub(crate) struct Ring<D> {
     last: u64,
     /// The greatest number that capacity (not a quota) took.
     lost_through: u64,
-    /// The newest event by hash of its destination; 0 for none.
-    heads: Vec<u64>,
+    /// The low half of the number of the newest event by hash of its destination; 0 for none. A
+    /// number whose low half is 0 starts a chain anew.
+    heads: Vec<u32>,
     /// Stories that left, for the owner to release what they held.
     dropped: Vec<Story>,
 }
@@ -97,86 +104,95 @@ impl<D: Eq> Ring<D> {
     pub(crate) fn push(
         &mut self,
         at: Wall,
-        destination: Option<(D, u64)>,
+        destination: Option<(D, KeyHash)>,
         story: Story,
         cause: Option<Cause>,
     ) -> u64 {
         self.last += 1;
-        let number = self.last;
+        let low = self.last as u32;
         let mut before = 0;
         let destination = destination.map(|(key, hash)| {
-            let bucket = hash as usize & (self.heads.len() - 1);
-            before = self.heads.get(bucket).copied().unwrap_or(0);
-            self.keep_quota(&key, before);
+            let bucket = hash.bits() & (self.heads.len() - 1);
             if let Some(head) = self.heads.get_mut(bucket) {
-                *head = number;
+                let newest = std::mem::replace(head, low);
+                before = if newest == 0 { 0 } else { low.wrapping_sub(newest) };
             }
+            self.keep_quota(&key, before);
             key
         });
-        self.slots.push_back(Slot { number, at, destination, story: Some(story), cause, before });
+        self.slots.push_back(Slot { at, destination, story: Some(story), cause, before });
         self.n_live += 1;
         while self.n_live > self.capacity || self.slots.len() > 2 * self.capacity {
             self.drop_oldest();
         }
-        number
+        self.last
+    }
+
+    /// The number of the slot in front.
+    fn first(&self) -> u64 {
+        self.last + 1 - self.slots.len() as u64
     }
 
     fn drop_oldest(&mut self) {
+        let number = self.first();
         if let Some(slot) = self.slots.pop_front()
             && let Some(story) = slot.story
         {
             self.n_live -= 1;
-            self.lost_through = slot.number;
+            self.lost_through = number;
             self.dropped.push(story);
         }
     }
 
-    /// Follows the chain from `newest`; where the key fills its quota, its oldest event goes.
-    fn keep_quota(&mut self, key: &D, newest: u64) {
-        let mut number = newest;
-        let (mut n, mut oldest) = (0, 0);
+    /// Follows the chain of an event to come; where the key fills its quota, its oldest event
+    /// goes. The slots end before that event, so `before` counts back from behind the last.
+    fn keep_quota(&mut self, key: &D, before: u32) {
+        let mut at = self.slots.len();
+        let mut back = before;
+        let (mut n, mut oldest) = (0, None);
         for _ in 0..2 * self.quota {
-            let Some(slot) = self.position(number).and_then(|at| self.slots.get(at)) else { break };
+            if back == 0 || back as usize > at {
+                break;
+            }
+            at -= back as usize;
+            let Some(slot) = self.slots.get(at) else { break };
             if slot.story.is_some() && slot.destination.as_ref() == Some(key) {
                 n += 1;
-                oldest = number;
+                oldest = Some(at);
             }
-            number = slot.before;
+            back = slot.before;
         }
         if n < self.quota {
             return;
         }
-        if let Some(at) = self.position(oldest)
-            && let Some(story) = self.slots.get_mut(at).and_then(|s| s.story.take())
-        {
+        let oldest = oldest.and_then(|at| self.slots.get_mut(at));
+        if let Some(story) = oldest.and_then(|s| s.story.take()) {
             self.n_live -= 1;
             self.dropped.push(story);
         }
     }
 
-    /// Slots are numbered without gaps: a quota empties a slot, it doesn't take it out.
-    fn position(&self, number: u64) -> Option<usize> {
-        let first = self.slots.front()?.number;
-        usize::try_from(number.checked_sub(first)?).ok()
-    }
-
     /// The event of a number, if it is still here.
     pub(crate) fn slot(&self, number: u64) -> Option<&Slot<D>> {
-        self.slots.get(self.position(number)?).filter(|s| s.story.is_some())
+        let at = usize::try_from(number.checked_sub(self.first())?).ok()?;
+        self.slots.get(at).filter(|s| s.story.is_some())
     }
 
-    /// Every event, oldest first.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Slot<D>> {
-        self.slots.iter().filter(|s| s.story.is_some())
+    /// Every event with its number, oldest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u64, &Slot<D>)> {
+        (self.first()..).zip(&self.slots).filter(|(_, s)| s.story.is_some())
     }
 
     /// What came after a number, oldest first; `None` if some of it is lost.
-    pub(crate) fn after(&self, number: u64) -> Option<impl Iterator<Item = &Slot<D>>> {
+    pub(crate) fn after(&self, number: u64) -> Option<impl Iterator<Item = (u64, &Slot<D>)>> {
         if number < self.lost_through || number > self.last {
             return None;
         }
-        let from = self.slots.partition_point(|s| s.number <= number);
-        Some(self.slots.range(from..).filter(|s| s.story.is_some()))
+        let first = self.first();
+        let from = usize::try_from((number + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let from = from.min(self.slots.len());
+        let slots = (first + from as u64..).zip(self.slots.range(from..));
+        Some(slots.filter(|(_, s)| s.story.is_some()))
     }
 
     /// One story that left, for releasing what it held.

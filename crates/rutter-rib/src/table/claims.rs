@@ -2,11 +2,12 @@
 
 use rutter_route::{Advertisement, Destination, Left, Now, PathId, Refused, Session, Verdict};
 
+use crate::parts::index::KeyHash;
 use crate::parts::wheel::{NEVER, Tick};
 use crate::policy::Flapped;
 
 use super::candidate::{Candidate, Dest, Extra, Flags, NONE, Place};
-use super::sources::{Group, Look, ticks};
+use super::sources::{Group, Look};
 use super::{SetInfo, Table};
 
 impl<D: Destination> Table<D> {
@@ -19,9 +20,10 @@ impl<D: Destination> Table<D> {
             Ok(source) => source,
             Err(current) => return Verdict::Refused(Refused::OldSession { current }),
         };
+        self.lease_again(now, source);
         let path = self.path_id(&route.path);
         let hash = self.index.hash(&route.destination);
-        let id = self.index.find(hash, |id| self.dests[*id].key == route.destination);
+        let id = self.index.find(hash, |id| self.dests[id].key == route.destination);
         let place = match (id, path) {
             (Some(id), Some(path)) => self.place_of(id, source, path),
             _ => None,
@@ -33,6 +35,7 @@ impl<D: Destination> Table<D> {
             return Verdict::Refused(Refused::Loop);
         }
         if let (Some(id), Some(place)) = (id, place) {
+            self.sweep_now(now, id, place);
             if self.candidate(place).is_gone()
                 && let Err(refused) = self.has_room(source, Some(id))
             {
@@ -85,15 +88,12 @@ impl<D: Destination> Table<D> {
         now: Now,
         source: u32,
         id: u32,
-        hash: u64,
+        hash: KeyHash,
         route: Advertisement<D>,
     ) -> Verdict {
         let tick = self.tick(now);
-        let lease = route.lease.map_or(NEVER, |lease| tick.saturating_add(ticks(lease)));
+        let lease = route.lease.map_or(NEVER, |lease| self.tick_after(now, lease));
         let path = if route.path.is_empty() { 0 } else { self.paths.intern(route.path, |_| ()) };
-        if path == 0 {
-            self.paths.retain(0);
-        }
         let received = self.intern_set(route.attributes);
         self.sets.retain(received);
         let mut flags = Flags::NEW;
@@ -129,14 +129,13 @@ impl<D: Destination> Table<D> {
         }
     }
 
-    fn add_destination(&mut self, hash: u64, key: D, candidate: Candidate) -> (u32, Place) {
+    fn add_destination(&mut self, hash: KeyHash, key: D, candidate: Candidate) -> (u32, Place) {
         if let Some(prefix) = key.as_prefix() {
             let family = usize::from(prefix.is_v4());
             self.lengths[family][usize::from(prefix.mapped_length())] += 1;
         }
         let id = self.dests.insert(Dest { key, first: candidate, next: NONE, n: 1 });
-        let Self { index, dests, .. } = self;
-        index.insert(hash, id, |hasher, other| hasher.hash(&dests[other].key));
+        self.index.insert(hash, id);
         (id, Place::First(id))
     }
 
@@ -160,7 +159,7 @@ impl<D: Destination> Table<D> {
         let tick = self.tick(now);
         let before = *self.candidate(place);
         let source = before.source;
-        let lease = route.lease.map_or(NEVER, |lease| tick.saturating_add(ticks(lease)));
+        let lease = route.lease.map_or(NEVER, |lease| self.tick_after(now, lease));
         if lease < before.lease {
             self.add_lease(lease, id);
         }
@@ -218,30 +217,56 @@ impl<D: Destination> Table<D> {
     /// A source takes a route back. Says whether there was one.
     pub fn withdraw(&mut self, now: Now, s: &Session, destination: &D, path: &PathId) -> bool {
         let Ok(source) = self.sources.speaking(s) else { return false };
-        let Some((id, place)) = self.locate(source, destination, path) else { return false };
-        if self.candidate(place).is_gone() {
-            return false;
-        }
+        let Some((id, place)) = self.locate(now, source, destination, path) else { return false };
         self.leave(now, id, place, Left::Withdrawn);
         true
     }
 
-    /// A route in the table, whether or not it left since the last commit.
-    pub(super) fn locate(&self, source: u32, d: &D, path: &PathId) -> Option<(u32, Place)> {
+    /// A route that stands in the table.
+    pub(super) fn locate(
+        &mut self,
+        now: Now,
+        source: u32,
+        d: &D,
+        path: &PathId,
+    ) -> Option<(u32, Place)> {
         let id = self.find(d)?;
         let place = self.place_of(id, source, self.path_id(path)?)?;
-        Some((id, place))
+        self.sweep_now(now, id, place);
+        (!self.candidate(place).is_gone()).then_some((id, place))
+    }
+
+    /// A route that a pending sweep takes leaves at once if something is said of it: what becomes
+    /// of it must not depend on how far the walk has come.
+    fn sweep_now(&mut self, now: Now, id: u32, place: Place) {
+        let candidate = self.candidate(place);
+        if let Some(left) = self.sources[candidate.source].swept(candidate) {
+            self.leave(now, id, place, left);
+        }
+    }
+
+    /// A source whose lease has ended speaks again: its lease begins anew.
+    #[inline]
+    fn lease_again(&mut self, now: Now, ix: u32) {
+        let source = &self.sources[ix];
+        if source.deadline == NEVER && source.info.lease.is_some() {
+            self.renew_lease(now, ix);
+        }
+    }
+
+    /// A source's lease begins anew, if it has one.
+    pub(super) fn renew_lease(&mut self, now: Now, ix: u32) {
+        let lease = self.sources[ix].info.lease;
+        let deadline = lease.map_or(NEVER, |lease| self.tick_after(now, lease));
+        self.sources[ix].deadline = deadline;
+        self.schedule(ix, deadline);
     }
 
     /// A heartbeat: the source's lease is renewed, and with it all its routes that have none of
     /// their own. Says whether the session is the one that counts.
     pub fn renew(&mut self, now: Now, s: &Session) -> bool {
-        let tick = self.tick(now);
         let Ok(ix) = self.sources.speaking(s) else { return false };
-        let source = &mut self.sources[ix];
-        source.deadline = source.renewed(tick);
-        let deadline = source.deadline;
-        self.schedule(ix, deadline);
+        self.renew_lease(now, ix);
         true
     }
 
@@ -251,9 +276,16 @@ impl<D: Destination> Table<D> {
         if candidate.is_gone() {
             return;
         }
+        let observed = candidate.flags.has(Flags::OBSERVED);
         candidate.flags.set(Flags::GONE, true);
+        candidate.flags.set(Flags::OBSERVED, false);
+        candidate.flags.set(Flags::UNHEALTHY, false);
         candidate.left = left;
         let gone = *candidate;
+        if observed {
+            // A verdict ends with its route.
+            self.verdicts.remove(&(id, gone.source, gone.path));
+        }
         self.sources.count_route(gone.source, false);
         self.leave_group(&gone);
         self.marks.set(id);
@@ -285,15 +317,25 @@ impl<D: Destination> Table<D> {
     fn join_group(&mut self, id: u32, place: Place) {
         let candidate = *self.candidate(place);
         let hop = self.sets.extra(candidate.received).hop;
-        let at = match self.group_of.get(&(candidate.source, hop)) {
-            Some(at) => *at,
+        let at = match self.group(candidate.source, hop) {
+            Some(at) => at,
             None => self.add_group(candidate.source, hop),
         };
+        self.last_group = (candidate.source, hop, at);
         let group = &mut self.groups[at];
         group.members.push(id);
         group.n_live += 1;
         let parity = group.parity;
         self.candidate_mut(place).flags.set(Flags::PARITY, parity);
+    }
+
+    #[inline]
+    fn group(&self, source: u32, hop: u32) -> Option<u32> {
+        let (last_source, last_hop, at) = self.last_group;
+        if (last_source, last_hop) == (source, hop) {
+            return Some(at);
+        }
+        self.group_of.get(&(source, hop)).copied()
     }
 
     fn add_group(&mut self, source: u32, hop: u32) -> u32 {
@@ -314,8 +356,8 @@ impl<D: Destination> Table<D> {
     /// A route leaves its group; where most ids are stale, a walk is asked to compact it.
     fn leave_group(&mut self, candidate: &Candidate) {
         let hop = self.sets.extra(candidate.received).hop;
-        let Some(at) = self.group_of.get(&(candidate.source, hop)) else { return };
-        let group = &mut self.groups[*at];
+        let Some(at) = self.group(candidate.source, hop) else { return };
+        let group = &mut self.groups[at];
         group.n_live -= 1;
         if group.members.len() > 2 * group.n_live as usize + 32 {
             self.walk_source(candidate.source, Look::default());
@@ -324,7 +366,7 @@ impl<D: Destination> Table<D> {
 
     pub(super) fn find(&self, destination: &D) -> Option<u32> {
         let hash = self.index.hash(destination);
-        self.index.find(hash, |id| self.dests[*id].key == *destination)
+        self.index.find(hash, |id| self.dests[id].key == *destination)
     }
 
     /// The tick at which the first of a destination's own leases ends.

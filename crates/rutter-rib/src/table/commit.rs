@@ -4,6 +4,8 @@ use rutter_route::{Cause, Criterion, Destination, EventNumber, Now, RouteKey, St
 
 use crate::parts::ring::{KeyId, Story};
 
+use smallvec::SmallVec;
+
 use super::candidate::{Candidate, Flags, NONE};
 use super::rank::Ranked;
 use super::views::{Incumbent, ViewId};
@@ -82,7 +84,7 @@ impl<D: Destination> Table<D> {
             // A reload hasn't come by yet: it is re-evaluated whole before it is ranked.
             self.reimport_destination(now, id, None);
         }
-        self.seat_awaited(id);
+        self.seat_awaited(now, id);
         let plain = self.views.len() == 1 && self.views.first().is_some_and(|v| !v.keeps);
         if self.dests[id].n == 1 && plain {
             self.commit_sole(now, id, out);
@@ -140,12 +142,12 @@ impl<D: Destination> Table<D> {
         if was {
             self.say(id, ViewId::DEFAULT, out);
         }
-        self.release(id, &candidate);
+        self.release(&candidate);
         self.end_destination(id, out);
     }
 
     fn commit_ranked(&mut self, now: Now, id: u32, out: &mut Changes<D>) {
-        let before: Vec<Ranked> = self
+        let before: SmallVec<[Ranked; 2]> = self
             .places(id)
             .map(|p| *self.candidate(p))
             .filter(|c| c.flags.has(Flags::SHOWN))
@@ -164,7 +166,7 @@ impl<D: Destination> Table<D> {
         let views: Vec<(u16, Option<Ranked>)> = self.commit_views(now, id);
         self.write_back(id, &mut list, n);
         for candidate in &gone {
-            self.release(id, candidate);
+            self.release(candidate);
         }
         if changed && (!before.is_empty() || n > 0) {
             self.say(id, ViewId::DEFAULT, out);
@@ -187,10 +189,10 @@ impl<D: Destination> Table<D> {
     }
 
     /// The candidates that stay, with their standing as it follows now, and those that leave.
-    fn split(&mut self, id: u32) -> (Vec<Ranked>, Vec<Candidate>) {
+    fn split(&mut self, id: u32) -> (Vec<Ranked>, SmallVec<[Candidate; 2]>) {
         let mut list = std::mem::take(&mut self.scratch);
         list.clear();
-        let mut gone = Vec::new();
+        let mut gone = SmallVec::new();
         for place in self.places(id) {
             let candidate = *self.candidate(place);
             match candidate.is_gone() {
@@ -408,13 +410,15 @@ impl<D: Destination> Table<D> {
     }
 
     /// A candidate that left is let go of.
-    fn release(&mut self, id: u32, candidate: &Candidate) {
-        if candidate.flags.has(Flags::OBSERVED) {
-            self.verdicts.remove(&(id, candidate.source, candidate.path));
-        }
+    pub(super) fn release(&mut self, candidate: &Candidate) {
         self.release_set(candidate.received);
         self.release_set(candidate.effective);
-        self.paths.release(candidate.path);
+        if candidate.path != 0 {
+            if self.paths.release(candidate.path) {
+            // The path's id may be given again, and the shortcut would name the old path.
+            self.forget_last_told();
+        }
+        }
         self.n_candidates -= 1;
         let source = &mut self.sources[candidate.source];
         source.n_held -= 1;
@@ -489,11 +493,17 @@ impl<D: Destination> Table<D> {
         id
     }
 
+    pub(super) fn forget_last_told(&mut self) {
+        if let Some((_, _, told)) = self.last_told.take() {
+            self.told.release(told);
+        }
+    }
+
     pub(super) fn release_dropped(&mut self) {
         while let Some(story) = self.ring.pop_dropped() {
             let keys = match story {
                 Story::Changed(key) | Story::Left(key, _) => [key, 0],
-                Story::Standing { route, .. } => [route, 0],
+                Story::Standing(stood) => [stood.route, 0],
                 Story::Moved { from, to, .. } => [from, to],
                 Story::Whole(_) => [0, 0],
             };

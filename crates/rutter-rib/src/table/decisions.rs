@@ -15,6 +15,10 @@ pub(super) struct Word<T> {
 }
 
 impl<T> Word<T> {
+    pub(super) fn is_persons(&self) -> bool {
+        matches!(self.by, By::Person(_))
+    }
+
     /// As `explain` says it.
     pub(super) fn told(&self, what: &str) -> String {
         match self.why.is_empty() {
@@ -38,22 +42,28 @@ impl Decided {
         self.approval.is_none() && self.preference.is_none() && self.drain.is_none()
     }
 
-    /// Takes a word in. A rule never overrules a person's approval or revocation.
+    /// Takes a word in. A rule never overrules a person, and takes back only what rules said.
     fn take(&mut self, now: Wall, what: Decision, by: By, why: String) {
-        let persons = |w: &Word<bool>| matches!(w.by, By::Person(_));
+        let rule = matches!(by, By::Rule(_));
         match what {
-            Decision::Approve | Decision::Revoke => {
-                let rule = matches!(by, By::Rule(_));
-                if rule && self.approval.as_ref().is_some_and(persons) {
-                    return;
-                }
-                let is = what == Decision::Approve;
-                self.approval = Some(Word { is, by, why, at: now });
+            Decision::Approve => put(&mut self.approval, Word { is: true, by, why, at: now }),
+            Decision::Revoke => put(&mut self.approval, Word { is: false, by, why, at: now }),
+            Decision::Prefer(is) => put(&mut self.preference, Word { is, by, why, at: now }),
+            Decision::Drain => put(&mut self.drain, Word { is: (), by, why, at: now }),
+            Decision::Clear if rule => {
+                self.approval.take_if(|w| !w.is_persons());
+                self.preference.take_if(|w| !w.is_persons());
+                self.drain.take_if(|w| !w.is_persons());
             }
-            Decision::Prefer(is) => self.preference = Some(Word { is, by, why, at: now }),
-            Decision::Drain => self.drain = Some(Word { is: (), by, why, at: now }),
             Decision::Clear => *self = Self::default(),
         }
+    }
+}
+
+/// Puts a word where the one before isn't a person's and the new one a rule's.
+fn put<T>(slot: &mut Option<Word<T>>, word: Word<T>) {
+    if word.is_persons() || !slot.as_ref().is_some_and(Word::is_persons) {
+        *slot = Some(word);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::policy::{Approval, OnWithdraw, Policy, Rules, Subject};
 
 use super::Table;
 use super::candidate::{Candidate, Flags, Place};
-use super::decisions::Decided;
+use super::decisions::{Decided, Word};
 
 /// What import makes of a route.
 pub(super) struct Imported {
@@ -83,8 +83,7 @@ impl<D: Destination> Table<D> {
             true => self.decisions.on(&source.id, key),
             false => [None, None],
         };
-        // What is said of the destination goes before what is said of the whole source.
-        let approval = decided.iter().flatten().find_map(|d| d.approval.as_ref());
+        let approval = approval_of(&decided);
         if let Some(word) = decided.iter().flatten().find_map(|d| d.preference.as_ref()) {
             attributes.preference = word.is;
         }
@@ -114,9 +113,14 @@ impl<D: Destination> Table<D> {
         self.sources[source].decided = self.decisions.has(id);
     }
 
-    /// A withdrawal clears the approval, unless the table keeps it.
+    /// A withdrawal of a source's last route to a destination clears the approval, unless the
+    /// table keeps it.
     pub(super) fn clear_approval(&mut self, gone: &Candidate, id: u32) {
         if self.policy.on_withdraw == OnWithdraw::Keep || !self.sources[gone.source].decided {
+            return;
+        }
+        let stands = |c: &Candidate| c.source == gone.source && !c.is_gone();
+        if self.places(id).any(|p| stands(self.candidate(p))) {
             return;
         }
         let Self { decisions, sources, dests, .. } = self;
@@ -128,6 +132,13 @@ impl<D: Destination> Table<D> {
     pub(super) fn decided_on(&self, source: u32, key: &D) -> [Option<&Decided>; 2] {
         self.decisions.on(&self.sources[source].id, key)
     }
+}
+
+/// The word on approval that counts: a person's before a rule's; then what is said of the
+/// destination before what is said of the whole source.
+pub(super) fn approval_of<'d>(decided: &[Option<&'d Decided>; 2]) -> Option<&'d Word<bool>> {
+    let words = || decided.iter().flatten().filter_map(|d| d.approval.as_ref());
+    words().find(|w| w.is_persons()).or_else(|| words().next())
 }
 
 pub(super) struct Ruled {

@@ -9,6 +9,7 @@ use rutter_route::{
 use crate::parts::ring::{KeyId, Slot, Story};
 
 use super::candidate::{Candidate, Flags, Place};
+use super::evaluate::approval_of;
 use super::rank::{Ranked, compare, value};
 use super::sources::{Phase, Verdict};
 use super::{TICK_MS, Table};
@@ -183,8 +184,7 @@ impl<D: Destination> Table<D> {
     fn denied_because(&self, id: u32, candidate: &Candidate) -> String {
         let key = &self.dests[id].key;
         let revoked = self.decided_on(candidate.source, key);
-        let revoked = revoked.iter().flatten().find_map(|d| d.approval.as_ref());
-        if let Some(word) = revoked.filter(|w| !w.is) {
+        if let Some(word) = approval_of(&revoked).filter(|w| !w.is) {
             return word.told("revoked");
         }
         let source = &self.sources[candidate.source];
@@ -227,12 +227,12 @@ impl<D: Destination> Table<D> {
     fn explain_events(&self, destination: &D, id: Option<u32>) -> Vec<Event<D>> {
         let mut pointed: Vec<u64> = Vec::new();
         let mut events: Vec<Event<D>> = Vec::new();
-        let mine = |s: &&Slot<D>| s.destination.as_ref() == Some(destination);
-        for slot in self.ring.all().filter(mine) {
+        let mine = |(_, s): &(u64, &Slot<D>)| s.destination.as_ref() == Some(destination);
+        for (number, slot) in self.ring.all().filter(mine) {
             if let Some(number) = slot.cause.as_ref().and_then(points_to) {
                 pointed.push(number.0);
             }
-            events.extend(self.event_of(slot));
+            events.extend(self.event_of(number, slot));
         }
         // A barred candidate may follow an event of its source or next hop and have none itself.
         for place in id.into_iter().flat_map(|id| self.places(id)) {
@@ -244,21 +244,22 @@ impl<D: Destination> Table<D> {
         pointed.dedup();
         let known: Vec<u64> = events.iter().map(|e| e.number.0).collect();
         let wide = pointed.iter().filter(|n| !known.contains(n));
-        let wide = wide.filter_map(|n| self.ring.slot(*n)).filter(|s| s.destination.is_none());
-        events.extend(wide.filter_map(|s| self.event_of(s)));
+        let wide = wide.filter_map(|n| Some((*n, self.ring.slot(*n)?)));
+        let wide = wide.filter(|(_, s)| s.destination.is_none());
+        events.extend(wide.filter_map(|(n, s)| self.event_of(n, s)));
         events.sort_by_key(|e| e.number);
         events
     }
 
-    pub(super) fn event_of(&self, slot: &Slot<D>) -> Option<Event<D>> {
+    pub(super) fn event_of(&self, number: u64, slot: &Slot<D>) -> Option<Event<D>> {
         let what = match slot.story.as_ref()? {
             Story::Changed(key) => What::Changed(self.route_told(*key)?),
             Story::Left(key, left) => What::Left(self.route_told(*key)?, *left),
-            Story::Standing { route, from, to, why } => What::Standing {
-                route: self.route_told(*route)?,
-                from: *from,
-                to: *to,
-                why: why.as_deref().unwrap_or_default().into(),
+            Story::Standing(stood) => What::Standing {
+                route: self.route_told(stood.route)?,
+                from: stood.from,
+                to: stood.to,
+                why: stood.why.clone(),
             },
             Story::Moved { from, to, decided_by, view } => What::Moved {
                 from: self.route_told(*from),
@@ -272,7 +273,7 @@ impl<D: Destination> Table<D> {
             Story::Whole(what) => (**what).clone(),
         };
         Some(Event {
-            number: EventNumber(slot.number),
+            number: EventNumber(number),
             at: slot.at,
             destination: slot.destination.clone(),
             what,

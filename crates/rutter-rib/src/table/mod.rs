@@ -58,6 +58,7 @@ mod views;
 mod walk;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use rutter_route::{
@@ -180,6 +181,8 @@ pub struct Table<D> {
     ring: Ring<D>,
     /// Keys of routes that events name.
     told: Interner<RouteKey>,
+    /// (source, next hop, group) of the last: sources repeat themselves.
+    last_group: (u32, u32, u32),
     /// (source, path id, key) of the last: a flood of events names one source.
     last_told: Option<(u32, u32, u32)>,
     decisions: Decisions<D>,
@@ -241,6 +244,7 @@ impl<D: Destination> Table<D> {
             timers: Wheel::new(),
             ring: Ring::new(bounds.events, bounds.events_per_destination),
             told,
+            last_group: (candidate::NONE, candidate::NONE, candidate::NONE),
             last_told: None,
             decisions: Decisions::new(seed),
             verdicts: HashMap::with_hasher(state.clone()),
@@ -273,6 +277,12 @@ impl<D: Destination> Table<D> {
     fn tick(&self, now: Now) -> Tick {
         let ms = now.mono.0.saturating_sub(self.started.mono.0);
         Tick::try_from(ms / TICK_MS).unwrap_or(NEVER - 1)
+    }
+
+    /// The first tick at which `in_` has passed: what ends then never ends early.
+    fn tick_after(&self, now: Now, in_: Duration) -> Tick {
+        let ms = now.mono.after(in_).0.saturating_sub(self.started.mono.0);
+        Tick::try_from(ms.div_ceil(TICK_MS)).map_or(NEVER - 1, |tick| tick.min(NEVER - 1))
     }
 
     /// The wall's time of a tick, as it is reckoned now.
@@ -336,7 +346,7 @@ impl<D: Destination> Table<D> {
     /// begin with what stands now.
     pub fn events_after(&self, number: EventNumber) -> Option<impl Iterator<Item = Event<D>>> {
         let slots = self.ring.after(number.0)?;
-        Some(slots.filter_map(|s| self.event_of(s)))
+        Some(slots.filter_map(|(n, s)| self.event_of(n, s)))
     }
 }
 

@@ -5,11 +5,11 @@ use rutter_route::{
     SourceId, What,
 };
 
-use crate::parts::ring::Story;
+use crate::parts::ring::{Stood, Story};
 use crate::parts::wheel::Tick;
 
 use super::candidate::{Flags, Place};
-use super::sources::{Look, Verdict, ticks};
+use super::sources::{Look, Verdict};
 use super::{Table, TooMany};
 
 /// The most observers of one route; a further one is not heard.
@@ -66,10 +66,7 @@ impl<D: Destination> Table<D> {
         let Some((destination, path)) = of else {
             return self.source_health(now, ix, by, is);
         };
-        let Some((id, place)) = self.locate(ix, destination, path) else { return false };
-        if self.candidate(place).is_gone() {
-            return false;
-        }
+        let Some((id, place)) = self.locate(now, ix, destination, path) else { return false };
         let why = match &is {
             Health::Unhealthy { why, .. } => why.clone(),
             _ => String::new(),
@@ -118,8 +115,8 @@ impl<D: Destination> Table<D> {
         self.marks.set(id);
         if from != to {
             let route = self.told_key(&candidate);
-            let why = (!why.is_empty()).then(|| why.into());
-            self.record(now, id, Story::Standing { route, from, to, why }, None);
+            let stood = Stood { route, from, to, why: why.to_owned() };
+            self.record(now, id, Story::Standing(Box::new(stood)), None);
         }
     }
 
@@ -183,11 +180,7 @@ impl<D: Destination> Table<D> {
     }
 
     pub(super) fn tick_of(&self, now: Now, deadline: Deadline) -> Tick {
-        let left = deadline.left(now);
-        if left.is_zero() {
-            return self.tick(now);
-        }
-        self.tick(now).saturating_add(ticks(left))
+        self.tick_after(now, deadline.left(now))
     }
 }
 

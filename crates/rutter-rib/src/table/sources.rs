@@ -1,7 +1,5 @@
 //! The sources of a table: their sessions, states and what is counted by them.
 
-use std::time::Duration;
-
 use hashbrown::HashMap;
 use rutter_route::{
     Deadline, Health, Incarnation, Left, Observer, OwnerId, Session, SourceId, SourceInfo,
@@ -120,6 +118,8 @@ pub(super) struct Source {
     pub(super) refreshing: bool,
     /// Routes of the session before stand as stale until this one's refresh ends.
     pub(super) carried_over: bool,
+    /// The count of refreshes at which this session began.
+    pub(super) session_from: u16,
     pub(super) sweeps: Vec<Sweep>,
     /// Routes that stand.
     pub(super) n_live: u32,
@@ -158,23 +158,18 @@ impl Source {
         self.sweeps.iter().find(takes).map(|s| s.left)
     }
 
+    /// Whether the candidate is the session's before, and this one hasn't said it yet.
+    pub(super) fn carries_over(&self, candidate: &Candidate) -> bool {
+        let age = self.refresh.wrapping_sub(candidate.refresh);
+        self.carried_over && age > self.refresh.wrapping_sub(self.session_from)
+    }
+
     /// Adds a sweep; one that spares the same routes is replaced, since the newer takes more.
     pub(super) fn sweep(&mut self, left: Left, spares_leased: bool) {
         let sweep = Sweep { refresh: self.refresh, left, spares_leased, fresh: self.queued };
         self.sweeps.retain(|s| s.spares_leased != spares_leased);
         self.sweeps.push(sweep);
     }
-
-    /// The tick at which its lease ends if it is renewed at `tick`.
-    pub(super) fn renewed(&self, tick: Tick) -> Tick {
-        self.info.lease.map_or(NEVER, |lease| tick.saturating_add(ticks(lease)))
-    }
-}
-
-/// A duration in whole ticks, rounded up; at least one.
-pub(super) fn ticks(duration: Duration) -> Tick {
-    let ticks = duration.as_millis().div_ceil(u128::from(super::TICK_MS)).max(1);
-    Tick::try_from(ticks).unwrap_or(NEVER - 1)
 }
 
 /// The routes of one source over one next hop.
@@ -284,6 +279,7 @@ impl Sources {
             refresh: 0,
             refreshing: false,
             carried_over: false,
+            session_from: 0,
             sweeps: Vec::new(),
             n_live: 0,
             groups: Vec::new(),

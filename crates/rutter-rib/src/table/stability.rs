@@ -9,7 +9,6 @@ use rutter_route::{Destination, Mono, Now, PathId, SourceId};
 use crate::policy::{FlapState, Flapped};
 
 use super::candidate::{Flags, Place};
-use super::sources::ticks;
 use super::{Table, Timer};
 
 type Key<D> = (D, SourceId, PathId);
@@ -84,7 +83,7 @@ impl<D: Destination> Table<D> {
     /// Has a destination looked at at a time. One who is held, or judged until a time, has one
     /// timer: it is set anew when it fires, not whenever the time moves.
     pub(super) fn look_again(&mut self, now: Now, id: u32, until: Mono) {
-        let at = self.tick(now).saturating_add(ticks(until.since(now.mono)));
+        let at = self.tick_after(now, until.since(now.mono));
         self.timers.add(at, Timer::Destination(id));
     }
 

@@ -49,7 +49,7 @@ impl<D: Destination> Table<D> {
     pub(super) fn is_stale(&self, candidate: &Candidate) -> bool {
         let source = &self.sources[candidate.source];
         source.phase == Phase::Stale
-            || (source.carried_over && candidate.refresh != source.refresh)
+            || source.carries_over(candidate)
             || candidate.flags.has(Flags::CAME_STALE)
     }
 }

@@ -5,7 +5,7 @@ use rutter_route::{Destination, Left, Now, Refused, Session, SourceInfo, SourceS
 use crate::parts::wheel::NEVER;
 
 use super::Table;
-use super::sources::{Look, Phase, ticks};
+use super::sources::{Look, Phase};
 
 impl<D: Destination> Table<D> {
     /// A source's state changes. A session that is up replaces older ones; what an older one says
@@ -23,6 +23,10 @@ impl<D: Destination> Table<D> {
                 if s.incarnation != current && !newer {
                     return Err(Refused::OldSession { current: Some(current) });
                 }
+                if self.sources[ix].phase == Phase::Gone && phase != Phase::Up {
+                    // As if the walk that forgets it were done.
+                    return Err(Refused::OldSession { current: None });
+                }
                 ix
             }
             None if phase != Phase::Up => return Err(Refused::OldSession { current: None }),
@@ -36,11 +40,17 @@ impl<D: Destination> Table<D> {
         };
         match to {
             SourceState::Up(info) => self.source_up(now, ix, s, info),
-            SourceState::Draining => self.set_phase(now, ix, Phase::Draining, String::new()),
+            SourceState::Draining => {
+                let speaks = matches!(self.sources[ix].phase, Phase::Up | Phase::Draining);
+                self.set_phase(now, ix, Phase::Draining, String::new());
+                if !speaks {
+                    self.renew_lease(now, ix);
+                }
+            }
             SourceState::Offline { why } => self.set_phase(now, ix, Phase::Offline, why),
             SourceState::KeepStale { for_ } => {
                 self.set_phase(now, ix, Phase::Stale, String::new());
-                let until = self.tick(now).saturating_add(ticks(for_));
+                let until = self.tick_after(now, for_);
                 self.sources[ix].deadline = until;
                 self.schedule(ix, until);
             }
@@ -50,7 +60,6 @@ impl<D: Destination> Table<D> {
     }
 
     fn source_up(&mut self, now: Now, ix: u32, s: &Session, info: SourceInfo) {
-        let tick = self.tick(now);
         let owner = info.owner.clone();
         self.sources.set_owner(ix, owner.as_ref());
         let source = &mut self.sources[ix];
@@ -63,6 +72,7 @@ impl<D: Destination> Table<D> {
             source.refresh = source.refresh.wrapping_add(1);
             source.refreshing = false;
             source.carried_over = true;
+            source.session_from = source.refresh;
         }
         source.incarnation = s.incarnation;
         source.info = info;
@@ -70,9 +80,8 @@ impl<D: Destination> Table<D> {
         // A verdict on the whole source ends when it is up again.
         source.verdicts.clear();
         let recovered = std::mem::take(&mut source.unhealthy);
-        source.deadline = source.renewed(tick);
-        let (deadline, live) = (source.deadline, source.n_live > 0);
-        self.schedule(ix, deadline);
+        let live = source.n_live > 0;
+        self.renew_lease(now, ix);
         if was != Phase::Up {
             self.set_phase(now, ix, Phase::Up, String::new());
         } else if live && (new_session || recovered) {

@@ -88,6 +88,11 @@ impl<D: Destination> View<D> {
         }
     }
 
+    /// A source's id is free: nothing about it may be left.
+    pub(super) fn forget_source(&mut self, ix: u32) {
+        self.nominated.remove(&ix);
+    }
+
     /// A destination's id is free: nothing about it may be left.
     pub(super) fn forget(&mut self, id: u32) {
         if self.keeps {
@@ -183,7 +188,8 @@ impl<D: Destination> Table<D> {
         until: Option<Deadline>,
     ) {
         let until = until.map(|u| self.tick_of(now, u));
-        let located = self.sources.find(source).and_then(|ix| self.locate(ix, destination, path));
+        let ix = self.sources.find(source);
+        let located = ix.and_then(|ix| self.locate(now, ix, destination, path));
         let bound = self.policy.bounds.decisions;
         let Some(v) = self.views.get_mut(usize::from(view.0)).filter(|v| v.keeps) else { return };
         let Some((id, place)) = located else {
@@ -212,7 +218,7 @@ impl<D: Destination> Table<D> {
     }
 
     /// Seats nominees who were awaited, as their routes come.
-    pub(super) fn seat_awaited(&mut self, id: u32) {
+    pub(super) fn seat_awaited(&mut self, now: Now, id: u32) {
         for at in 0..self.views.len() {
             let Some(v) = self.views.get_mut(at) else { return };
             if v.awaited.is_empty() {
@@ -221,7 +227,8 @@ impl<D: Destination> Table<D> {
             let key = &self.dests[id].key;
             let Some((source, path, until)) = v.awaited.get(key).cloned() else { continue };
             let Some(ix) = self.sources.find(&source) else { continue };
-            let Some((_, place)) = self.locate(ix, &self.dests[id].key, &path) else { continue };
+            let key = self.dests[id].key.clone();
+            let Some((_, place)) = self.locate(now, ix, &key, &path) else { continue };
             let candidate = *self.candidate(place);
             if let Some(v) = self.views.get_mut(at) {
                 v.awaited.remove(&self.dests[id].key);

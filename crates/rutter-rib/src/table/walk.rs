@@ -201,6 +201,9 @@ impl<D: Destination> Table<D> {
         self.sources[source].groups.retain(|g| *g != at);
         self.hops[hop].groups.retain(|g| *g != at);
         self.group_of.remove(&(source, hop));
+        if self.last_group.2 == at {
+            self.last_group = (NONE, NONE, NONE);
+        }
         self.groups.free(at);
         self.hops.forget_if_unused(hop);
         true
@@ -228,8 +231,9 @@ impl<D: Destination> Table<D> {
         let source = &self.sources[ix];
         let over = source.phase == Phase::Gone && source.n_held == 0 && !source.queued;
         if over && self.sources.is_live(ix) {
-            if let Some((_, _, told)) = self.last_told.take() {
-                self.told.release(told);
+            self.forget_last_told();
+            for view in &mut self.views {
+                view.forget_source(ix);
             }
             self.sources.remove(ix);
         }
