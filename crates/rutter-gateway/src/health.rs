@@ -20,6 +20,8 @@
 //! - A check is **lazy**: it is made when a request wants the route and nothing is believed of it,
 //!   and that request waits for the answer (2 s at most). A route in steady use is asked again
 //!   before the belief ends, so no request waits then.
+//! - A route that is known to be bad is asked every 5 s whether requests come or not, so that it is
+//!   back when they do. That is bounded by its lease: what is really gone stops renewing.
 //! - A success clears the failures counted. It doesn't end an exclusion: it may belong to a
 //!   request that began long before. What ends it early is a good probe: the health check, or
 //!   where there is none a TCP connect, if all the failures counted were connects. (A connect says

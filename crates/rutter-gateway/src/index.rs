@@ -28,6 +28,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rutter_route::ServiceName;
 use smol_str::SmolStr;
 
@@ -35,10 +37,11 @@ pub(crate) use host::normalise;
 
 use crate::routes::Routes;
 
-/// How many shards: a power of two, so that the hash's upper bits choose one.
+/// How many shards: a power of two, so that bits of the hash choose one.
 const SHARDS: usize = 1024;
 
-type Shard = HashMap<SmolStr, Arc<Slot>, RandomState>;
+/// Of names and their slots, by the one hash that also chose the shard.
+type Shard = HashTable<(SmolStr, Arc<Slot>)>;
 
 /// What a service's routes are from now on; `None`: there is no such host any more.
 type Update = (ServiceName, Option<Arc<Routes>>);
@@ -61,13 +64,12 @@ pub struct HostIndex {
 impl HostIndex {
     /// An empty index in which hosts under one of `domains` are also found by their owner's name.
     pub fn new(domains: &[ServiceName]) -> Self {
-        let hasher = RandomState::default();
-        let empty = Arc::new(Shard::with_hasher(hasher.clone()));
+        let empty = Arc::new(Shard::new());
         let mut suffixes: Vec<String> = domains.iter().map(|d| format!(".{d}")).collect();
         suffixes.sort_by_key(|s| std::cmp::Reverse(s.len()));
         Self {
             shards: (0..SHARDS).map(|_| ArcSwap::new(empty.clone())).collect(),
-            hasher,
+            hasher: RandomState::default(),
             suffixes,
             n_hosts: AtomicUsize::new(0),
         }
@@ -119,11 +121,12 @@ impl HostIndex {
     pub fn apply(&self, updates: impl IntoIterator<Item = (ServiceName, Option<Arc<Routes>>)>) {
         let mut structural: HashMap<usize, Vec<Update>> = HashMap::new();
         for (service, routes) in updates {
-            let number = self.shard_of(service.as_str());
+            let hash = self.hash(service.as_str());
+            let number = shard_of(hash);
             let pending = structural.contains_key(&number);
             if !pending && let Some(routes) = &routes {
                 let shard = self.shard(number).load();
-                if let Some(slot) = shard.get(service.as_str()) {
+                if let Some(slot) = slot(&shard, hash, service.as_str()) {
                     slot.routes.store(routes.clone());
                     continue;
                 }
@@ -138,25 +141,26 @@ impl HostIndex {
     /// Every service with its routes; the order is none. For start-up, shutdown and tests.
     pub fn snapshot(&self) -> Vec<Arc<Routes>> {
         let shards = self.shards.iter().map(ArcSwap::load);
-        shards.flat_map(|s| s.values().map(|v| v.routes.load_full()).collect::<Vec<_>>()).collect()
+        shards
+            .flat_map(|s| s.iter().map(|(_, v)| v.routes.load_full()).collect::<Vec<_>>())
+            .collect()
     }
 
     fn rebuild(&self, number: usize, updates: Vec<Update>) {
         let old = self.shard(number).load();
         let mut new = Shard::clone(&old);
         for (service, routes) in updates {
-            let name: SmolStr = service.as_str().into();
-            match routes {
-                Some(routes) => match new.get(&name) {
-                    Some(slot) => slot.routes.store(routes),
-                    None => {
-                        let slot = Slot { routes: ArcSwap::new(routes) };
-                        new.insert(name, Arc::new(slot));
-                    }
-                },
-                None => {
-                    new.remove(&name);
+            let hash = self.hash(service.as_str());
+            let same = |(name, _): &(SmolStr, Arc<Slot>)| name == service.as_str();
+            let rehash = |(name, _): &(SmolStr, Arc<Slot>)| self.hash(name);
+            match (new.entry(hash, same, rehash), routes) {
+                (Entry::Occupied(entry), Some(routes)) => entry.get().1.routes.store(routes),
+                (Entry::Occupied(entry), None) => drop(entry.remove()),
+                (Entry::Vacant(entry), Some(routes)) => {
+                    let slot = Slot { routes: ArcSwap::new(routes) };
+                    entry.insert((service.as_str().into(), Arc::new(slot)));
                 }
+                (Entry::Vacant(_), None) => {}
             }
         }
         // Wrapping: the counter is only this function's, and never falls below zero in sum.
@@ -165,8 +169,9 @@ impl HostIndex {
     }
 
     fn exact(&self, host: &str) -> Option<Arc<Routes>> {
-        let shard = self.shard(self.shard_of(host)).load();
-        shard.get(host).map(|slot| slot.routes.load_full())
+        let hash = self.hash(host);
+        let shard = self.shard(shard_of(hash)).load();
+        slot(&shard, hash, host).map(|slot| slot.routes.load_full())
     }
 
     fn joined(&self, label: &str, suffix: &str) -> Option<Arc<Routes>> {
@@ -179,14 +184,21 @@ impl HostIndex {
         self.exact(std::str::from_utf8(name.get(..len)?).ok()?)
     }
 
-    fn shard_of(&self, host: &str) -> usize {
-        // The map inside uses the lower bits and the top seven; these are others.
-        (self.hasher.hash_one(host) >> 40) as usize % SHARDS
+    fn hash(&self, host: &str) -> u64 {
+        self.hasher.hash_one(host)
     }
 
     fn shard(&self, number: usize) -> &ArcSwap<Shard> {
         // `shard_of` is the only source of numbers, and stays below SHARDS.
-        #[allow(clippy::indexing_slicing)]
         &self.shards[number]
     }
+}
+
+/// Bits that the table inside doesn't use: it takes the lowest and the top seven.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 40) as usize % SHARDS
+}
+
+fn slot<'a>(shard: &'a Shard, hash: u64, host: &str) -> Option<&'a Slot> {
+    shard.find(hash, |(name, _)| name == host).map(|(_, slot)| slot.as_ref())
 }

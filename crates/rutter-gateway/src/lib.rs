@@ -31,6 +31,7 @@ mod metrics;
 mod proxy;
 pub mod routes;
 mod server;
+mod socket;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -115,7 +115,7 @@ pub(crate) async fn handle(
         client = %client.peer.ip(),
         method = %about.method,
         host = outcome.host.as_deref().unwrap_or("-"),
-        target = %about.target,
+        path = about.uri.path(),
         status = response.status().as_u16(),
         routes = %outcome.tried.join(","),
         id = about.id.to_str().unwrap_or("-"),
@@ -227,7 +227,7 @@ fn deliver(
 struct About {
     id: HeaderValue,
     method: http::Method,
-    target: String,
+    uri: http::Uri,
     accept: Option<HeaderValue>,
     trace: bool,
 }
@@ -239,7 +239,7 @@ impl About {
         Self {
             id: given.cloned().unwrap_or_else(|| worker.ids.next()),
             method: request.method().clone(),
-            target: request.uri().path().to_owned(),
+            uri: request.uri().clone(),
             accept: headers.get(http::header::ACCEPT).cloned(),
             trace: headers.contains_key("x-mesh-trace"),
         }

@@ -43,7 +43,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{GatewayConfig, Limits};
+use crate::config::{GatewayConfig, Limits, ListenerConfig};
 use crate::error::GatewayError;
 use crate::feed::Feed;
 use crate::health::Health;
@@ -63,6 +63,8 @@ use worker::WorkerThread;
 #[derive(Debug)]
 pub(crate) struct Server {
     addresses: Vec<SocketAddr>,
+    /// As they were configured.
+    listeners: Vec<ListenerConfig>,
     shared: Arc<Shared>,
     tls: Vec<Option<Arc<ArcSwap<rustls::ServerConfig>>>>,
     /// Bound, and not yet open.
@@ -94,7 +96,7 @@ impl Server {
         let addresses = listeners.iter().map(|(_, address)| *address).collect();
         let tls: Vec<_> = tls.into_iter().map(|t| t.map(|c| Arc::new(ArcSwap::new(c)))).collect();
         let (shared, end) = share(config)?;
-        let workers = start_workers(config, &shared)?;
+        let workers = start_workers(config, &shared).inspect_err(|_| shared.stop.cancel())?;
         let permits = Arc::new(Semaphore::new(config.limits.max_connections));
         let acceptor = |((listener, address), tls): (_, &Option<_>)| Acceptor {
             listener,
@@ -106,6 +108,7 @@ impl Server {
         };
         let server = Self {
             addresses,
+            listeners: config.listeners.clone(),
             waiting: listeners.into_iter().zip(&tls).map(acceptor).collect(),
             acceptors: JoinSet::new(),
             accepting: CancellationToken::new(),
@@ -138,6 +141,12 @@ impl Server {
     /// upstream answers, trusted proxies. Nothing changes on an error.
     pub(crate) fn reload(&self, config: &GatewayConfig) -> Result<(), GatewayError> {
         config.check()?;
+        if !self.has_listeners(&config.listeners) {
+            return Err(GatewayError::Config {
+                field: "listeners",
+                expected: "expected those that it was started with; others need a restart".into(),
+            });
+        }
         let files = config.listeners.iter().map(|l| l.tls.as_ref());
         let fresh: Vec<_> =
             files.map(|f| f.map(tls::server_config).transpose()).collect::<Result<_, _>>()?;
@@ -149,6 +158,13 @@ impl Server {
         self.shared.health.set_config(config.health.clone());
         self.shared.settings.store(Arc::new(settings(config)));
         Ok(())
+    }
+
+    fn has_listeners(&self, listeners: &[ListenerConfig]) -> bool {
+        let same = |(now, then): (&ListenerConfig, &ListenerConfig)| {
+            now.address == then.address && now.tls.is_some() == then.tls.is_some()
+        };
+        listeners.len() == self.listeners.len() && listeners.iter().zip(&self.listeners).all(same)
     }
 
     /// Stops accepting, lets requests in flight end, and waits for the workers.

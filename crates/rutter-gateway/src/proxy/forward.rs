@@ -169,7 +169,7 @@ impl Forward<'_> {
             return Err(Stopped::Answer(pages::BODY_INCOMPLETE));
         }
         tracing::debug!(route = %route.id, %error, "the route failed a request");
-        if !error.reused {
+        if !error.reused || error.timed_out {
             shared.health.failed(&route.health, Failure::Exchange);
         }
         match judge(&self.head.method, self.left(), error.into()) {

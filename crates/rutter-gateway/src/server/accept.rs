@@ -75,7 +75,7 @@ impl Acceptor {
 }
 
 fn detach(stream: TcpStream) -> io::Result<std::net::TcpStream> {
-    stream.set_nodelay(true)?;
+    crate::socket::prepare(&stream)?;
     stream.into_std()
 }
 

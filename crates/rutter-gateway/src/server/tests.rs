@@ -229,3 +229,23 @@ async fn connections_are_spread_over_the_workers() {
     assert_eq!(origin.n_connections(), 3);
     assert_eq!(gateway.metrics().upstream_reuses.get(), 3);
 }
+
+#[tokio::test]
+async fn a_reload_changes_numbers_at_once_and_refuses_other_listeners() {
+    let origin = Origin::named("direct").await;
+    let mut gateway = TestGateway::alice(vec![route("agent/alice", origin.address)]).await;
+    let long = get(&format!("/{}", "x".repeat(200)));
+    let mut client = gateway.client().await;
+    assert_eq!(client.ask(&long).await.status(), 200);
+    let mut changed = config();
+    changed.limits.max_target_bytes = 100;
+    gateway.server.reload(&changed).unwrap();
+    assert_eq!(client.ask(&long).await.status(), 414);
+    changed.limits.max_target_bytes = 1000;
+    changed.listeners.push(ListenerConfig { address: any_port(), tls: None });
+    let error = gateway.server.reload(&changed).unwrap_err().to_string();
+    assert!(error.contains("restart"), "{error}");
+    assert_eq!(client.ask(&long).await.status(), 414, "nothing has changed");
+    gateway.set("alice.nsl.sh", vec![]).await;
+    assert_eq!(client.ask(&get("/")).await.status(), 503);
+}

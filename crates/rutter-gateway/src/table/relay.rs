@@ -153,6 +153,11 @@ pub(super) struct ToIndex {
 }
 
 impl ToIndex {
+    /// Whether a snapshot is under way.
+    pub(super) fn in_snapshot(&self) -> bool {
+        self.mentioned.is_some()
+    }
+
     /// What the batch changes. `held` are the services that the index has routes of.
     pub(super) fn take(
         &mut self,

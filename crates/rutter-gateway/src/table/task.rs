@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::relay::{self, NotTaken, ToIndex, Unreachable};
 use super::{Sources, TableRef, key};
 use crate::error::GatewayError;
+use crate::feed::Update;
 use crate::health::detector::Verdict;
 use crate::health::verdicts::Told;
 use crate::routes::RouteId;
@@ -44,6 +45,7 @@ pub(crate) async fn start(
         end,
         unreachable: Unreachable::default(),
         to_index: ToIndex::default(),
+        waiting: Vec::new(),
     };
     let first = tokio::time::timeout(PATIENCE, task.first_snapshot(&mut from_controller)).await;
     match first {
@@ -107,6 +109,8 @@ struct Task {
     end: TableEnd,
     unreachable: Unreachable,
     to_index: ToIndex,
+    /// What a snapshot has told so far.
+    waiting: Vec<Update>,
 }
 
 impl Task {
@@ -153,11 +157,15 @@ impl Task {
         Ok(())
     }
 
-    /// A batch of the own table's.
+    /// A batch of the own table's. A snapshot is put into the index as a whole: each shard is
+    /// rebuilt once, and not once a batch.
     async fn index(&mut self, batch: Batch<Service>) {
         let feed = &mut self.end.feed;
         let updates = self.to_index.take(batch, &self.unreachable, || feed.services());
-        feed.apply(updates).await;
+        self.waiting.extend(updates);
+        if !self.to_index.in_snapshot() {
+            feed.apply(std::mem::take(&mut self.waiting)).await;
+        }
     }
 
     /// Verdicts: they act in the own table, and are observations at the controller's.

@@ -9,7 +9,6 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rutter_route::{Endpoint, HostName, Prefix, Scheme, ServiceName};
 use smol_str::SmolStr;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -161,7 +160,8 @@ impl Connector {
             let to = SocketAddr::new(ip, target.port);
             match timeout_at(deadline, TcpStream::connect(to)).await {
                 Ok(Ok(stream)) => {
-                    prepare(&stream).map_err(|source| ConnectError::Tcp { to, source })?;
+                    crate::socket::prepare(&stream)
+                        .map_err(|source| ConnectError::Tcp { to, source })?;
                     return Ok(stream);
                 }
                 Ok(Err(source)) => last = ConnectError::Tcp { to, source },
@@ -194,15 +194,4 @@ impl Connector {
         let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
         Ok(Stream::Tls(Box::new(stream)))
     }
-}
-
-/// No delay for small requests; keepalive, so that a host that vanished is noticed in the end even
-/// where nothing is sent, as under an idle WebSocket.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(30))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(3);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }

@@ -1,0 +1,26 @@
+//! What every socket of the gateway is told, on either side.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+/// How long nothing may be heard before the other end is asked whether it is there.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// How long between two such questions.
+const BETWEEN: Duration = Duration::from_secs(10);
+
+/// How many stay unanswered before the connection is given up.
+const QUESTIONS: u32 = 3;
+
+/// No delay for small messages. And keepalive: an end that vanished without a word is noticed
+/// within a minute also where nothing is sent, as under an idle WebSocket, which would otherwise
+/// hold its place among the connections for ever.
+pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive =
+        TcpKeepalive::new().with_time(QUIET).with_interval(BETWEEN).with_retries(QUESTIONS);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
