@@ -12,7 +12,7 @@
 //! - errors of the server are JSON, without stack traces;
 //! - addresses are judged by rule and not by asking them ([`rutter_controller::address`]); what is
 //!   refused is told in the place where the original tells what it couldn't reach;
-//! - **home addresses are shown to gateways only** ([`access`]): in the original anyone could list
+//! - **home addresses are shown to gateways only** (module `access`): in the original anyone could list
 //!   them, which made hiding them behind a proxy void.
 //!
 //! Signatures stand in URLs, so this module logs no path.

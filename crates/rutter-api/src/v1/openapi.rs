@@ -5,7 +5,10 @@
 
 use axum::Json;
 use utoipa::OpenApi;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Ref, ResponseBuilder};
 
 use super::auth::Access;
 use super::{endpoints, *};
@@ -57,20 +60,40 @@ pub fn document() -> utoipa::openapi::OpenApi {
             _ => continue,
         };
         if let Some(operation) = operation {
-            operation.security = security(endpoint.access);
+            operation.operation_id = Some(operation_id(&endpoint));
+            secure(operation, endpoint.access);
         }
     }
     document
 }
 
-fn security(access: Access) -> Option<Vec<SecurityRequirement>> {
+/// `get_v1_tables_table_routes`: the handlers' own names stand several times.
+fn operation_id(endpoint: &Endpoint) -> String {
+    let words = endpoint.path.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    format!("{}_{}", endpoint.method.as_str().to_lowercase(), words.join("_"))
+}
+
+/// Says which token an endpoint needs, and what comes without it.
+fn secure(operation: &mut Operation, access: Access) {
     let scope = match access {
-        Access::Open => return None,
+        Access::Open => return,
         Access::Join => "join",
         Access::Agent => "agent",
         Access::Scope(scope) => scope.as_str(),
     };
-    Some(vec![SecurityRequirement::new("token", [scope])])
+    operation.security = Some(vec![SecurityRequirement::new("token", [scope])]);
+    let mut refusals = vec![("401", "There is no token, or one that opens nothing.")];
+    if matches!(access, Access::Scope(_)) {
+        refusals.push(("403", "The token doesn't open this."));
+    }
+    for (status, description) in refusals {
+        let schema = Ref::from_schema_name("ApiError");
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let response = ResponseBuilder::new().description(description);
+        let response = response.content("application/json", content).build();
+        operation.responses.responses.entry(status.into()).or_insert(response.into());
+    }
 }
 
 /// This document.

@@ -69,9 +69,9 @@ pub(crate) struct RoutesQuery {
 
 /// Routes by destination.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RoutesAnswer {
+pub(crate) struct RoutesPage {
     /// Destinations in order; of each, the ranked routes in order and the barred ones behind.
-    routes: Vec<RouteAnswer>,
+    routes: Vec<RouteRow>,
     /// What to ask for next with `after`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -79,7 +79,7 @@ pub(crate) struct RoutesAnswer {
 
 /// A route.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RouteAnswer {
+pub(crate) struct RouteRow {
     /// The destination.
     #[schema(example = "web.alice.localhost")]
     destination: String,
@@ -105,21 +105,18 @@ pub(crate) struct RouteAnswer {
 /// Lists a table's routes.
 #[utoipa::path(get, path = "/v1/tables/{table}/routes", tag = "routes",
     params(("table" = String, Path, description = "The table."), RoutesQuery), responses(
-    (status = 200, description = "A page of routes.", body = RoutesAnswer),
+    (status = 200, description = "A page of routes.", body = RoutesPage),
     (status = 404, description = "There is no such table.", body = ApiError)))]
 pub(crate) async fn routes(
     State(api): State<Api>,
     Path(table): Path<String>,
     Query(query): Query<RoutesQuery>,
-) -> Result<Json<RoutesAnswer>> {
+) -> Result<Json<RoutesPage>> {
     let table = api.table(&table)?;
     by_kind!(table.kind, page_of(table, query)).map(Json)
 }
 
-async fn page_of<D: Kind + Send + Sync>(
-    table: &TableAt,
-    query: RoutesQuery,
-) -> Result<RoutesAnswer> {
+async fn page_of<D: Kind + Send + Sync>(table: &TableAt, query: RoutesQuery) -> Result<RoutesPage> {
     let after: Option<D> = parameter("after", query.after.as_deref())?;
     let only: Option<D> = parameter("destination", query.destination.as_deref())?;
     let source: Option<SourceId> = parameter("source", query.source.as_deref())?;
@@ -151,11 +148,11 @@ async fn page_of<D: Kind + Send + Sync>(
         });
         routes.extend(copied.await?);
     }
-    Ok(RoutesAnswer { routes, next })
+    Ok(RoutesPage { routes, next })
 }
 
 /// A destination's routes: ranked ones in order, barred ones behind.
-fn copy<D: Kind>(table: &Table<D>, destination: &D, of: Option<&SourceId>) -> Vec<RouteAnswer> {
+fn copy<D: Kind>(table: &Table<D>, destination: &D, of: Option<&SourceId>) -> Vec<RouteRow> {
     let selected = table.selected(destination, ViewId::DEFAULT);
     let mut routes: Vec<_> = table
         .candidates(destination)
@@ -166,7 +163,7 @@ fn copy<D: Kind>(table: &Table<D>, destination: &D, of: Option<&SourceId>) -> Ve
             };
             let place = selected.routes().iter().position(is);
             let best = place.and_then(|at| selected.routes().get(at)).is_some_and(|r| r.equal);
-            RouteAnswer {
+            RouteRow {
                 destination: destination.to_string(),
                 source: candidate.source.clone(),
                 path: candidate.path.clone(),

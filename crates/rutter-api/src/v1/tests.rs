@@ -87,11 +87,13 @@ impl Api {
 #[test]
 fn the_document_and_the_endpoints_are_the_same() {
     let document = serde_json::to_value(document()).unwrap();
-    let mut documented = Vec::new();
+    let (mut documented, mut ids) = (Vec::new(), std::collections::HashSet::new());
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let secured = operation.get("security").is_some();
             documented.push(format!("{} {path} {secured}", method.to_uppercase()));
+            assert!(ids.insert(operation["operationId"].to_string()), "{method} {path}: id");
+            assert_eq!(secured, operation["responses"].get("401").is_some(), "{method} {path}");
             let summary = operation["summary"].as_str().unwrap_or_default();
             assert!(!summary.is_empty(), "{method} {path} says nothing");
         }

@@ -66,7 +66,7 @@ impl Controller {
     /// name before is free.
     ///
     /// # Errors
-    /// [`Error::Name`], [`Error::NameTaken`], those of the registry. [`Error::Closed`] with
+    /// [`Error::Name`](crate::Error::Name), [`Error::NameTaken`](crate::Error::NameTaken), those of the registry. [`Error::Closed`](crate::Error::Closed) with
     /// the claim stored.
     pub async fn claim_domain(&self, now: Now, claim: DomainClaim) -> Result<Identity> {
         self.to_the_end(|this| async move { this.claim_under_lock(now, claim).await }).await
@@ -123,7 +123,7 @@ impl Controller {
     /// there was one.
     ///
     /// # Errors
-    /// Those of the registry. [`Error::Closed`] with the user removed.
+    /// Those of the registry. [`Error::Closed`](crate::Error::Closed) with the user removed.
     pub async fn delete_domain(&self, now: Now, user: UserId, by: String) -> Result<bool> {
         self.to_the_end(|this| async move { this.delete_under_lock(now, user, by).await }).await
     }
@@ -148,7 +148,7 @@ impl Controller {
     /// Notes that a user was heard of, and says when that was.
     ///
     /// # Errors
-    /// [`Error::UnknownUser`], those of the registry.
+    /// [`Error::UnknownUser`](crate::Error::UnknownUser), those of the registry.
     pub async fn heartbeat(&self, now: Now, user: &UserId) -> Result<Wall> {
         self.0.registry.touch(now.wall, user).await?;
         self.0.directory.seen(user, now.wall);
