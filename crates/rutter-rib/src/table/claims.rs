@@ -346,6 +346,9 @@ impl<D: Destination> Table<D> {
             rest: Default::default(),
             n_live: 0,
             parity: false,
+            in_source: self.sources[source].groups.len(),
+            in_hop: self.hops[hop].groups.len(),
+            is_idle: false,
         });
         self.group_of.insert((source, hop), at);
         self.sources[source].groups.push(at);
@@ -353,13 +356,18 @@ impl<D: Destination> Table<D> {
         at
     }
 
-    /// A route leaves its group; where most ids are stale, a walk is asked to compact it.
+    /// A route leaves its group. An empty group goes when no walk is under way; where most ids are
+    /// stale, a walk is asked to compact it.
     fn leave_group(&mut self, candidate: &Candidate) {
         let hop = self.sets.extra(candidate.received).hop;
         let Some(at) = self.group(candidate.source, hop) else { return };
         let group = &mut self.groups[at];
         group.n_live -= 1;
-        if group.members.len() > 2 * group.n_live as usize + 32 {
+        if group.n_live == 0 {
+            if !std::mem::replace(&mut group.is_idle, true) {
+                self.idle_groups.push(at);
+            }
+        } else if group.members.len() > 2 * group.n_live as usize + 32 {
             self.walk_source(candidate.source, Look::default());
         }
     }

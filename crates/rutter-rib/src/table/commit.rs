@@ -1,13 +1,16 @@
 //! Commit: each marked destination is ranked once, and what changed is said.
 
+use std::hash::{Hash, Hasher};
+
 use rutter_route::{Cause, Criterion, Destination, EventNumber, Now, RouteKey, Standing, What};
 
 use crate::parts::ring::{KeyId, Story};
 
 use smallvec::SmallVec;
 
-use super::candidate::{Candidate, Flags, NONE};
+use super::candidate::{Candidate, Flags, NONE, Place};
 use super::rank::Ranked;
+use super::read::is_authorized;
 use super::views::{Incumbent, ViewId};
 use super::{Progress, Table};
 
@@ -123,7 +126,10 @@ impl<D: Destination> Table<D> {
             let key = self.told_key(&candidate);
             self.record(now, id, Story::Changed(key), Some(Cause::Advertised));
         }
-        if told && (was || is) {
+        let could = !new && is_authorized(candidate.standing);
+        let can = is_authorized(standing);
+        // A destination is also told to be unreachable from now on, or no longer.
+        if told && (was || is || can != could || (can && candidate.flags.has(Flags::CHANGED))) {
             self.say(id, ViewId::DEFAULT, out);
         }
     }
@@ -139,7 +145,7 @@ impl<D: Destination> Table<D> {
             };
             self.record(now, id, story, Some(Cause::Left(candidate.left)));
         }
-        if was {
+        if was || (!candidate.flags.has(Flags::NEW) && is_authorized(candidate.standing)) {
             self.say(id, ViewId::DEFAULT, out);
         }
         self.release(&candidate);
@@ -159,20 +165,24 @@ impl<D: Destination> Table<D> {
             })
             .collect();
         let (mut list, gone) = self.split(id);
-        let n = self.order_ranked(&mut list, &self.criteria);
+        let could = self.is_authorized(id, 0);
+        let n = self.order_ranked(&mut list, 0);
         let changed = self.is_told_change(&before, &list, n, &gone);
         self.tell_left(now, id, &before, &gone);
         self.tell_moved(now, id, 0, before.first(), list.get(..n).unwrap_or_default());
-        let views: Vec<(u16, Option<Ranked>)> = self.commit_views(now, id);
+        let views = self.commit_views(now, id);
+        let can = list.iter().any(|r| is_authorized(r.standing));
+        let unreachable = n == 0 && before.is_empty();
+        let touched = can != could || (can && list.iter().any(is_changed));
         self.write_back(id, &mut list, n);
         for candidate in &gone {
             self.release(candidate);
         }
-        if changed && (!before.is_empty() || n > 0) {
+        if if unreachable { touched } else { changed } {
             self.say(id, ViewId::DEFAULT, out);
-            for (view, _) in &views {
-                self.say(id, ViewId(*view), out);
-            }
+        }
+        for told in views.iter().filter(|v| v.is_changed) {
+            self.say(id, ViewId(told.view), out);
         }
         if !gone.is_empty() && list.len() < self.policy.bounds.per_destination {
             self.ask_again(id, out);
@@ -181,8 +191,8 @@ impl<D: Destination> Table<D> {
             self.end_destination(id, out);
         } else {
             self.keep_best(id, 0, list.first().filter(|_| n > 0).copied());
-            for (view, best) in views {
-                self.keep_best(id, usize::from(view), best);
+            for told in views {
+                self.keep_best(id, usize::from(told.view), told.best);
             }
         }
         self.scratch = list;
@@ -336,8 +346,8 @@ impl<D: Destination> Table<D> {
         }
     }
 
-    fn commit_views(&mut self, now: Now, id: u32) -> Vec<(u16, Option<Ranked>)> {
-        let mut bests = Vec::new();
+    fn commit_views(&mut self, now: Now, id: u32) -> Vec<Committed> {
+        let mut committed = Vec::new();
         for view in 1..self.views.len() {
             if self.views.get(view).is_none_or(|v| v.name.is_none()) {
                 continue;
@@ -349,9 +359,36 @@ impl<D: Destination> Table<D> {
                 Ranked { candidate, standing: candidate.standing, nominee: false, incumbent: true }
             });
             self.tell_moved(now, id, view as u16, from.as_ref(), &list);
-            bests.push((view as u16, list.first().copied()));
+            let is_changed = self.keep_digest(id, view, &list);
+            committed.push(Committed { view: view as u16, best: list.first().copied(), is_changed });
         }
-        bests
+        committed
+    }
+
+    /// Keeps the digest of a view's list, and says whether the list, or what is told of its
+    /// members, is another than at the last commit.
+    fn keep_digest(&mut self, id: u32, view: usize, list: &[Ranked]) -> bool {
+        let mut hasher = std::hash::DefaultHasher::new();
+        for r in list {
+            (r.candidate.source, r.candidate.path, r.standing).hash(&mut hasher);
+        }
+        let can = |p: Place| {
+            let candidate = self.candidate(p);
+            !candidate.is_gone()
+                && is_authorized(self.standing(candidate))
+                && self.shows(view, id, candidate)
+        };
+        let digest = match list.is_empty() {
+            true => self.places(id).any(can).then_some(0),
+            false => Some(hasher.finish().max(1)),
+        };
+        let Some(v) = self.views.get_mut(view) else { return false };
+        let before = match digest {
+            Some(digest) => v.lists.insert(id, digest),
+            None => v.lists.remove(&id),
+        };
+        let told = |r: &Ranked| r.candidate.flags.has(Flags::NEW) || is_changed(r);
+        before != digest || list.iter().any(told)
     }
 
     /// Puts the candidates back in the order of rank.
@@ -413,11 +450,9 @@ impl<D: Destination> Table<D> {
     pub(super) fn release(&mut self, candidate: &Candidate) {
         self.release_set(candidate.received);
         self.release_set(candidate.effective);
-        if candidate.path != 0 {
-            if self.paths.release(candidate.path) {
+        if candidate.path != 0 && self.paths.release(candidate.path) {
             // The path's id may be given again, and the shortcut would name the old path.
             self.forget_last_told();
-        }
         }
         self.n_candidates -= 1;
         let source = &mut self.sources[candidate.source];
@@ -478,23 +513,28 @@ impl<D: Destination> Table<D> {
 
     /// The ring's id of a route's key, counted once more.
     pub(super) fn told_key(&mut self, candidate: &Candidate) -> KeyId {
-        if let Some((source, path, id)) = self.last_told
-            && candidate.is(source, path)
-        {
+        let known = |told: &Option<(u32, u32, u32)>| match told {
+            Some((source, path, id)) if candidate.is(*source, *path) => Some(*id),
+            _ => None,
+        };
+        if let Some(id) = self.last_told.iter().find_map(known) {
             self.told.retain(id);
             return id;
         }
         let id = self.told.intern(self.key_of(candidate), |_| ());
         // Held once more by the shortcut itself.
         self.told.retain(id);
-        if let Some((_, _, old)) = self.last_told.replace((candidate.source, candidate.path, id)) {
+        self.last_told.rotate_right(1);
+        let [newest, _] = &mut self.last_told;
+        if let Some((_, _, old)) = newest.replace((candidate.source, candidate.path, id)) {
             self.told.release(old);
         }
         id
     }
 
+    /// Ids that the shortcut names may be given again.
     pub(super) fn forget_last_told(&mut self) {
-        if let Some((_, _, told)) = self.last_told.take() {
+        for (_, _, told) in std::mem::take(&mut self.last_told).into_iter().flatten() {
             self.told.release(told);
         }
     }
@@ -514,6 +554,13 @@ impl<D: Destination> Table<D> {
             }
         }
     }
+}
+
+/// What became of a destination in a view other than the default.
+struct Committed {
+    view: u16,
+    best: Option<Ranked>,
+    is_changed: bool,
 }
 
 fn is_changed(r: &Ranked) -> bool {

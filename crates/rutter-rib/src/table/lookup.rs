@@ -25,7 +25,7 @@ impl<D: Destination> Table<D> {
             if let Some(best) = self.best_at(id, view) {
                 return Match::Route(&self.dests[id].key, best);
             }
-            if !self.policy.fall_through && self.is_authorized(id) {
+            if !self.policy.fall_through && self.is_authorized(id, usize::from(view.0)) {
                 return Match::Unreachable(&self.dests[id].key);
             }
         }

@@ -165,6 +165,8 @@ pub struct Table<D> {
     sources: Sources,
     groups: Slots<Group>,
     group_of: HashMap<(u32, u32), u32, foldhash::fast::FixedState>,
+    /// Groups that had no route at some time since walks were last done.
+    idle_groups: Vec<u32>,
     hops: Hops,
 
     marks: Marks,
@@ -183,8 +185,8 @@ pub struct Table<D> {
     told: Interner<RouteKey>,
     /// (source, next hop, group) of the last: sources repeat themselves.
     last_group: (u32, u32, u32),
-    /// (source, path id, key) of the last: a flood of events names one source.
-    last_told: Option<(u32, u32, u32)>,
+    /// (source, path id, key) of the last two: a flood of moves is from one source to another.
+    last_told: [Option<(u32, u32, u32)>; 2],
     decisions: Decisions<D>,
     verdicts: HashMap<(u32, u32, u32), Vec<sources::Verdict>, foldhash::fast::FixedState>,
     flaps: stability::Flaps<D>,
@@ -234,6 +236,7 @@ impl<D: Destination> Table<D> {
             sources: Sources::new(seed),
             groups: Slots::new(),
             group_of: HashMap::with_hasher(state.clone()),
+            idle_groups: Vec::new(),
             hops: Hops::new(seed),
             marks: Marks::default(),
             deferred: Marks::default(),
@@ -245,7 +248,7 @@ impl<D: Destination> Table<D> {
             ring: Ring::new(bounds.events, bounds.events_per_destination),
             told,
             last_group: (candidate::NONE, candidate::NONE, candidate::NONE),
-            last_told: None,
+            last_told: [None; 2],
             decisions: Decisions::new(seed),
             verdicts: HashMap::with_hasher(state.clone()),
             flaps: stability::Flaps::new(seed),

@@ -12,6 +12,7 @@ use crate::policy::{AllUnhealthy, ScoreWeights};
 
 use super::Table;
 use super::candidate::{Candidate, Flags, Place};
+use super::views::View;
 
 /// A candidate on its way through selection.
 #[derive(Debug, Clone, Copy)]
@@ -120,8 +121,31 @@ pub(super) fn are_equal(
         && before.iter().all(|c| by(*c, weights, a, b).is_eq())
 }
 
+/// What ordering reads of an item before it compares: most lists are decided by it.
+pub(super) trait Rankable {
+    fn ranked(&self) -> &Ranked;
+
+    /// Whether it is in the ranked list at all.
+    fn is_ranked(&self) -> bool {
+        let ranked = self.ranked();
+        !ranked.standing.is_barred() || ranked.nominee
+    }
+}
+
+impl Rankable for Ranked {
+    fn ranked(&self) -> &Ranked {
+        self
+    }
+}
+
+impl Rankable for (Ranked, Place) {
+    fn ranked(&self) -> &Ranked {
+        &self.0
+    }
+}
+
 /// Sorts the ranked in front and the barred behind, and says how many are ranked.
-pub(super) fn order<T, C>(
+pub(super) fn order<T: Rankable, C>(
     list: &mut [T],
     criteria: &[Criterion],
     weights: &ScoreWeights,
@@ -129,23 +153,22 @@ pub(super) fn order<T, C>(
     within: &C,
     contender: for<'t> fn(&'t C, &'t T) -> Contender<'t>,
 ) -> usize {
-    let is_ranked = |c: &Contender<'_>| !c.standing.is_barred() || c.nominee;
     list.sort_by(|a, b| {
-        let (a, b) = (contender(within, a), contender(within, b));
-        let barred_last = is_ranked(&b).cmp(&is_ranked(&a));
-        barred_last.then_with(|| match is_ranked(&a) {
-            true => compare(criteria, weights, &a, &b).0,
-            false => by(Criterion::Identity, weights, &a, &b),
+        b.is_ranked().cmp(&a.is_ranked()).then_with(|| {
+            let (x, y) = (contender(within, a), contender(within, b));
+            match a.is_ranked() {
+                true => compare(criteria, weights, &x, &y).0,
+                false => by(Criterion::Identity, weights, &x, &y),
+            }
         })
     });
-    let n = list.iter().filter(|r| is_ranked(&contender(within, r))).count();
-    let all_sick =
-        list.first().is_some_and(|r| contender(within, r).standing == Standing::Unhealthy);
+    let n = list.iter().filter(|r| r.is_ranked()).count();
+    let all_sick = list.first().is_some_and(|r| r.ranked().standing == Standing::Unhealthy);
     if n == 0 || !all_sick || all_unhealthy == AllUnhealthy::Best {
         return n;
     }
     // Nothing works: whoever was best stays so, and nobody takes over for no gain.
-    match list.iter().take(n).position(|r| contender(within, r).incumbent) {
+    match list.iter().take(n).position(|r| r.ranked().incumbent) {
         Some(at) => {
             if let Some(front) = list.get_mut(..=at) {
                 front.rotate_right(1);
@@ -185,7 +208,9 @@ impl<D: Destination> Table<D> {
 
     /// The ranked list of a view that isn't the default, worked out now.
     pub(super) fn rank_view(&self, view: usize, id: u32, live: bool) -> Vec<Ranked> {
-        let Some(v) = self.views.get(view).filter(|v| v.name.is_some()) else { return Vec::new() };
+        if self.views.get(view).is_none_or(|v| v.name.is_none()) {
+            return Vec::new();
+        }
         let there = |c: &Candidate| {
             if live { !c.is_gone() } else { !c.flags.has(Flags::NEW) }
         };
@@ -195,16 +220,34 @@ impl<D: Destination> Table<D> {
             .filter(|c| there(c) && self.shows(view, id, c))
             .map(|c| self.ranked(view, id, c, live))
             .collect();
-        let n = self.order_ranked(&mut list, &v.criteria);
+        let n = self.order_ranked(&mut list, view);
         list.truncate(n);
         list
     }
 
-    pub(super) fn order_ranked(&self, list: &mut [Ranked], criteria: &[Criterion]) -> usize {
+    /// Orders the candidates of a view, and says how many are ranked. Who comes out first is the
+    /// incumbent from then on, and the others stand in the order behind it as such: ranking again
+    /// changes nothing.
+    pub(super) fn order_ranked(&self, list: &mut [Ranked], view: usize) -> usize {
+        let Some(View { criteria, .. }) = self.views.get(view) else { return 0 };
         let policy = &self.policy;
-        order(list, criteria, &policy.score, policy.all_unhealthy, self, |table, r| {
-            table.contender(r)
-        })
+        let order = |list: &mut [Ranked]| {
+            order(list, criteria, &policy.score, policy.all_unhealthy, self, |table, r| {
+                table.contender(r)
+            })
+        };
+        let n = order(list);
+        let taken_over = n > 0
+            && criteria.contains(&Criterion::Incumbent)
+            && list.first().is_some_and(|best| !best.incumbent)
+            && list.iter().any(|r| r.incumbent);
+        if !taken_over {
+            return n;
+        }
+        for (at, ranked) in list.iter_mut().enumerate() {
+            ranked.incumbent = at == 0;
+        }
+        order(list)
     }
 
     /// The criterion by which `a` is before `b`.

@@ -159,6 +159,11 @@ impl<D: Destination> Page<D> {
     }
 }
 
+/// Whether a route of that standing may be there at all.
+pub(super) fn is_authorized(standing: Standing) -> bool {
+    !matches!(standing, Standing::Denied | Standing::Unapproved)
+}
+
 impl<D: Destination> Table<D> {
     /// What the last commit selected for a destination, as a view sees it.
     pub fn selected(&self, destination: &D, view: ViewId) -> Selected<'_> {
@@ -182,7 +187,8 @@ impl<D: Destination> Table<D> {
                 self.selected_route(ranked, equal)
             })
             .collect();
-        let unreachable = routes.is_empty() && self.is_authorized(id) && !self.policy.fall_through;
+        let unreachable =
+            routes.is_empty() && !self.policy.fall_through && self.is_authorized(id, at);
         Selected { routes, unreachable }
     }
 
@@ -239,13 +245,14 @@ impl<D: Destination> Table<D> {
         list.first().map(|r| self.selected_route(r, true))
     }
 
-    /// Whether anybody who may has a route there, whether or not it can be used.
-    pub(super) fn is_authorized(&self, id: u32) -> bool {
-        let authorized = |c: &Candidate| {
-            !c.flags.has(Flags::NEW)
-                && !matches!(c.standing, Standing::Denied | Standing::Unapproved)
-        };
-        self.places(id).any(|p| authorized(self.candidate(p)))
+    /// Whether anybody who may has a route there that the view shows, whether or not it can be
+    /// used.
+    pub(super) fn is_authorized(&self, id: u32, view: usize) -> bool {
+        let authorized = |c: &Candidate| !c.flags.has(Flags::NEW) && is_authorized(c.standing);
+        self.places(id).any(|p| {
+            let candidate = self.candidate(p);
+            authorized(candidate) && (view == 0 || self.shows(view, id, candidate))
+        })
     }
 
     /// How full it is.

@@ -1,12 +1,12 @@
 //! A new policy: live, from what was received, and what it would do.
 
-use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, Standing, What};
+use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, What};
 
 use crate::policy::{HopKind, Policy, PolicyError};
 
 use super::Table;
 use super::candidate::{Candidate, Flags};
-use super::rank::{Contender, order};
+use super::rank::{Contender, Rankable, Ranked, order};
 
 /// How far a dry run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,11 +38,14 @@ impl<D> PolicyEffect<D> {
 
 /// A candidate as a policy would have it.
 struct Supposed {
-    candidate: Candidate,
+    ranked: Ranked,
     attributes: Attributes,
-    standing: Standing,
-    nominee: bool,
-    incumbent: bool,
+}
+
+impl Rankable for Supposed {
+    fn ranked(&self) -> &Ranked {
+        &self.ranked
+    }
 }
 
 impl<D: Destination> Table<D> {
@@ -160,16 +163,9 @@ impl<D: Destination> Table<D> {
         let criteria = policy.criteria_for(D::KIND);
         let n =
             order(&mut list, &criteria, &policy.score, policy.all_unhealthy, self, |table, s| {
-                Contender {
-                    standing: s.standing,
-                    attributes: &s.attributes,
-                    source: &table.sources[s.candidate.source].id,
-                    path: table.paths.get(s.candidate.path),
-                    nominee: s.nominee,
-                    incumbent: s.incumbent,
-                }
+                Contender { attributes: &s.attributes, ..table.contender(&s.ranked) }
             });
-        let after = list.first().filter(|_| n > 0).map(|s| self.key_of(&s.candidate));
+        let after = list.first().filter(|_| n > 0).map(|s| self.key_of(&s.ranked.candidate));
         if before != after {
             effect.moved += 1;
             if effect.examples.len() < PolicyEffect::<D>::EXAMPLES {
@@ -196,12 +192,6 @@ impl<D: Destination> Table<D> {
         effect.freed += usize::from(!standing.is_barred() && was.is_barred());
         effect.changed += usize::from(imported.attributes != *self.sets.get(candidate.effective));
         let ranked = self.ranked(0, id, candidate, true);
-        Supposed {
-            candidate,
-            attributes: imported.attributes,
-            standing,
-            nominee: ranked.nominee,
-            incumbent: ranked.incumbent,
-        }
+        Supposed { ranked, attributes: imported.attributes }
     }
 }

@@ -182,6 +182,11 @@ pub(super) struct Group {
     pub(super) rest: Members,
     pub(super) n_live: u32,
     pub(super) parity: bool,
+    /// Its place among the groups of its source, and of its hop.
+    pub(super) in_source: usize,
+    pub(super) in_hop: usize,
+    /// It is listed as having no route.
+    pub(super) is_idle: bool,
 }
 
 #[derive(Debug)]

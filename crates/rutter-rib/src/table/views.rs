@@ -61,6 +61,9 @@ pub(super) struct View<D> {
     /// best in the order of the candidates alone.
     pub(super) keeps: bool,
     pub(super) best: HashMap<u32, Incumbent, foldhash::fast::FixedState>,
+    /// A digest of each list as of the last commit, but for the default view, whose lists are the
+    /// order of the candidates.
+    pub(super) lists: HashMap<u32, u64, foldhash::fast::FixedState>,
     /// Destinations with a nominated incumbent, by its source.
     nominated: HashMap<u32, Vec<u32>, foldhash::fast::FixedState>,
     /// Nominations of routes that haven't come yet.
@@ -83,6 +86,7 @@ impl<D: Destination> View<D> {
             follows: true,
             keeps: true,
             best: HashMap::with_hasher(state.clone()),
+            lists: HashMap::with_hasher(state.clone()),
             nominated: HashMap::with_hasher(state.clone()),
             awaited: HashMap::with_hasher(state.clone()),
         }
@@ -97,6 +101,7 @@ impl<D: Destination> View<D> {
     pub(super) fn forget(&mut self, id: u32) {
         if self.keeps {
             self.best.remove(&id);
+            self.lists.remove(&id);
         }
     }
 }
@@ -139,8 +144,11 @@ impl<D: Destination> Table<D> {
             }
             Some(at) => {
                 if let Some(old) = self.views.get_mut(at) {
-                    // What was best stays the incumbent.
+                    // What was best stays the incumbent, and who was nominated a nominee.
                     view.best = std::mem::take(&mut old.best);
+                    view.lists = std::mem::take(&mut old.lists);
+                    view.nominated = std::mem::take(&mut old.nominated);
+                    view.awaited = std::mem::take(&mut old.awaited);
                     *old = view;
                 }
                 at
@@ -188,29 +196,42 @@ impl<D: Destination> Table<D> {
         until: Option<Deadline>,
     ) {
         let until = until.map(|u| self.tick_of(now, u));
+        let tick = self.tick(now);
         let ix = self.sources.find(source);
         let located = ix.and_then(|ix| self.locate(now, ix, destination, path));
         let bound = self.policy.bounds.decisions;
         let Some(v) = self.views.get_mut(usize::from(view.0)).filter(|v| v.keeps) else { return };
         let Some((id, place)) = located else {
-            if v.awaited.len() < bound {
+            if v.awaited.len() >= bound {
+                v.awaited.retain(|_, (.., until)| until.is_none_or(|u| u > tick));
+            }
+            if v.awaited.len() < bound || v.awaited.contains_key(destination) {
                 let awaited = (source.clone(), path.clone(), until);
                 v.awaited.insert(destination.clone(), awaited);
             }
             return;
         };
+        v.awaited.remove(destination);
         let candidate = *self.candidate(place);
-        self.seat(view.0, id, &candidate, until);
+        self.seat(now, view.0, id, &candidate, until);
         self.marks.set(id);
     }
 
-    fn seat(&mut self, view: u16, id: u32, candidate: &Candidate, until: Option<Tick>) {
+    fn seat(
+        &mut self,
+        now: Now,
+        view: u16,
+        id: u32,
+        candidate: &Candidate,
+        until: Option<Tick>,
+    ) {
         let (source, path) = (candidate.source, candidate.path);
+        let nominated = until.is_none_or(|until| until > self.tick(now));
         if let Some(until) = until {
             self.timers.add(until, Timer::Nominated(view, id));
         }
         if let Some(v) = self.views.get_mut(usize::from(view)) {
-            let old = v.best.insert(id, Incumbent { source, path, nominated: true, until });
+            let old = v.best.insert(id, Incumbent { source, path, nominated, until });
             if old.is_none_or(|o| !o.nominated || o.source != source) {
                 v.nominated.entry(source).or_default().push(id);
             }
@@ -233,7 +254,7 @@ impl<D: Destination> Table<D> {
             if let Some(v) = self.views.get_mut(at) {
                 v.awaited.remove(&self.dests[id].key);
             }
-            self.seat(at as u16, id, &candidate, until);
+            self.seat(now, at as u16, id, &candidate, until);
         }
     }
 
@@ -278,6 +299,15 @@ impl<D: Destination> Table<D> {
         v.show.iter().any(|m| m.matches(&subject, attributes))
     }
 
+    /// The default view's best as of the last commit: its incumbent where none was kept so far,
+    /// since the policy didn't stick until now.
+    fn first_shown(&self, id: u32) -> Option<Incumbent> {
+        let first = &self.dests[id].first;
+        let (source, path) = (first.source, first.path);
+        let shown = first.flags.has(Flags::SHOWN);
+        shown.then_some(Incumbent { source, path, nominated: false, until: None })
+    }
+
     /// The incumbent of a view, if the candidate is it.
     pub(super) fn incumbent(
         &self,
@@ -285,8 +315,12 @@ impl<D: Destination> Table<D> {
         id: u32,
         candidate: &Candidate,
     ) -> Option<Incumbent> {
-        let best = self.views.get(view)?.best.get(&id)?;
+        let best = match self.views.get(view)?.best.get(&id) {
+            Some(best) => *best,
+            None if view == 0 => self.first_shown(id)?,
+            None => return None,
+        };
         let is = candidate.is(best.source, best.path) && !candidate.flags.has(Flags::GONE);
-        is.then_some(*best)
+        is.then_some(best)
     }
 }

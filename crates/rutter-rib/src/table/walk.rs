@@ -20,7 +20,12 @@ impl<D: Destination> Table<D> {
     pub fn work(&mut self, now: Now, budget: usize) -> Progress {
         let mut left = self.reload_slice(now, budget);
         while left > 0 {
-            let Some(walk) = self.walks.front().copied() else { return Progress::Done };
+            let Some(walk) = self.walks.front().copied() else {
+                if !self.drop_idle_groups(left) {
+                    return Progress::More;
+                }
+                return Progress::Done;
+            };
             left = match walk {
                 Walk::Source { ix, group } => self.walk_source_slice(now, ix, group, left),
                 Walk::Hop { ix, group } => self.walk_hop_slice(now, ix, group, left),
@@ -28,8 +33,23 @@ impl<D: Destination> Table<D> {
                 Walk::Leases { next } => self.walk_leases_slice(next, left),
             };
         }
-        let idle = self.walks.is_empty() && self.reload.is_none();
+        let idle = self.walks.is_empty() && self.reload.is_none() && self.idle_groups.is_empty();
         if idle { Progress::Done } else { Progress::More }
+    }
+
+    /// Drops groups that have no route left, up to a budget; says whether that was all. No walk is
+    /// under way: one that is keeps its place by the order of the groups.
+    fn drop_idle_groups(&mut self, budget: usize) -> bool {
+        for _ in 0..budget {
+            let Some(at) = self.idle_groups.pop() else { return true };
+            // Listed once a group; a walk may have dropped it, and its id may be another's.
+            let group = &mut self.groups[at];
+            if std::mem::take(&mut group.is_idle) && group.n_live == 0 {
+                group.members.take();
+                self.drop_group_if_empty(at);
+            }
+        }
+        self.idle_groups.is_empty()
     }
 
     /// Asks for a walk over a source's routes: it compacts, sweeps, and does what `look` says.
@@ -55,7 +75,9 @@ impl<D: Destination> Table<D> {
     }
 
     pub(super) fn walk_all(&mut self) {
-        self.walks.push_back(Walk::All { next: 0 });
+        if !self.walks.iter().any(|w| matches!(w, Walk::All { next: 0 })) {
+            self.walks.push_back(Walk::All { next: 0 });
+        }
     }
 
     fn walk_source_slice(&mut self, now: Now, ix: u32, at: usize, budget: usize) -> usize {
@@ -198,12 +220,22 @@ impl<D: Destination> Table<D> {
             return false;
         }
         let (source, hop) = (group.source, group.hop);
-        self.sources[source].groups.retain(|g| *g != at);
-        self.hops[hop].groups.retain(|g| *g != at);
+        let (in_source, in_hop) = (group.in_source, group.in_hop);
+        let groups = &mut self.sources[source].groups;
+        groups.swap_remove(in_source);
+        if let Some(moved) = groups.get(in_source) {
+            self.groups[*moved].in_source = in_source;
+        }
+        let groups = &mut self.hops[hop].groups;
+        groups.swap_remove(in_hop);
+        if let Some(moved) = groups.get(in_hop) {
+            self.groups[*moved].in_hop = in_hop;
+        }
         self.group_of.remove(&(source, hop));
         if self.last_group.2 == at {
             self.last_group = (NONE, NONE, NONE);
         }
+        self.groups[at].is_idle = false;
         self.groups.free(at);
         self.hops.forget_if_unused(hop);
         true
