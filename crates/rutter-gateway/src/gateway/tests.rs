@@ -87,6 +87,10 @@ async fn an_excluded_route_ranks_last_in_the_gateways_table_until_it_is_back() {
     });
     let _direct = Origin::at(gone, None, |_| Act::Ok("direct".to_owned())).await;
     gateway.answers("direct").await;
+    let back = async {
+        while !bench.best(&bench.sources.own).await.0.path.as_str().starts_with("b1alice") {}
+    };
+    tokio::time::timeout(PATIENCE, back).await.expect("the table's return");
     gateway.handle.shutdown().await;
 }
 

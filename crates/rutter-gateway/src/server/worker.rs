@@ -69,6 +69,10 @@ impl Drop for Place {
     }
 }
 
+/// How many upstream names a worker looks up at once; more wait, within their connect timeout. Its
+/// runtime has no other use for threads that block.
+const LOOK_UPS: usize = 16;
+
 /// A worker's thread, seen from outside.
 #[derive(Debug)]
 pub(super) struct WorkerThread {
@@ -95,6 +99,7 @@ impl WorkerThread {
         let (draining, ending) = (CancellationToken::new(), CancellationToken::new());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .max_blocking_threads(LOOK_UPS)
             .build()
             .map_err(GatewayError::Worker)?;
         let worker = Worker {

@@ -266,3 +266,45 @@ async fn an_answer_may_come_before_the_upload_ends() {
     let answer = client.answer().await.unwrap();
     assert_eq!((answer.status(), answer.text().as_str()), (413, "no!"));
 }
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_what_it_understands() {
+    let origin = Origin::start(|_| {
+        Act::Raw(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".to_vec(),
+        )
+    })
+    .await;
+    let gateway = TestGateway::alice(vec![route("agent/alice", origin.address)]).await;
+    let mut client = gateway.client().await;
+    let answer = client.ask("GET / HTTP/1.0\r\nHost: alice.nsl.sh\r\n\r\n").await;
+    assert_eq!((answer.status(), answer.text().as_str()), (200, "ok"));
+    assert_eq!(answer.header("transfer-encoding"), None);
+    assert_eq!(origin.seen()[0].start_line(), "GET / HTTP/1.1");
+    assert!(client.answer().await.is_none(), "and the connection ends");
+}
+
+#[tokio::test]
+async fn trailers_pass_to_a_client_that_wants_them() {
+    let origin = Origin::start(|_| {
+        Act::RawThenClose(
+            b"HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n\
+              2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n"
+                .to_vec(),
+        )
+    })
+    .await;
+    let gateway = TestGateway::alice(vec![route("agent/alice", origin.address)]).await;
+    let mut client = gateway.client().await;
+    let request = get("/").replace("Host:", "TE: trailers\r\nConnection: TE\r\nHost:");
+    client.send(request).await;
+    let mut text = String::new();
+    let mut chunk = [0; 1024];
+    while !text.ends_with("\r\n0\r\nx-sum: 42\r\n\r\n") {
+        let read = tokio::io::AsyncReadExt::read(&mut client.stream, &mut chunk);
+        let n = tokio::time::timeout(crate::testing::PATIENCE, read).await.unwrap().unwrap();
+        assert!(n > 0, "{text}");
+        text.push_str(std::str::from_utf8(&chunk[..n]).unwrap());
+    }
+    assert_eq!(origin.seen()[0].header("te"), Some("trailers"));
+}
