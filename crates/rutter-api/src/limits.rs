@@ -37,3 +37,37 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, BodyError> {
 pub(crate) async fn in_time(request: Request, next: Next) -> Option<Response> {
     tokio::time::timeout(REQUEST_TIME, next.run(request)).await.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn;
+    use axum::response::IntoResponse;
+    use axum::routing::post;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let late = async |request: Request, next: Next| {
+            in_time(request, next).await.unwrap_or(StatusCode::REQUEST_TIMEOUT.into_response())
+        };
+        let handler = async |body: Body| read(body).await.map(|_| ()).map_err(|_| "broken");
+        let router = Router::new().route("/", post(handler)).layer(from_fn(late));
+        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = Request::post("/").body(Body::from_stream(never)).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_taken_up_to_its_bound() {
+        let body = |n: usize| Body::from(vec![b'x'; n]);
+        assert_eq!(read(body(MAX_BODY)).await.map(|b| b.len()), Ok(MAX_BODY));
+        assert_eq!(read(body(MAX_BODY + 1)).await, Err(BodyError::TooLarge));
+        let broken = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("cut"))]);
+        assert_eq!(read(Body::from_stream(broken)).await, Err(BodyError::Broken));
+    }
+}

@@ -5,6 +5,7 @@
 //! table, status codes, reasons), never from what a request says, so nobody can fill memory by
 //! asking for odd things.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -53,7 +54,7 @@ struct Inner {
     routes: Family<TableLabel, Gauge>,
     sources: Family<TableLabel, Gauge>,
     attribute_sets: Family<TableLabel, Gauge>,
-    refusals: Family<ReasonLabel, Gauge>,
+    refusals: Family<ReasonLabel, Counter>,
     users: Gauge,
     leases: Gauge,
 }
@@ -75,8 +76,8 @@ impl Metrics {
         for (name, help, family) in tables {
             registry.register(name, help, family.clone());
         }
-        let help = "Routes that were not taken since the start, by reason";
-        registry.register("rutter_refusals_since_start", help, inner.refusals.clone());
+        let help = "Routes that were not taken, by reason";
+        registry.register("rutter_refusals", help, inner.refusals.clone());
         registry.register("rutter_users", "Users that are known", inner.users.clone());
         registry.register("rutter_leases", "Sets of routes that are leased", inner.leases.clone());
         drop(registry);
@@ -101,7 +102,9 @@ impl Metrics {
             set(&self.0.attribute_sets, &label, counts.attribute_sets);
         }
         for (reason, n_refused) in controller.refusals() {
-            set(&self.0.refusals, &ReasonLabel { reason }, n_refused);
+            let counter = self.0.refusals.get_or_create_owned(&ReasonLabel { reason });
+            // The controller counts; this only shows, and a count never falls.
+            counter.inner().store(n_refused as u64, Ordering::Relaxed);
         }
         let (n_users, n_leases) = controller.counts();
         self.0.users.set(whole(n_users));

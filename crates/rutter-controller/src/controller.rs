@@ -69,6 +69,26 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether the durations fit together.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names what doesn't.
+    pub fn check(&self) -> Result<()> {
+        let (lease, renew) = (self.lease.as_secs_f64(), self.renew.as_secs_f64());
+        if self.renew.is_zero() || self.lease < self.renew * 2 {
+            return Err(Error::Config(format!(
+                "a lease of {lease} s is shorter than two renewals of {renew} s: one that is lost \
+                 would end it"
+            )));
+        }
+        if self.max_routes == 0 {
+            return Err(Error::Config("no routes could be registered: max_routes is 0".into()));
+        }
+        Ok(())
+    }
+}
+
 /// The handle.
 #[derive(Clone)]
 pub struct Controller(Arc<Inner>);
@@ -142,5 +162,24 @@ impl Controller {
 impl std::fmt::Debug for Controller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Controller").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_outlives_a_renewal_that_is_lost() {
+        let config = |lease, renew| Config {
+            lease: Duration::from_secs(lease),
+            renew: Duration::from_secs(renew),
+            ..Config::new("localhost".parse().unwrap())
+        };
+        for (lease, renew, good) in [(600, 300, true), (599, 300, false), (600, 0, false)] {
+            assert_eq!(config(lease, renew).check().is_ok(), good, "{lease} {renew}");
+        }
+        let error = config(100, 60).check().unwrap_err().to_string();
+        assert!(error.contains("100 s") && error.contains("60 s"), "{error}");
     }
 }

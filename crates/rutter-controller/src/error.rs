@@ -57,6 +57,9 @@ pub enum Error {
     /// Caller: a value is not what it should be.
     #[error(transparent)]
     Parse(#[from] ParseError),
+    /// Operator: the configuration contradicts itself.
+    #[error("{0}")]
+    Config(String),
     /// Storage: nothing can be written (or read) now; what stands goes on being served.
     #[error("the registry can't be used now; what is registered goes on being served")]
     Registry(#[source] rutter_registry::Error),

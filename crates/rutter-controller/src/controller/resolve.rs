@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rutter_registry::{Identity, SourceName, UserId};
-use rutter_route::{Now, Standing};
+use rutter_route::{Now, Service, SourceId, Standing};
 
 use super::Controller;
 use crate::directory::Known;
@@ -37,8 +37,8 @@ impl Resolved {
 }
 
 impl Controller {
-    /// Who has a name, and what its sources said of the name itself that the table doesn't bar.
-    /// A source whose routes are all barred is left out. `None`: nobody has it.
+    /// Who has a name, and what its sources said of the name itself, as far as the table holds it
+    /// and doesn't bar it. A source of which nothing is left is left out. `None`: nobody has it.
     ///
     /// # Errors
     /// [`Error::Closed`](crate::Error::Closed).
@@ -47,21 +47,21 @@ impl Controller {
         let Some(user) = self.0.directory.holder(&name) else { return Ok(None) };
         let Some(known) = self.0.directory.known(&user, now) else { return Ok(None) };
         let Known { identity, leases } = known;
-        let barred = if leases.is_empty() {
-            Vec::new()
-        } else {
-            let own = rutter_route::Service::http(service_name(&name, self.server_domain())?);
-            let standings = self.0.feed.standings(own).await?;
-            standings.into_iter().filter(|(_, _, s)| Standing::is_barred(*s)).collect()
+        let own = Service::http(service_name(&name, self.server_domain())?);
+        let standings = match leases.is_empty() {
+            true => Vec::new(),
+            false => self.0.feed.standings(own).await?,
         };
         let mut usable = Vec::new();
         for (source, lease) in leases {
             let id = source_of(&user, &source)?;
-            let is_barred = |claim: &RouteClaim| {
-                barred.iter().any(|(source, path, _)| *source == id && path == claim.path.as_str())
+            let stands = |claim: &&RouteClaim| {
+                let is = |(of, path, standing): &(SourceId, String, Standing)| {
+                    *of == id && path == claim.path.as_str() && !standing.is_barred()
+                };
+                claim.service.is_none() && standings.iter().any(is)
             };
-            let of_name = lease.claims.iter().filter(|c| c.service.is_none() && !is_barred(c));
-            let claims: Vec<_> = of_name.cloned().collect();
+            let claims: Vec<_> = lease.claims.iter().filter(stands).cloned().collect();
             if !claims.is_empty() {
                 usable.push(ResolvedLease { source, left: lease.ends.left(now), claims });
             }

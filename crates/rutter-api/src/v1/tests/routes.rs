@@ -134,7 +134,7 @@ async fn metrics_say_how_full_tables_are_and_what_was_refused() {
         r#"rutter_table_routes{table="services"} 2"#,
         r#"rutter_table_routes{table="gateway/services"} 0"#,
         r#"rutter_table_destinations{table="services"} 1"#,
-        r#"rutter_refusals_since_start{reason="address_link_local"} 1"#,
+        r#"rutter_refusals_total{reason="address_link_local"} 1"#,
         "rutter_users 1",
         "rutter_leases 1",
         r#"rutter_http_requests_total{listener="api",method="PUT",path="/v1/agent/routes",status="422"} 1"#,

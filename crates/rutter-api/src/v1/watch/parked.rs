@@ -83,3 +83,39 @@ impl Watchers {
         parked.remove(at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parked(id: &str) -> Parked {
+        let table = "services".parse().unwrap();
+        Parked { id: WatchId(id.into()), table, complete_at: None, subscription: Box::new(()) }
+    }
+
+    #[test]
+    fn watchers_and_parked_watches_have_a_bound() {
+        let watchers = Watchers::new();
+        let places: Vec<_> = std::iter::from_fn(|| watchers.enter()).collect();
+        assert_eq!(places.len(), MAX_WATCHERS);
+        drop(places);
+        assert!(watchers.enter().is_some());
+        (0..=MAX_PARKED).for_each(|n| watchers.park(parked(&n.to_string())));
+        let services = "services".parse().unwrap();
+        let take = |id: &str| watchers.take(&WatchId(id.into()), &services).is_some();
+        assert!(!take("0"), "the oldest gave way");
+        assert!(take("1") && !take("1"), "each is taken once");
+        let other = "gateway/services".parse().unwrap();
+        assert!(watchers.take(&WatchId("2".into()), &other).is_none());
+    }
+
+    #[test]
+    fn an_event_id_names_a_watch_and_a_number() {
+        let id = WatchId::new().unwrap();
+        assert_eq!(WatchId::parse(&format!("{id}-17")), Some((id.clone(), 17)));
+        assert_ne!(id, WatchId::new().unwrap());
+        for bad in ["", "17", "x-", "x-y", "x--1"] {
+            assert_eq!(WatchId::parse(bad), None, "{bad}");
+        }
+    }
+}
