@@ -68,7 +68,13 @@ fn replace(
             }),
         }
     }
-    let held: Vec<PathId> = table.candidates(destination).iter().map(|c| c.key().path).collect();
+    let held: Vec<PathId> = table
+        .candidates(destination)
+        .iter()
+        .map(|c| c.key())
+        .filter(|k| k.source == session.source)
+        .map(|k| k.path)
+        .collect();
     for path in held.iter().filter(|p| !kept.contains(p)) {
         table.withdraw(now, session, destination, path);
     }
