@@ -1,0 +1,173 @@
+//! The command line: words, their help, and who carries them out.
+//!
+//! Each command is a module of its own that takes its arguments and says what it did. What prints,
+//! prints by [`Output`]: text for people, JSON for programs, from one value.
+
+mod agent;
+mod check;
+mod completions;
+mod docs;
+mod domains;
+mod output;
+mod reload;
+mod routes;
+mod run;
+mod tokens;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, ConfigError, Period};
+use crate::demo;
+
+pub(crate) use output::{Format, Output};
+
+/// A book of routes: which way leads to a service, who says so, and whether it works right now
+#[derive(Debug, Parser)]
+#[command(
+    name = "rutter",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = "\
+Begin:
+  rutter demo                       watch traffic move when a way fails, in under a minute
+  rutter up                         a controller and a gateway on this machine
+  rutter agent --join 'URL#TOKEN' --name alice --service web=127.0.0.1:3000
+  rutter routes explain alice.localhost"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The data directory of the controller on this machine
+    #[arg(long, global = true, env = "RUTTER_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How to print: for people or for programs
+    #[arg(long, short, global = true, value_enum, default_value = "text", value_name = "FORM")]
+    output: Format,
+}
+
+impl Global {
+    fn data(&self) -> anyhow::Result<PathBuf> {
+        let data = self.data.clone().or_else(config::default_data);
+        data.ok_or_else(|| anyhow::anyhow!("there is no home directory: name one with --data DIR"))
+    }
+
+    fn output(&self) -> Output {
+        Output::new(self.output)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a controller and a gateway on this machine
+    Up(up::Up),
+    /// Start what a configuration file switches on
+    Run(run::Run),
+    /// Register services of this host at a controller
+    Agent(agent::Agent),
+    /// Give and take names
+    #[command(subcommand)]
+    Domains(domains::Domains),
+    /// Make and revoke tokens
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
+    /// Look at routes, and at why
+    #[command(subcommand)]
+    Routes(routes::Routes),
+    /// Say what is wrong with a configuration file
+    Check(check::Check),
+    /// Show a failover: two ways, one dies, the request goes the other
+    Demo(demo::Demo),
+    /// Have the running program read its file again
+    Reload(reload::Reload),
+    /// Print completions for a shell
+    Completions(completions::Completions),
+    /// Print what is made from the program's types
+    #[command(subcommand, hide = true)]
+    Docs(docs::Docs),
+}
+
+/// What a failure is called by the exit code: 1.
+const FAILED: u8 = 1;
+/// A mistake in the arguments or the configuration: 2, as clap has it.
+const MISTAKEN: u8 = 2;
+
+/// Parses the arguments and carries them out.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    // One provider for the whole process, before anything speaks TLS. A second installation is
+    // the only error, and this is the only one.
+    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let global = &cli.global;
+    match cli.command {
+        Command::Up(up) => block_on(up.run(global)),
+        Command::Run(run) => block_on(run.run(global)),
+        Command::Agent(agent) => block_on(agent.run(global)),
+        Command::Domains(domains) => block_on(domains.run(global)),
+        Command::Tokens(tokens) => block_on(tokens.run(global)),
+        Command::Routes(routes) => block_on(routes.run(global)),
+        Command::Check(check) => check.run(global),
+        Command::Demo(demo) => block_on(demo.run()),
+        Command::Reload(reload) => block_on(reload.run(global)),
+        Command::Completions(completions) => completions.run(),
+        Command::Docs(docs) => docs.run(),
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Tells an error: what, why, and, where a part knows it, what to do.
+#[allow(clippy::print_stderr, reason = "the last words of a command go to standard error")]
+fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(wrong) = error.downcast_ref::<ConfigError>() {
+        let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        eprint!("{}", wrong.render(colour));
+        return ExitCode::from(MISTAKEN);
+    }
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    ExitCode::from(FAILED)
+}
+
+/// Whoever read our output has what they wanted, as with `| head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// A duration as an argument.
+fn period(text: &str) -> Result<Period, String> {
+    text.parse().map_err(|error: rutter_route::ParseError| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_words_hang_together() {
+        super::Cli::command().debug_assert();
+    }
+}

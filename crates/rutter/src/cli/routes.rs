@@ -1,0 +1,206 @@
+//! `rutter routes`: what is known, why, and what changes.
+
+use clap::{Args, Subcommand};
+use rutter_route::{Attributes, Explanation, Standing};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Global, Output};
+use crate::client::{Client, Event};
+use crate::text::{self, explain};
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rutter routes list
+  rutter routes explain alice.localhost
+  rutter routes explain alice.localhost --table gateway/services
+      what the gateway makes of it, which is what traffic follows
+  rutter routes watch --output json")]
+pub(crate) enum Routes {
+    /// List routes by destination, best first
+    List(List),
+    /// Say why: every candidate, how it stands, what it lost by, and each move with its cause
+    Explain(Explain),
+    /// Follow a table: what stands, then what changes
+    Watch(Table),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Table {
+    /// The table
+    #[arg(long, default_value = "services", value_name = "NAME")]
+    table: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    table: Table,
+    /// Only routes of this source, such as agent/alice
+    #[arg(long)]
+    source: Option<String>,
+    /// Only routes to this destination
+    destination: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The destination, such as alice.localhost
+    destination: String,
+    /// The table; by default the controller's, and the gateway's behind it
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Route {
+    destination: String,
+    source: String,
+    #[serde(default)]
+    path: String,
+    standing: Standing,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rank: Option<usize>,
+    best: bool,
+    attributes: Attributes,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    routes: Vec<Route>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tables {
+    tables: Vec<TableName>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TableName {
+    name: String,
+}
+
+impl Routes {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let client = Client::find(&global.data()?)?;
+        let output = global.output();
+        match self {
+            Self::List(wanted) => {
+                let routes = all(&client, &wanted).await?;
+                output.print(&routes, |routes| list(routes))
+            }
+            Self::Explain(wanted) => explain(&client, wanted, output).await,
+            Self::Watch(wanted) => watch(&client, &wanted.table, output).await,
+        }
+    }
+}
+
+async fn all(client: &Client, wanted: &List) -> anyhow::Result<Vec<Route>> {
+    let mut routes = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let mut query = vec![("limit", "1000")];
+        query.extend(wanted.source.as_deref().map(|source| ("source", source)));
+        query.extend(wanted.destination.as_deref().map(|d| ("destination", d)));
+        query.extend(after.as_deref().map(|after| ("after", after)));
+        let page: Page =
+            client.get(&["v1", "tables", &wanted.table.table, "routes"], &query).await?;
+        routes.extend(page.routes);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(routes),
+        }
+    }
+}
+
+fn list(routes: &[Route]) -> String {
+    if routes.is_empty() {
+        return "no routes: an agent registers them, see `rutter agent --help`\n".to_owned();
+    }
+    let row = |route: &Route| {
+        vec![
+            route.destination.clone(),
+            route.rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
+            explain::standing(route.standing, route.best),
+            route.source.clone(),
+            route.attributes.next_hop.to_string(),
+            route.attributes.preference.to_string(),
+            route.attributes.priority.to_string(),
+        ]
+    };
+    let headings =
+        ["destination", "rank", "standing", "source", "next hop", "preference", "priority"];
+    text::table(&headings, routes.iter().map(row).collect())
+}
+
+/// The controller's explanation, and behind it the gateway's, which says where traffic goes.
+async fn explain(client: &Client, wanted: Explain, output: Output) -> anyhow::Result<()> {
+    let ask = async |table: &str| -> anyhow::Result<Explanation<String>> {
+        let path = ["v1", "tables", table, "routes", "explain"];
+        client.get(&path, &[("destination", &wanted.destination)]).await
+    };
+    if let Some(table) = &wanted.table {
+        return output.print(&ask(table).await?, explain::render);
+    }
+    let mut told = vec![ask("services").await?];
+    let tables: Tables = client.get(&["v1", "tables"], &[]).await?;
+    if tables.tables.iter().any(|table| table.name == GATEWAYS) {
+        // The gateway may not have heard of it, as of a route that is barred.
+        match ask(GATEWAYS).await {
+            Ok(own) => told.push(own),
+            Err(error) => tracing::debug!(%error, "the gateway's side"),
+        }
+    }
+    output.print(&told, |told| told.iter().map(explain::render).collect::<Vec<_>>().join("\n"))
+}
+
+const GATEWAYS: &str = "gateway/services";
+
+/// A change as JSON: the event's name beside its data.
+#[derive(Debug, Serialize)]
+struct Change {
+    event: String,
+    #[serde(flatten)]
+    told: Told,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Told {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    routes: Option<Vec<Value>>,
+}
+
+async fn watch(client: &Client, table: &str, output: Output) -> anyhow::Result<()> {
+    let mut events = client.watch(table).await?;
+    while let Some(Event { name, data }) = events.next().await? {
+        let told: Told = serde_json::from_str(&data)?;
+        output.print_line(&Change { event: name, told }, change)?;
+    }
+    anyhow::bail!(
+        "the controller ended the watch: it is stopping, or the token opens nothing any more"
+    )
+}
+
+fn change(change: &Change) -> String {
+    let Some(destination) = &change.told.destination else {
+        return change.event.replace('_', " ");
+    };
+    let number = change.told.number.map(|n| format!("#{n} ")).unwrap_or_default();
+    let routes = change.told.routes.iter().flatten().map(|route| {
+        let text = |value: Option<&Value>| match value {
+            Some(Value::String(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let source = text(route.pointer("/route/source"));
+        let hop = text(route.pointer("/attributes/next_hop"));
+        format!("{source} via {hop} ({})", text(route.get("standing")))
+    });
+    let routes = routes.collect::<Vec<_>>().join(", then ");
+    format!("{number}{} {destination} {routes}", change.event).trim_end().to_owned()
+}

@@ -1,0 +1,36 @@
+//! `rutter run`: what a file switches on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Global;
+use crate::config;
+use crate::run::{Announce, Logging, Running, Signals};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rutter check rutter.yaml && rutter run --config rutter.yaml
+  kill -HUP PID, or rutter reload --data DIR
+      reads the file again; rutter reload --dry-run only shows what would change
+
+docs/config.md has every key.")]
+pub(crate) struct Run {
+    /// The file
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Run {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let mut config = config::load(&self.config)?;
+        if let Some(data) = &global.data {
+            config.data.clone_from(data);
+        }
+        let logging = Logging::start(&config.log)?;
+        let signals = Signals::hear()?;
+        let running = Running::start(config, Some(self.config), logging, Announce::Nothing);
+        running.await?.serve(signals).await
+    }
+}

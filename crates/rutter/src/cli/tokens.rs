@@ -1,0 +1,221 @@
+//! `rutter tokens`: who may ask, and who may join.
+
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Global, period};
+use crate::client::Client;
+use crate::config::Period;
+use crate::text;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  rutter tokens create ci --scope read --ttl 30d
+  rutter tokens join                 a line for one agent, good for an hour
+  rutter tokens list --kind agent
+  rutter tokens revoke ID")]
+pub(crate) enum Tokens {
+    /// Make a token for the API
+    Create(Create),
+    /// Make a token with which an agent joins
+    Join(Join),
+    /// List tokens, without their secrets
+    List {
+        /// Which
+        #[arg(long, value_enum, default_value = "api")]
+        kind: Kind,
+    },
+    /// Take a token back
+    Revoke {
+        /// Its id, as `list` shows it
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// What people call it
+    name: String,
+    /// What it may do; may be given more than once
+    #[arg(long = "scope", value_enum, required = true)]
+    scopes: Vec<Scope>,
+    /// How long it lives, such as 30d; otherwise until it is revoked
+    #[arg(long, value_parser = period)]
+    ttl: Option<Period>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Join {
+    /// Any number of agents may join with it
+    #[arg(long)]
+    reusable: bool,
+    /// How long it lives
+    #[arg(long, value_parser = period, default_value = "1h")]
+    ttl: Period,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Scope {
+    /// Everything
+    Admin,
+    /// Routes, their explanation, watching them, metrics
+    Read,
+    /// Giving and taking names by Mesh Router's API
+    Domains,
+    /// Reading the home addresses that names resolve to
+    Gateway,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// For the API
+    Api,
+    /// Of agents that joined
+    Agent,
+    /// For joining
+    Join,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Agent => "agent",
+            Self::Join => "join",
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct New {
+    name: String,
+    scopes: Vec<Scope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_s: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Made {
+    token: Token,
+    secret: String,
+}
+
+#[derive(Debug, Serialize)]
+struct NewJoin {
+    reusable: bool,
+    ttl_s: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct MadeJoin {
+    id: String,
+    join: String,
+    secret: String,
+    reusable: bool,
+    expires_ms: u64,
+}
+
+/// A token; what its kind has beside is passed on as it is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Token {
+    id: String,
+    name: String,
+    kind: String,
+    created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoked: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_used: Option<u64>,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    tokens: Vec<Token>,
+    next: Option<String>,
+}
+
+impl Tokens {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let client = Client::find(&global.data()?)?;
+        let output = global.output();
+        match self {
+            Self::Create(Create { name, scopes, ttl }) => {
+                let new = New { name, scopes, ttl_s: ttl.map(|ttl| ttl.0.as_secs()) };
+                let made: Made = client.post(&["v1", "tokens"], &new).await?;
+                output.print(&made, |made| {
+                    format!("Token {}, shown this once:\n  {}\n", made.token.id, made.secret)
+                })
+            }
+            Self::Join(Join { reusable, ttl }) => {
+                let new = NewJoin { reusable, ttl_s: ttl.0.as_secs() };
+                let made: MadeJoin = client.post(&["v1", "join-tokens"], &new).await?;
+                output.print(&made, |made| {
+                    let uses = if made.reusable { "any number of agents" } else { "one agent" };
+                    format!(
+                        "For {uses}, until {} UTC:\n  rutter agent --join '{}' --name NAME \
+                         --service web=127.0.0.1:3000\n",
+                        text::date(made.expires_ms),
+                        made.join
+                    )
+                })
+            }
+            Self::List { kind } => {
+                let tokens = all(&client, kind).await?;
+                output.print(&tokens, |tokens| list(tokens))
+            }
+            Self::Revoke { id } => {
+                let token: Token = client.delete(&["v1", "tokens", &id]).await?;
+                output.print(&token, |token| format!("{} opens nothing any more\n", token.id))
+            }
+        }
+    }
+}
+
+async fn all(client: &Client, kind: Kind) -> anyhow::Result<Vec<Token>> {
+    let mut tokens = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let mut query = vec![("limit", "1000"), ("kind", kind.as_str())];
+        query.extend(after.as_deref().map(|after| ("after", after)));
+        let page: Page = client.get(&["v1", "tokens"], &query).await?;
+        tokens.extend(page.tokens);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(tokens),
+        }
+    }
+}
+
+fn list(tokens: &[Token]) -> String {
+    if tokens.is_empty() {
+        return "none\n".to_owned();
+    }
+    let moment = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), text::date);
+    let row = |token: &Token| {
+        let list = |value: &Value| {
+            let words = value.as_array().map(|all| all.iter().filter_map(Value::as_str).collect());
+            words.map(|words: Vec<_>| words.join(" "))
+        };
+        let scopes = token.rest.get("scopes").and_then(list).unwrap_or_default();
+        let user = token.rest.get("user").and_then(Value::as_str).unwrap_or_default();
+        let state = if token.revoked.is_some() { "revoked" } else { "good" };
+        vec![
+            token.id.clone(),
+            token.name.clone(),
+            format!("{scopes}{user}"),
+            state.to_owned(),
+            text::date(token.created),
+            moment(token.expires),
+            moment(token.last_used),
+        ]
+    };
+    let headings = ["id", "name", "for", "state", "created", "expires", "last used"];
+    text::table(&headings, tokens.iter().map(row).collect())
+}

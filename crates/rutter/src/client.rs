@@ -1,0 +1,166 @@
+//! Asking a controller's API from the command line.
+//!
+//! Bounds: 5 s for a connection, 30 s for an exchange, 16 MiB for an answer; a watch has no end.
+//! A local controller is known by its data directory, which also says what CA to trust; one
+//! elsewhere by `RUTTER_URL`, `RUTTER_TOKEN` and, where its certificate is of its own CA,
+//! `RUTTER_CA`.
+
+mod error;
+mod events;
+mod trust;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::{Method, Response, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::run::Local;
+
+pub(crate) use events::{Event, Events};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// A client of one controller.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: String,
+    /// Its data directory, if it runs here.
+    data: Option<String>,
+}
+
+impl Client {
+    /// The controller of this machine, else the one that the environment names.
+    ///
+    /// # Errors
+    /// There is neither, or a file or variable that can't be read.
+    pub(crate) fn find(data: &Path) -> anyhow::Result<Self> {
+        if let Some(local) = Local::find(data)? {
+            let api = local.run.api.context("the controller here has no API listener")?;
+            let token = local.token;
+            return Self::new(&api, token, Some(local.run.ca.as_bytes()), Some(local.run.data));
+        }
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let Some(url) = set("RUTTER_URL") else {
+            bail!(
+                "no controller runs here with its data in {}.\n\
+                 Start one with `rutter up`, name its directory with --data, or set RUTTER_URL \
+                 and RUTTER_TOKEN for one elsewhere.",
+                data.display()
+            );
+        };
+        let token = set("RUTTER_TOKEN").context(
+            "RUTTER_TOKEN is not set: make a token with `rutter tokens create` on the controller",
+        )?;
+        let ca = match set("RUTTER_CA") {
+            Some(path) => Some(std::fs::read(&path).with_context(|| format!("RUTTER_CA={path}"))?),
+            None => None,
+        };
+        Self::new(&url, token, ca.as_deref(), None)
+    }
+
+    fn new(
+        url: &str,
+        token: String,
+        ca: Option<&[u8]>,
+        data: Option<String>,
+    ) -> anyhow::Result<Self> {
+        let base = Url::parse(url).with_context(|| format!("`{url}` is not a URL"))?;
+        if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
+            bail!("`{url}` is not the URL of a controller: expected `http(s)://HOST:PORT`");
+        }
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(trust::client_config(base.scheme() == "https", ca)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("rutter/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, base, token, data })
+    }
+
+    /// The URL of a path below the base; each segment is percent-encoded.
+    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut url = self.base.clone();
+        // An http URL always has a path, so the error is impossible; the base is then the answer.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// Asks for something.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<T> {
+        self.ask(Method::GET, self.url(path, query), None::<&()>).await
+    }
+
+    /// Makes something.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.ask(Method::POST, self.url(path, &[]), Some(body)).await
+    }
+
+    /// Removes something.
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> anyhow::Result<T> {
+        self.ask(Method::DELETE, self.url(path, &[]), None::<&()>).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&impl Serialize>,
+    ) -> anyhow::Result<T> {
+        let mut request = self.http.request(method, url).timeout(REQUEST_TIMEOUT);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = self.send(request).await?;
+        let body = read(response).await?;
+        serde_json::from_slice(&body)
+            .context("the controller's answer can't be read: is it another version?")
+    }
+
+    /// Watches a table.
+    pub(crate) async fn watch(&self, table: &str) -> anyhow::Result<Events> {
+        let request = self.http.get(self.url(&["v1", "tables", table, "watch"], &[]));
+        Ok(Events::new(self.send(request).await?))
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
+        let sent = request.bearer_auth(&self.token).send().await;
+        let response = sent.map_err(|error| error::unreachable(&self.base, &error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = read(response).await?;
+        Err(error::refused(status, &body, self.data.as_deref()))
+    }
+}
+
+async fn read(mut response: Response) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            bail!("the controller's answer has more than {MAX_ANSWER} bytes");
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

@@ -1,0 +1,71 @@
+//! The configuration: one YAML file whose sections switch the roles on.
+//!
+//! ```text
+//!  text ──yaml──▶ raw::File ──resolve──▶ Config ──diff──▶ what a reload would do
+//!           │        what was written      │  what will happen
+//!           └── Positions ◀── problems ────┘  (each points into the file)
+//! ```
+//!
+//! Two types, since they answer two questions. `raw` has an `Option` for every key, refuses those
+//! it doesn't know and says nothing of defaults; `Config` has every default filled in, every
+//! duration checked against the others, and no way to be invalid. Positions are kept beside the
+//! raw value, in a tree of their own, rather than in a wrapper round every field: a check names
+//! the path of what it dislikes, and the edge looks the path up.
+//!
+//! Later work adds its section to [`raw`], its checks to [`resolve`], and nothing anywhere else:
+//! `docs/config.md` is made from the same lines.
+
+pub(crate) mod diff;
+pub(crate) mod doc;
+mod period;
+mod positions;
+mod problem;
+pub(crate) mod raw;
+mod resolve;
+pub(crate) mod resolved;
+mod section;
+mod yaml;
+
+use std::path::Path;
+
+pub(crate) use period::Period;
+pub(crate) use problem::{ConfigError, Problem};
+pub(crate) use resolve::{default_data, resolve, tables};
+pub(crate) use resolved::Config;
+
+/// The largest file that is read, in bytes.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// Reads a file and says what will happen.
+///
+/// # Errors
+/// Everything that is wrong with it, each at its place.
+pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = read(path).map_err(|why| ConfigError::unreadable(path, &why))?;
+    parse(&path.display().to_string(), &text)
+}
+
+/// What a text of that name says will happen.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
+    let place = |problem: Problem| ConfigError::new(name, text, vec![problem]);
+    let file: raw::File = yaml::parse(text).map_err(place)?;
+    resolve(&file).map_err(|mut problems| {
+        let positions = positions::Positions::of(text);
+        problems.iter_mut().for_each(|problem| problem.locate(&positions));
+        ConfigError::new(name, text, problems)
+    })
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let size = std::fs::metadata(path)?.len();
+    if size > MAX_FILE {
+        return Err(std::io::Error::other(format!("it has {size} bytes, at most {MAX_FILE}")));
+    }
+    std::fs::read_to_string(path)
+}
+
+#[cfg(test)]
+mod tests;

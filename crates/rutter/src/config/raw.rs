@@ -1,0 +1,252 @@
+//! What was written: every key of the file, in the words of `docs/config.md`.
+
+mod listen;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rutter_rib::{HopKind, Policy, Rules};
+use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, TableName};
+
+use super::Period;
+use super::section::section;
+
+pub(crate) use listen::{CertificateFiles, Listen, Tls};
+
+section! {
+    /// The whole file. The sections `controller`, `gateway` and `agent` switch a role on; each
+    /// may stand empty.
+    File {
+        /// The domain under which names stand: `alice` is `alice.DOMAIN`.
+        domain: ServiceName = Is("localhost"),
+        /// Where the registry, the CA and the token of the local command are kept. One process
+        /// holds it at a time.
+        data: PathBuf = Says("`/var/lib/rutter` for root, else `$XDG_DATA_HOME/rutter` or `~/.local/share/rutter`"),
+        /// This cluster's name in path lists, by which loops are known.
+        cluster: ClusterId = Is("local"),
+        /// What is logged, and how.
+        log: Log = Says("as below"),
+        /// Where it listens. Each speaks for one surface; two on one address are refused.
+        listeners: Listeners = Says("as below"),
+        /// The controller: names, registrations, tokens, the API.
+        controller: Controller = Says("off"),
+        /// The gateway: forwards people's requests to services.
+        gateway: Gateway = Says("off"),
+        /// The agent: registers services of this host at a controller.
+        agent: Agent = Says("off"),
+        /// Tables of routes beside `services` and `gateway/services`, which are always there with
+        /// their role, and the policy of any.
+        tables: BTreeMap<TableName, Table> = Says("none beside those two")
+    }
+}
+
+section! {
+    /// What is logged, and how. Logs go to standard error.
+    Log {
+        /// `text` for people, `json` for programs.
+        format: super::resolved::LogFormat = Is("text"),
+        /// A level, or a list such as `info,rutter_gateway=debug`. `RUST_LOG` goes before it.
+        level: String = Is("info")
+    }
+}
+
+section! {
+    /// Where it listens. A listener is `ADDRESS:PORT` (port 0: any free one) or `off`, or
+    /// `{address: ADDRESS:PORT, tls: ...}` where `tls` is `own` (a certificate of the
+    /// controller's CA), `off`, or `{chain: FILE, key: FILE}` in PEM form.
+    Listeners {
+        /// `/v1`, metrics and health. Beyond loopback over TLS by the controller's CA, unless
+        /// `tls` says otherwise.
+        api: Listen = Says("`127.0.0.1:7070` with a controller"),
+        /// People's traffic.
+        gateway: GatewayListeners = Says("as below"),
+        /// Surfaces that speak other systems' words, off unless they stand here.
+        compat: CompatListeners = Says("as below")
+    }
+}
+
+section! {
+    /// People's traffic. A gateway needs at least one of the two.
+    GatewayListeners {
+        /// Plain HTTP, unless `tls` says otherwise.
+        http: Listen = Says("off; `127.0.0.1:8080` in `rutter up`"),
+        /// HTTPS: by the files of `gateway.tls`, else by a certificate of the controller's CA for
+        /// the domain.
+        https: Listen = Says("off")
+    }
+}
+
+section! {
+    /// Surfaces that speak other systems' words.
+    CompatListeners {
+        /// Mesh Router's API. Beyond loopback over TLS by the controller's CA, unless `tls` says
+        /// otherwise.
+        mesh_router: Listen = Says("off; `127.0.0.1:8192` in `rutter up`")
+    }
+}
+
+section! {
+    /// The controller.
+    Controller {
+        /// How long a source's claims stand unless it says them again. At least two `renew`.
+        lease: Period = Is("10m"),
+        /// How often a source is asked to say them again.
+        renew: Period = Is("5m"),
+        /// How long after its last heartbeat a user counts as online.
+        online: Period = Is("2m"),
+        /// The most routes of one registration.
+        max_routes: usize = Is("16"),
+        /// Where routes may lead.
+        addresses: Addresses = Says("private and public addresses; loopback only for who came over loopback"),
+        /// Networks whose hosts may read home addresses by Mesh Router's API without a token.
+        trusted_gateways: Vec<Prefix> = Is("[127.0.0.0/8, \"::1/128\"]"),
+        /// Everyone may read home addresses, as in the original.
+        public_resolve: bool = Is("false"),
+        /// Where agents find the API: what a join line begins with.
+        public_url: String = Says("the address of `listeners.api`")
+    }
+}
+
+section! {
+    /// Where routes may lead.
+    Addresses {
+        /// Networks that a route may lead to although they are refused by default.
+        allow: Vec<Prefix> = Is("[]"),
+        /// Networks that no route may lead to.
+        deny: Vec<Prefix> = Is("[]")
+    }
+}
+
+section! {
+    /// The gateway.
+    Gateway {
+        /// Its name, by which its verdicts are known: `gateway/NAME`.
+        name: String = Is("gateway"),
+        /// The domains under which a host leads to its owner's name: `app.alice.DOMAIN` and
+        /// `app-alice.DOMAIN` to `alice`.
+        domains: Vec<ServiceName> = Says("the file's `domain`"),
+        /// Threads that serve; 0: one a processor.
+        workers: usize = Is("0"),
+        /// How it knows what works.
+        health: Health = Says("as below"),
+        /// What one client may take.
+        limits: Limits = Says("as below"),
+        /// How services are spoken to.
+        upstream: Upstream = Says("as below"),
+        /// The certificate of `listeners.gateway.https`, in PEM files; read again by a reload.
+        tls: CertificateFiles = Says("a certificate of the controller's CA"),
+        /// Networks whose `X-Forwarded-*` and `X-Real-IP` are believed; others' are replaced.
+        trusted_proxies: Vec<Prefix> = Is("[]")
+    }
+}
+
+section! {
+    /// How the gateway knows what works.
+    Health {
+        /// How long a probe may take. `HEALTH_CHECK_TIMEOUT` of Mesh Router.
+        check_timeout: Period = Is("2s"),
+        /// How long a good answer is believed. `HEALTH_CACHE_TTL` of Mesh Router.
+        cache_ttl: Period = Is("5m"),
+        /// With more failures than this in the window a route is out. `FAILURE_THRESHOLD` of Mesh
+        /// Router.
+        failure_threshold: u32 = Is("3"),
+        /// The window in which failures count.
+        failure_window: Period = Is("2m"),
+        /// How long a route is out, unless a good probe ends it.
+        exclusion: Period = Is("1m"),
+        /// How long after a bad verdict a route is asked again.
+        recheck: Period = Is("5s")
+    }
+}
+
+section! {
+    /// What one client may take.
+    Limits {
+        /// Connections open at once; more wait.
+        max_connections: usize = Is("10000"),
+        /// Header lines of a request; more get 431.
+        max_headers: usize = Is("100"),
+        /// Bytes of a request's head; more get 431.
+        max_header_bytes: usize = Is("32768"),
+        /// Bytes of a request's target; more get 414.
+        max_target_bytes: usize = Is("8192"),
+        /// For the head of a request, and for an idle connection.
+        header_timeout: Period = Is("1m"),
+        /// For the TLS handshake.
+        handshake_timeout: Period = Is("10s"),
+        /// For requests in flight at shutdown.
+        drain: Period = Is("10s")
+    }
+}
+
+section! {
+    /// How services are spoken to.
+    Upstream {
+        /// For a connection, TLS included.
+        connect_timeout: Period = Is("5s"),
+        /// For the head of an answer.
+        response_timeout: Period = Is("5m"),
+        /// Routes tried for one request, at most.
+        max_tries: usize = Is("8"),
+        /// Idle connections a worker keeps, in all.
+        max_idle: usize = Is("1024"),
+        /// Idle connections a worker keeps to one upstream.
+        max_idle_per_upstream: usize = Is("64"),
+        /// How long a connection is kept idle.
+        idle_timeout: Period = Is("1m"),
+        /// PEM files of the only public roots to trust for `https` upstreams.
+        roots: Vec<PathBuf> = Says("the system's roots")
+    }
+}
+
+section! {
+    /// The agent.
+    Agent {
+        /// Where to join: `URL#TOKEN`, as `rutter up` prints it. Or use `join_file`.
+        join: String = Says("`join_file`"),
+        /// A file with that line, so that the token needn't stand here.
+        join_file: PathBuf = Says("`join`"),
+        /// The name to ask for, such as `alice`.
+        name: ServiceName = Required,
+        /// What to register: `[NAME=][SCHEME://]HOST:PORT[,health=/path][,priority=N][,source=tunnel]`.
+        services: Vec<String> = Required,
+        /// The address to register, where neither the service's own nor STUN's is right.
+        address: HostName = Says("the service's own over loopback, else found by STUN"),
+        /// Where the agent's identity is kept.
+        state: PathBuf = Says("the directory `agent` in `data`")
+    }
+}
+
+section! {
+    /// A table of routes.
+    Table {
+        /// What its destinations are.
+        kind: DestinationKind = Says("by its name: `services` and `gateway/services` hold services, `fabric` clusters, `nodes` and `overlay/N` prefixes; otherwise required"),
+        /// What it is told to do: rules, criteria, stability, bounds.
+        policy: Policy = Says("everything is accepted"),
+        /// Tables that get its best routes as claims.
+        feeds: Vec<TableFeed> = Is("[]"),
+        /// Tables in which its next hops are looked up.
+        resolves: Vec<TableResolve> = Is("[]")
+    }
+}
+
+section! {
+    /// One table feeds another of its kind.
+    TableFeed {
+        /// The table that is fed.
+        to: TableName = Required,
+        /// What may pass, and what becomes of it.
+        export: Rules = Says("everything passes as it is")
+    }
+}
+
+section! {
+    /// Next hops of one kind are destinations in another table.
+    TableResolve {
+        /// Which next hops.
+        hops: HopKind = Required,
+        /// The table in which they are looked up.
+        through: TableName = Required
+    }
+}

@@ -1,0 +1,91 @@
+//! The gateway's numbers.
+
+use rutter_route::ServiceName;
+
+use super::Problems;
+use crate::config::resolved::{Gateway, Health, Limits, Upstream};
+use crate::config::{Period, raw};
+
+pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problems) -> Gateway {
+    let name = raw.name.clone().unwrap_or_else(|| "gateway".to_owned());
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let fits = (1..=64).contains(&name.len()) && name.chars().all(plain);
+    to.unless(fits, "gateway.name", "expected 1 to 64 letters, digits, `-`, `_` or `.`");
+    let workers = raw.workers.unwrap_or(0);
+    to.unless(workers <= 256, "gateway.workers", "expected at most 256");
+    Gateway {
+        name,
+        domains: raw.domains.clone().unwrap_or_else(|| vec![domain.clone()]),
+        workers,
+        health: health(&raw.health.clone().unwrap_or_default(), to),
+        limits: limits(&raw.limits.clone().unwrap_or_default(), to),
+        upstream: upstream(&raw.upstream.clone().unwrap_or_default(), to),
+        tls: raw.tls.clone(),
+        trusted_proxies: raw.trusted_proxies.clone().unwrap_or_default(),
+    }
+}
+
+fn health(raw: &raw::Health, to: &mut Problems) -> Health {
+    let health = Health {
+        check_timeout: raw.check_timeout.unwrap_or(Period::seconds(2)),
+        cache_ttl: raw.cache_ttl.unwrap_or(Period::seconds(300)),
+        failure_threshold: raw.failure_threshold.unwrap_or(3),
+        failure_window: raw.failure_window.unwrap_or(Period::seconds(120)),
+        exclusion: raw.exclusion.unwrap_or(Period::seconds(60)),
+        recheck: raw.recheck.unwrap_or(Period::seconds(5)),
+    };
+    to.more_than_zero("gateway.health.check_timeout", health.check_timeout);
+    to.more_than_zero("gateway.health.recheck", health.recheck);
+    to.more_than_zero("gateway.health.failure_window", health.failure_window);
+    to.unless(
+        health.failure_threshold <= 1000,
+        "gateway.health.failure_threshold",
+        "expected at most 1000",
+    );
+    health
+}
+
+fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
+    let limits = Limits {
+        max_connections: raw.max_connections.unwrap_or(10_000),
+        max_headers: raw.max_headers.unwrap_or(100),
+        max_header_bytes: raw.max_header_bytes.unwrap_or(32 * 1024),
+        max_target_bytes: raw.max_target_bytes.unwrap_or(8 * 1024),
+        header_timeout: raw.header_timeout.unwrap_or(Period::seconds(60)),
+        handshake_timeout: raw.handshake_timeout.unwrap_or(Period::seconds(10)),
+        drain: raw.drain.unwrap_or(Period::seconds(10)),
+    };
+    let at = |key: &str| format!("gateway.limits.{key}");
+    to.unless(limits.max_connections > 0, &at("max_connections"), "expected at least 1");
+    to.unless((16..=1024).contains(&limits.max_headers), &at("max_headers"), "expected 16 to 1024");
+    to.unless(
+        (8192..=1 << 20).contains(&limits.max_header_bytes),
+        &at("max_header_bytes"),
+        "expected 8192 to 1048576",
+    );
+    to.unless(
+        (64..=limits.max_header_bytes).contains(&limits.max_target_bytes),
+        &at("max_target_bytes"),
+        "expected 64 to `max_header_bytes`",
+    );
+    to.more_than_zero(&at("header_timeout"), limits.header_timeout);
+    to.more_than_zero(&at("handshake_timeout"), limits.handshake_timeout);
+    limits
+}
+
+fn upstream(raw: &raw::Upstream, to: &mut Problems) -> Upstream {
+    let upstream = Upstream {
+        connect_timeout: raw.connect_timeout.unwrap_or(Period::seconds(5)),
+        response_timeout: raw.response_timeout.unwrap_or(Period::seconds(300)),
+        max_tries: raw.max_tries.unwrap_or(8),
+        max_idle: raw.max_idle.unwrap_or(1024),
+        max_idle_per_upstream: raw.max_idle_per_upstream.unwrap_or(64),
+        idle_timeout: raw.idle_timeout.unwrap_or(Period::seconds(60)),
+        roots: raw.roots.clone(),
+    };
+    let at = |key: &str| format!("gateway.upstream.{key}");
+    to.unless((1..=64).contains(&upstream.max_tries), &at("max_tries"), "expected 1 to 64");
+    to.more_than_zero(&at("connect_timeout"), upstream.connect_timeout);
+    to.more_than_zero(&at("response_timeout"), upstream.response_timeout);
+    upstream
+}

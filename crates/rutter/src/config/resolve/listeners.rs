@@ -1,0 +1,100 @@
+//! Listeners: their defaults, their TLS, and that no two want one address.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::Problems;
+use crate::config::Problem;
+use crate::config::raw::{self, Listen, Tls};
+use crate::config::resolved::{CompatListeners, GatewayListeners, Listener, Listeners};
+
+/// What a listener does about TLS where nothing is said.
+#[derive(Clone, Copy)]
+enum Usually {
+    /// Plain on loopback, the controller's CA beyond.
+    Guarded,
+    /// Plain.
+    Plain,
+    /// TLS always.
+    Tls,
+}
+
+pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
+    let raw = file.listeners.clone().unwrap_or_default();
+    let (gateway, compat) = (raw.gateway.unwrap_or_default(), raw.compat.unwrap_or_default());
+    let files = file.gateway.as_ref().and_then(|gateway| gateway.tls.clone());
+    let default_api = file.controller.is_some().then_some(Listen::At {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
+        tls: None,
+    });
+    let api = raw.api.or(default_api);
+    let https = listener(gateway.https, Usually::Tls).map(|mut https| {
+        if let (Tls::Own, Some(files)) = (&https.tls, files) {
+            https.tls = Tls::Files(files);
+        }
+        https
+    });
+    let listeners = Listeners {
+        api: listener(api, Usually::Guarded),
+        gateway: GatewayListeners { http: listener(gateway.http, Usually::Plain), https },
+        compat: CompatListeners { mesh_router: listener(compat.mesh_router, Usually::Guarded) },
+    };
+    check(file, &listeners, to);
+    listeners
+}
+
+fn listener(raw: Option<Listen>, usually: Usually) -> Option<Listener> {
+    let (address, tls) = match raw? {
+        Listen::Off => return None,
+        Listen::At { address, tls } => (address, tls),
+    };
+    let tls = tls.unwrap_or(match usually {
+        Usually::Plain => Tls::Off,
+        Usually::Guarded if address.ip().to_canonical().is_loopback() => Tls::Off,
+        Usually::Guarded | Usually::Tls => Tls::Own,
+    });
+    Some(Listener { address, tls })
+}
+
+fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
+    let all: Vec<_> = listeners.all().collect();
+    for (n, (name, listener)) in all.iter().enumerate() {
+        let earlier = all.iter().take(n);
+        let same = earlier.clone().find(|(_, other)| collide(listener.address, other.address));
+        if let Some((other, _)) = same {
+            to.push(
+                Problem::at(name, format!("{} is also the address of `{other}`", listener.address))
+                    .help("each listener speaks for one surface: give it a port of its own"),
+            );
+        }
+    }
+    let (controller, gateway) = (file.controller.is_some(), file.gateway.is_some());
+    let traffic = &listeners.gateway;
+    if gateway && traffic.http.is_none() && traffic.https.is_none() {
+        to.push(
+            Problem::at("gateway", "the gateway has nowhere to listen")
+                .help("write `listeners: {gateway: {http: 127.0.0.1:8080}}`"),
+        );
+    }
+    if !gateway && (traffic.http.is_some() || traffic.https.is_some()) {
+        to.push(
+            Problem::at("listeners.gateway", "there is no gateway to listen for")
+                .help("write `gateway:` too"),
+        );
+    }
+    for name in ["listeners.api", "listeners.compat.mesh_router"] {
+        if !controller && all.iter().any(|(on, _)| *on == name) {
+            to.push(
+                Problem::at(name, "there is no controller to listen for")
+                    .help("write `controller:` too"),
+            );
+        }
+    }
+}
+
+/// Whether the system would refuse the second of the two. Port 0 never collides.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let everywhere = |ip: IpAddr| ip.is_unspecified();
+    a.port() == b.port()
+        && a.port() != 0
+        && (a.ip() == b.ip() || everywhere(a.ip()) || everywhere(b.ip()))
+}

@@ -1,0 +1,202 @@
+//! What will happen: every default filled in, every value checked.
+//!
+//! It serializes under the keys of the file, so that `rutter check --output json` shows what
+//! holds, and a reload's difference is the difference of two such documents.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use rutter_agent::{JoinUrl, ServiceSpec};
+use rutter_controller::address::AddressPolicy;
+use rutter_rib::{HopKind, Policy, Rules};
+use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, TableName};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::Period;
+use super::raw::{CertificateFiles, Tls};
+use super::section::{Described, Shape};
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Config {
+    pub(crate) domain: ServiceName,
+    pub(crate) data: PathBuf,
+    pub(crate) cluster: ClusterId,
+    pub(crate) log: Log,
+    pub(crate) listeners: Listeners,
+    pub(crate) controller: Option<Controller>,
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) agent: Option<Agent>,
+    pub(crate) tables: BTreeMap<TableName, Table>,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) level: String,
+}
+
+/// The form of logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: one JSON object a line
+    Json,
+}
+
+impl Described for LogFormat {
+    fn shape() -> Shape {
+        Shape::Value("`text` or `json`")
+    }
+}
+
+/// A listener that is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Tls,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Listeners {
+    pub(crate) api: Option<Listener>,
+    pub(crate) gateway: GatewayListeners,
+    pub(crate) compat: CompatListeners,
+}
+
+/// People's traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct GatewayListeners {
+    pub(crate) http: Option<Listener>,
+    pub(crate) https: Option<Listener>,
+}
+
+/// Surfaces that speak other systems' words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct CompatListeners {
+    pub(crate) mesh_router: Option<Listener>,
+}
+
+impl Listeners {
+    /// Those that are on, with their names in the file.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Listener)> {
+        [
+            ("listeners.api", &self.api),
+            ("listeners.gateway.http", &self.gateway.http),
+            ("listeners.gateway.https", &self.gateway.https),
+            ("listeners.compat.mesh_router", &self.compat.mesh_router),
+        ]
+        .into_iter()
+        .filter_map(|(name, listener)| Some((name, listener.as_ref()?)))
+    }
+}
+
+/// The controller.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Controller {
+    pub(crate) lease: Period,
+    pub(crate) renew: Period,
+    pub(crate) online: Period,
+    pub(crate) max_routes: usize,
+    pub(crate) addresses: AddressPolicy,
+    pub(crate) trusted_gateways: Vec<Prefix>,
+    pub(crate) public_resolve: bool,
+    pub(crate) public_url: Option<String>,
+}
+
+/// The gateway.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Gateway {
+    pub(crate) name: String,
+    pub(crate) domains: Vec<ServiceName>,
+    pub(crate) workers: usize,
+    pub(crate) health: Health,
+    pub(crate) limits: Limits,
+    pub(crate) upstream: Upstream,
+    pub(crate) tls: Option<CertificateFiles>,
+    pub(crate) trusted_proxies: Vec<Prefix>,
+}
+
+/// How the gateway knows what works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Health {
+    pub(crate) check_timeout: Period,
+    pub(crate) cache_ttl: Period,
+    pub(crate) failure_threshold: u32,
+    pub(crate) failure_window: Period,
+    pub(crate) exclusion: Period,
+    pub(crate) recheck: Period,
+}
+
+/// What one client may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Limits {
+    pub(crate) max_connections: usize,
+    pub(crate) max_headers: usize,
+    pub(crate) max_header_bytes: usize,
+    pub(crate) max_target_bytes: usize,
+    pub(crate) header_timeout: Period,
+    pub(crate) handshake_timeout: Period,
+    pub(crate) drain: Period,
+}
+
+/// How services are spoken to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Upstream {
+    pub(crate) connect_timeout: Period,
+    pub(crate) response_timeout: Period,
+    pub(crate) max_tries: usize,
+    pub(crate) max_idle: usize,
+    pub(crate) max_idle_per_upstream: usize,
+    pub(crate) idle_timeout: Period,
+    pub(crate) roots: Option<Vec<PathBuf>>,
+}
+
+/// The agent. The join token is never shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Agent {
+    #[serde(serialize_with = "controller_of")]
+    pub(crate) join: JoinUrl,
+    pub(crate) name: ServiceName,
+    #[serde(serialize_with = "texts")]
+    pub(crate) services: Vec<ServiceSpec>,
+    pub(crate) address: Option<HostName>,
+    pub(crate) state: PathBuf,
+}
+
+fn controller_of<S: Serializer>(join: &JoinUrl, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(&join.controller)
+}
+
+fn texts<S: Serializer>(services: &[ServiceSpec], s: S) -> Result<S::Ok, S::Error> {
+    s.collect_seq(services.iter().map(ToString::to_string))
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Table {
+    pub(crate) kind: DestinationKind,
+    pub(crate) policy: Policy,
+    pub(crate) feeds: Vec<TableFeed>,
+    pub(crate) resolves: Vec<TableResolve>,
+}
+
+/// One table feeds another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct TableFeed {
+    pub(crate) to: TableName,
+    pub(crate) export: Rules,
+}
+
+/// Next hops that are looked up in another table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct TableResolve {
+    pub(crate) hops: HopKind,
+    pub(crate) through: TableName,
+}

@@ -1,0 +1,202 @@
+//! What a file is refused for, where that is said to stand, and what a page promises.
+
+use super::diff::diff;
+use super::section::{Default_, Section, Shape};
+use super::{Config, Period, doc, parse, raw};
+
+fn good(text: &str) -> Config {
+    parse("rutter.yaml", text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn told(text: &str) -> String {
+    parse("rutter.yaml", text).map(|_| ()).expect_err("the file should be refused").to_string()
+}
+
+#[test]
+fn the_smallest_files_are_taken() {
+    let config = good("controller:\n");
+    assert_eq!(config.listeners.api.as_ref().unwrap().address.to_string(), "127.0.0.1:7070");
+    assert_eq!(config.domain.as_str(), "localhost");
+    assert!(config.gateway.is_none());
+    assert_eq!(config.tables.keys().map(|t| t.as_str()).collect::<Vec<_>>(), ["services"]);
+    good("controller:\ngateway:\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n");
+    good(doc::EXAMPLE);
+}
+
+#[test]
+fn mistakes_are_told_at_their_place_with_what_to_do() {
+    let cases = [
+        ("controler:\n", "rutter.yaml:1:1: unknown key `controler` (did you mean `controller`?)"),
+        (
+            "controller:\n  lease: 10m\n  renw: 5m\n",
+            "rutter.yaml:3:3: unknown key `renw` (did you mean `renew`?)",
+        ),
+        (
+            "controller: {}\nlog:\n  format: jsn\n",
+            "rutter.yaml:3:11: unknown word `jsn` (did you mean `json`?)",
+        ),
+        ("controller: {lease: soon}\n", "rutter.yaml:1:21: `soon` is not a valid duration"),
+        (
+            "controller:\n  lease: 8m\n",
+            "rutter.yaml:2:10: a lease of 8m is shorter than two renewals of 5m",
+        ),
+        (
+            "controller:\n  renew: 6m\n",
+            "rutter.yaml:2:10: a lease of 10m is shorter than two renewals of 6m",
+        ),
+        (
+            "controller:\nlisteners:\n  api: 127.0.0.1:8192\n  compat: {mesh_router: 127.0.0.1:8192}\n",
+            "rutter.yaml:4:25: 127.0.0.1:8192 is also the address of `listeners.api`",
+        ),
+        (
+            "controller:\nlisteners:\n  api: 0.0.0.0:80\n  compat: {mesh_router: 127.0.0.1:80}\n",
+            "rutter.yaml:4:25: 127.0.0.1:80 is also the address of `listeners.api`",
+        ),
+        ("controller:\nlisteners: {api: 7070}\n", "rutter.yaml:2:13: expected `ADDRESS:PORT`"),
+        ("controller:\ndomain:\n", "rutter.yaml:2:8: there is nothing behind this key"),
+        ("domain: example.com\n", "no role is switched on"),
+        ("controller:\ngateway:\n", "rutter.yaml:2:1: the gateway has nowhere to listen"),
+        ("gateway:\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n", "a gateway apart from"),
+        ("controller:\ncontroller:\n", "stands twice"),
+        ("controller:\nlog: {level: lod=lod=lod}\n", "rutter.yaml:2:14: "),
+        (
+            "controller:\ntables:\n  services:\n    policy:\n      import:\n        rules:\n          - match: {knd: [agent]}\n",
+            "rutter.yaml:7:21: unknown key `knd` (did you mean `kind`?)",
+        ),
+        (
+            "controller:\ntables:\n  services:\n    policy:\n      criteria: [identity, priority]\n",
+            "rutter.yaml:5:7: criteria: `identity` leaves nothing to decide",
+        ),
+        ("controller:\ntables:\n  services:\n    feeds:\n      - to: edge\n", "rutter.yaml:5:13: "),
+        ("controller:\ntables: {x: {}}\n", "rutter.yaml:2:10: what does this table hold?"),
+        ("agent: {name: a, services: [':']}\n", "rutter.yaml:1:29: "),
+        ("controller: [\n", "rutter.yaml:"),
+    ];
+    for (text, expected) in cases {
+        let told = told(text);
+        assert!(told.contains(expected), "{text}\nsays: {told}\nexpected: {expected}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let told = told("controller: {lease: 1m, max_routes: 0}\nlog: {level: '='}\ngateway:\n");
+    assert_eq!(told.lines().count(), 4, "{told}");
+}
+
+#[test]
+fn a_join_token_is_never_shown() {
+    let text =
+        "agent: {join: 'http://127.0.0.1:1#rtj_canary', name: a, services: ['127.0.0.1:1']}\n";
+    let config = good(text);
+    assert!(!serde_json::to_string(&config).unwrap().contains("canary"));
+    let wrong = text.replace("http:", "ftp:");
+    assert!(!told(&wrong).contains("canary"), "{}", told(&wrong));
+}
+
+#[test]
+fn beyond_loopback_a_listener_speaks_tls_unless_told_otherwise() {
+    let config = good(
+        "controller:\nlisteners:\n  api: 192.0.2.1:7070\n  compat:\n    mesh_router: {address: '192.0.2.1:8192', tls: off}\n",
+    );
+    assert_eq!(config.listeners.api.unwrap().tls, raw::Tls::Own);
+    assert_eq!(config.listeners.compat.mesh_router.unwrap().tls, raw::Tls::Off);
+    let all = good("controller:\nlisteners: {api: off}\n");
+    assert!(all.listeners.api.is_none());
+}
+
+#[test]
+fn the_page_is_the_one_in_docs() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        page == doc::page(),
+        "docs/config.md is old: `cargo run -- docs config > docs/config.md`"
+    );
+}
+
+/// The file that says all the defaults that the page promises.
+fn written_out(section: &Section, indent: usize, text: &mut String) {
+    for key in &section.keys {
+        let pad = " ".repeat(indent);
+        match (&key.shape, key.default) {
+            (Shape::Section(inner), _) if key.name != "agent" => {
+                text.push_str(&format!("{pad}{}:\n", key.name));
+                written_out(inner, indent + 2, text);
+            }
+            (_, Default_::Is(value)) => text.push_str(&format!("{pad}{}: {value}\n", key.name)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_defaults_of_the_page_are_those_that_hold() {
+    let listeners = "  gateway:\n    http: 127.0.0.1:0\n";
+    let mut text = String::new();
+    written_out(&raw::File::section(), 0, &mut text);
+    let text = text.replace("  gateway:\n  compat:\n", &format!("{listeners}  compat:\n"));
+    assert!(text.contains("lease: 10m") && text.contains("http:"), "{text}");
+    let short = format!("controller:\ngateway:\nlisteners:\n{listeners}");
+    assert_eq!(diff(&good(&short), &good(&text)), []);
+}
+
+#[test]
+fn the_page_of_policy_names_every_key() {
+    let page = doc::page();
+    let full: rutter_rib::Policy = serde_json::from_str(
+        r#"{"stability":{"damping":{},"flap_limit":{"flaps":5,"window":60}},"import":{"default":"deny",
+        "rules":[{"name":"n","match":{"source":"agent/*","kind":["agent"],"owner":["o"],
+        "source_tags":{"all":["a"],"any":["a"],"none":["a"]},"prefix":{"range":{"within":"::/0","from":1,"to":2}},
+        "service_suffix":"s","cluster":["c"],"tags":{"all":["t"]},
+        "path_list":{"clusters":["c"],"tables":["t"],"longer_than":1}},
+        "then":{"action":"accept","preference":1,"priority":1,"metric":1,"group":"g","add_tags":["t"],
+        "remove_tags":["u"],"approve":true}}]}}"#,
+    )
+    .unwrap();
+    fn keys(value: &serde_json::Value, into: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| {
+                into.push(key.clone());
+                keys(value, into);
+            }),
+            serde_json::Value::Array(all) => all.iter().for_each(|value| keys(value, into)),
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    keys(&serde_json::to_value(&full).unwrap(), &mut all);
+    assert!(all.len() > 40, "{all:?}");
+    let missing: Vec<_> = all.iter().filter(|key| !page.contains(&format!("{key}"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn a_difference_names_what_needs_a_restart() {
+    let from = good("controller:\ngateway:\nlisteners: {gateway: {http: '127.0.0.1:1'}}\n");
+    let to = good(
+        "controller:\ngateway: {health: {recheck: 7s}}\nlisteners: {gateway: {http: '127.0.0.1:2'}}\n\
+         tables: {services: {policy: {approval: required}}}\n",
+    );
+    let told: Vec<_> = diff(&from, &to).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "gateway.health.recheck: 5s -> 7s",
+            "listeners.gateway.http.address: 127.0.0.1:1 -> 127.0.0.1:2  (needs a restart)",
+            "tables.services.policy.approval: none -> required",
+        ]
+    );
+    assert!(diff(&to, &to).is_empty());
+}
+
+#[test]
+fn periods_round_trip() {
+    for text in ["250ms", "1s", "90s", "10m", "0s"] {
+        let period: Period = text.parse().unwrap();
+        assert_eq!(period.to_string(), text);
+    }
+    for wrong in ["", "s", "1w", "-1s", "1.5s", "99999999999999999999s"] {
+        assert!(wrong.parse::<Period>().is_err(), "{wrong}");
+    }
+}

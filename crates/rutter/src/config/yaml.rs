@@ -1,0 +1,83 @@
+//! The one place that reads YAML.
+//!
+//! The reader is young and its releases are many, so nothing else in the program names it: a
+//! change of reader is a change of this file and of `positions`.
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::{Error, MergeKeyPolicy, Options};
+
+use super::problem::{Problem, Spot};
+
+/// Reads a value, strictly: a key that stands twice, a merge key and a boolean other than `true`
+/// and `false` are refused.
+///
+/// # Errors
+/// The first thing that is wrong, at its place.
+pub(super) fn parse<T: DeserializeOwned + Default>(text: &str) -> Result<T, Problem> {
+    match serde_saphyr::from_str_with_options::<Option<T>>(text, options()) {
+        Ok(value) => Ok(value.unwrap_or_default()),
+        Err(error) => Err(problem(error.without_snippet())),
+    }
+}
+
+pub(super) fn options() -> Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        merge_keys: MergeKeyPolicy::Error,
+    }
+}
+
+/// Where the reader says something is.
+pub(super) fn spot(location: serde_saphyr::Location) -> Option<Spot> {
+    let number = |n: u64| usize::try_from(n).ok();
+    let span = location.span();
+    let (line, column) = (number(location.line())?, number(location.column())?);
+    if line == 0 {
+        return None;
+    }
+    let offset = number(span.byte_offset()?)?;
+    let length = span.byte_len().and_then(number).unwrap_or(1);
+    Some(Spot { line, column, offset, length })
+}
+
+fn problem(error: &Error) -> Problem {
+    let (message, help) = match error {
+        Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
+        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("word", variant, expected),
+        Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+            (format!("expected {expected}, found {unexpected}"), None)
+        }
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_ref().map(|key| format!(" `{key}`")).unwrap_or_default();
+            (format!("the key{key} stands twice"), None)
+        }
+        Error::Message { msg, .. } => (msg.clone(), None),
+        other => (plain(&other.to_string()), None),
+    };
+    Problem { path: Vec::new(), message, help, spot: error.location().and_then(spot) }
+}
+
+/// The reader's own words without the place at their end, which is shown apart.
+fn plain(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let cut = first.find(" at line ").or_else(|| first.find(", line "));
+    cut.and_then(|at| first.get(..at)).unwrap_or(first).to_owned()
+}
+
+/// What to say of a word that isn't known: the nearest one, else all there are.
+fn unknown(what: &str, word: &str, expected: &[&'static str]) -> (String, Option<String>) {
+    let message = format!("unknown {what} `{word}`");
+    let near = |known: &&&str| strsim::jaro_winkler(word, known) > 0.8;
+    let nearest = expected
+        .iter()
+        .filter(near)
+        .max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
+    let help = match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None if expected.is_empty() => "nothing is known here".to_owned(),
+        None => format!("known here: {}", expected.join(", ")),
+    };
+    (message, Some(help))
+}

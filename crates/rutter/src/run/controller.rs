@@ -1,0 +1,182 @@
+//! The role `controller`: registry, book, what a controller does, and the APIs before it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use rutter_api::compat::mesh_router::{self, MeshRouterOptions};
+use rutter_api::{ApiOptions, ApiParts, Limits, Listener, Metrics, Readiness, Tables};
+use rutter_book::{BookHandle, Clock, SystemClock};
+use rutter_controller::{BookFeed, Config as ControllerConfig, Controller};
+use rutter_registry::{DataDir, Registry, SqliteRegistry};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::certificates::{Certificates, reachable};
+use super::gateway::GatewayRole;
+use crate::config::{Config, resolved, tables};
+
+/// The role, running.
+pub(crate) struct ControllerRole {
+    controller: Controller,
+    registry: Arc<dyn Registry>,
+    book: BookHandle,
+    owner: JoinHandle<()>,
+    stop_book: CancellationToken,
+}
+
+/// The listeners that have their addresses.
+pub(super) struct Bound {
+    api: Option<Listener>,
+    mesh_router: Option<Listener>,
+}
+
+/// Where the APIs are served.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    pub(super) api: Option<(SocketAddr, bool)>,
+    pub(super) mesh_router: Option<(SocketAddr, bool)>,
+    /// What a join line begins with.
+    pub(super) options: Option<ApiOptions>,
+}
+
+/// Takes the addresses of the APIs.
+pub(super) fn bind(config: &Config, certificates: &Certificates) -> anyhow::Result<Bound> {
+    let bind = |name, listener: &Option<resolved::Listener>| -> anyhow::Result<_> {
+        let Some(listener) = listener else { return Ok(None) };
+        let tls = certificates.for_api(&listener.tls)?;
+        Ok(Some(Listener::bind(name, listener.address, tls, Limits::default())?))
+    };
+    Ok(Bound {
+        api: bind("api", &config.listeners.api)?,
+        mesh_router: bind("compat.mesh_router", &config.listeners.compat.mesh_router)?,
+    })
+}
+
+/// Waits for the end of the tables' task, which nobody asked for; for ever without a controller.
+pub(super) async fn ended(role: Option<&ControllerRole>) {
+    match role {
+        Some(role) => role.stop_book_ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl ControllerRole {
+    /// Opens the registry, makes the book and restores what was registered.
+    pub(super) async fn start(config: &Config, dir: &Arc<DataDir>) -> anyhow::Result<Self> {
+        let settings = config.controller.as_ref().context("no controller is configured")?;
+        let registry: Arc<dyn Registry> = Arc::new(SqliteRegistry::open(dir.clone()).await?);
+        let seed = seed();
+        let now = SystemClock.now();
+        let book = tables::book(&config.tables, &config.cluster, now, seed)?;
+        let stop_book = CancellationToken::new();
+        let (book, owner) = rutter_book::spawn(book, SystemClock, seed, stop_book.clone());
+        let feed = BookFeed::open(book.clone(), tables::SERVICES.parse()?).await?;
+        let controller = Controller::new(
+            ControllerConfig {
+                lease: settings.lease.into(),
+                renew: settings.renew.into(),
+                online: settings.online.into(),
+                max_routes: settings.max_routes,
+                addresses: settings.addresses.clone(),
+                ..ControllerConfig::new(config.domain.clone())
+            },
+            registry.clone(),
+            Arc::new(feed),
+        );
+        let restored = controller.restore(now).await.context("the registry can't be restored")?;
+        tracing::info!(
+            n_users = restored.n_users,
+            n_leases = restored.n_leases,
+            "restored what was registered"
+        );
+        Ok(Self { controller, registry, book, owner, stop_book })
+    }
+
+    pub(super) fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
+    pub(super) fn book(&self) -> &BookHandle {
+        &self.book
+    }
+
+    async fn stop_book_ended(&self) {
+        // Looked at now and then: a join handle can be awaited once, and the shutdown awaits it.
+        let mut looks = tokio::time::interval(std::time::Duration::from_secs(1));
+        while !self.owner.is_finished() {
+            looks.tick().await;
+        }
+    }
+
+    /// Serves the APIs on the addresses that were bound.
+    pub(super) async fn serve(
+        &self,
+        config: &Config,
+        bound: Bound,
+        certificates: &Certificates,
+        gateway: Option<&GatewayRole>,
+        (metrics, readiness): (Metrics, Readiness),
+        (stop, tasks): (&CancellationToken, &TaskTracker),
+    ) -> anyhow::Result<Served> {
+        let settings = config.controller.as_ref().context("no controller is configured")?;
+        let clock: rutter_api::Clock = Arc::new(SystemClock);
+        let mut served = Served { api: None, mesh_router: None, options: None };
+        if let Some(listener) = bound.api {
+            let (address, tls) = (listener.address(), listener.is_tls());
+            let url = settings.public_url.clone().unwrap_or_else(|| url(address, tls));
+            let own = config.listeners.api.as_ref().map(|l| &l.tls);
+            let own = own.is_some_and(|tls| *tls == crate::config::raw::Tls::Own);
+            let options = ApiOptions::new(url, own.then(|| certificates.pin()));
+            let mut tables = Tables::default();
+            tables.add(None, self.book.clone()).await?;
+            if let Some(gateway) = gateway {
+                tables.add(Some("gateway"), gateway.book().clone()).await?;
+            }
+            let router = rutter_api::router(ApiParts {
+                controller: self.controller.clone(),
+                clock: clock.clone(),
+                tables,
+                metrics: metrics.clone(),
+                readiness,
+                options: options.clone(),
+                stop: stop.clone(),
+            });
+            tasks.spawn(listener.serve(router, stop.clone()));
+            served.api = Some((address, tls));
+            served.options = Some(options);
+        }
+        if let Some(listener) = bound.mesh_router {
+            served.mesh_router = Some((listener.address(), listener.is_tls()));
+            let options = MeshRouterOptions {
+                public_resolve: settings.public_resolve,
+                trusted_gateways: settings.trusted_gateways.clone(),
+            };
+            let router = mesh_router::router(self.controller.clone(), clock, metrics, options);
+            tasks.spawn(listener.serve(router, stop.clone()));
+        }
+        Ok(served)
+    }
+
+    /// Writes what waits, then ends the book.
+    pub(super) async fn shutdown(self) -> anyhow::Result<()> {
+        let flushed = self.registry.close().await;
+        self.stop_book.cancel();
+        if let Err(error) = self.owner.await {
+            tracing::warn!(%error, "the tables' task");
+        }
+        Ok(flushed?)
+    }
+}
+
+/// A seed for hash tables that strangers can't know.
+pub(super) fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// The URL of a listener as others on its network reach it.
+pub(super) fn url(address: SocketAddr, tls: bool) -> String {
+    format!("{}://{}", if tls { "https" } else { "http" }, reachable(address))
+}

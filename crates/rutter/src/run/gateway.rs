@@ -1,0 +1,175 @@
+//! The role `gateway`, in the same process as its controller.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rutter_book::{BookHandle, Clock, SystemClock};
+use rutter_gateway::{
+    Gateway, GatewayConfig, GatewayHandle, GatewayMetrics, HealthConfig, Limits, ListenerConfig,
+    Roots, Sources, TableRef, UpstreamConfig,
+};
+use rutter_rib::{Book, TableSpec};
+use rutter_route::{DestinationKind, TableName};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::certificates::Certificates;
+use super::controller::{ControllerRole, seed};
+use crate::config::{Config, resolved, tables};
+
+/// The role, running.
+pub(crate) struct GatewayRole {
+    handle: GatewayHandle,
+    book: BookHandle,
+    owner: JoinHandle<()>,
+    stop_book: CancellationToken,
+}
+
+impl GatewayRole {
+    /// Makes the gateway's own book and starts it; it accepts when its first snapshot is there.
+    pub(super) async fn start(
+        config: &Config,
+        certificates: &Certificates,
+        controller: &ControllerRole,
+    ) -> anyhow::Result<Self> {
+        let seed = seed();
+        let own: TableName = tables::SERVICES.parse()?;
+        let spec = TableSpec {
+            name: own.clone(),
+            kind: DestinationKind::Service,
+            policy: own_policy(config),
+        };
+        let now = SystemClock.now();
+        let book =
+            Book::new(config.cluster.clone(), vec![spec], Vec::new(), Vec::new(), now, seed)?;
+        let stop_book = CancellationToken::new();
+        let (book, owner) = rutter_book::spawn(book, SystemClock, seed, stop_book.clone());
+        let sources = Sources {
+            controller: TableRef {
+                book: controller.book().clone(),
+                table: tables::SERVICES.parse()?,
+            },
+            own: TableRef { book: book.clone(), table: own },
+        };
+        let handle = Gateway::start(gateway_config(config, certificates)?, sources).await?;
+        Ok(Self { handle, book, owner, stop_book })
+    }
+
+    pub(super) fn book(&self) -> &BookHandle {
+        &self.book
+    }
+
+    pub(super) fn metrics(&self) -> Arc<GatewayMetrics> {
+        self.handle.metrics()
+    }
+
+    /// Where it listens, and whether by TLS.
+    pub(super) fn addresses(&self, config: &Config) -> Vec<(SocketAddr, bool)> {
+        let tls = listeners(config).map(|listener| listener.tls != crate::config::raw::Tls::Off);
+        self.handle.addresses().iter().copied().zip(tls).collect()
+    }
+
+    /// Takes what may change while it runs.
+    pub(super) fn reload(
+        &self,
+        config: &Config,
+        certificates: &Certificates,
+    ) -> anyhow::Result<()> {
+        Ok(self.handle.reload(&gateway_config(config, certificates)?)?)
+    }
+
+    /// Lets requests in flight end.
+    pub(super) async fn shutdown(self) {
+        self.handle.shutdown().await;
+        self.stop_book.cancel();
+        if let Err(error) = self.owner.await {
+            tracing::warn!(%error, "the gateway's table's task");
+        }
+    }
+}
+
+/// The policy of the gateway's own table.
+pub(super) fn own_policy(config: &Config) -> rutter_rib::Policy {
+    let own = config.tables.iter().find(|(name, _)| tables::is_gateways(name));
+    own.map(|(_, table)| table.policy.clone()).unwrap_or_default()
+}
+
+fn listeners(config: &Config) -> impl Iterator<Item = &resolved::Listener> {
+    let listeners = &config.listeners.gateway;
+    listeners.http.iter().chain(listeners.https.iter())
+}
+
+/// The gateway's own words for what the file says.
+fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Result<GatewayConfig> {
+    let gateway = config.gateway.as_ref().context("no gateway is configured")?;
+    let listener = |l: &resolved::Listener| ListenerConfig {
+        address: l.address,
+        tls: certificates.for_gateway(&l.tls),
+    };
+    Ok(GatewayConfig {
+        name: gateway.name.clone(),
+        listeners: listeners(config).map(listener).collect(),
+        domains: gateway.domains.clone(),
+        workers: gateway.workers,
+        health: health(&gateway.health),
+        limits: limits(&gateway.limits),
+        upstream: upstream(&gateway.upstream, certificates)?,
+        trusted_proxies: gateway.trusted_proxies.clone(),
+    })
+}
+
+fn health(health: &resolved::Health) -> HealthConfig {
+    HealthConfig {
+        check_timeout: health.check_timeout.into(),
+        cache_ttl: health.cache_ttl.into(),
+        failure_threshold: health.failure_threshold,
+        failure_window: health.failure_window.into(),
+        exclusion: health.exclusion.into(),
+        recheck: health.recheck.into(),
+    }
+}
+
+fn limits(limits: &resolved::Limits) -> Limits {
+    Limits {
+        max_connections: limits.max_connections,
+        max_headers: limits.max_headers,
+        max_header_bytes: limits.max_header_bytes,
+        max_target_bytes: limits.max_target_bytes,
+        header_timeout: limits.header_timeout.into(),
+        handshake_timeout: limits.handshake_timeout.into(),
+        drain: limits.drain.into(),
+    }
+}
+
+fn upstream(
+    upstream: &resolved::Upstream,
+    certificates: &Certificates,
+) -> anyhow::Result<UpstreamConfig> {
+    let roots = match &upstream.roots {
+        None => Roots::System,
+        Some(files) => {
+            let mut roots = Vec::new();
+            for file in files {
+                let found = CertificateDer::pem_file_iter(file)
+                    .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                    .with_context(|| format!("gateway.upstream.roots: {}", file.display()))?;
+                roots.extend(found);
+            }
+            Roots::Only(roots)
+        }
+    };
+    Ok(UpstreamConfig {
+        connect_timeout: upstream.connect_timeout.into(),
+        response_timeout: upstream.response_timeout.into(),
+        max_tries: upstream.max_tries,
+        max_idle: upstream.max_idle,
+        max_idle_per_upstream: upstream.max_idle_per_upstream,
+        idle_timeout: upstream.idle_timeout.into(),
+        roots,
+        controller_ca: vec![certificates.ca().clone()],
+        ..UpstreamConfig::default()
+    })
+}

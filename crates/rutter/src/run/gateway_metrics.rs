@@ -1,0 +1,64 @@
+//! The gateway's counters as metrics.
+//!
+//! The gateway counts without a metrics library, so that a request makes no labels; here, where
+//! they are asked for, they get their names.
+
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use rutter_gateway::{Counter, GatewayMetrics};
+
+/// See the module's head.
+#[derive(Debug)]
+pub(super) struct Exported(pub(super) Arc<GatewayMetrics>);
+
+impl Collector for Exported {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let metrics = &self.0;
+        let answers =
+            Family::<Vec<(String, String)>, prometheus_client::metrics::counter::Counter>::default(
+            );
+        for (first_digit, n_answers) in (1..).zip(&metrics.answers) {
+            let labels = vec![("status".to_owned(), format!("{first_digit}xx"))];
+            answers.get_or_create(&labels).inc_by(n_answers.get());
+        }
+        let kind = EncodeMetric::metric_type(&answers);
+        let help = "Answers of the gateway by the first digit of their status";
+        let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
+        answers.encode(described)?;
+        let counters: [(&str, &str, &Counter); 8] = [
+            ("failovers", "Requests that went on to another route", &metrics.failovers),
+            ("stale_retries", "Requests tried again on the same route", &metrics.stale_retries),
+            (
+                "retries_refused",
+                "Failed requests that may not be repeated",
+                &metrics.retries_refused,
+            ),
+            ("routes_exhausted", "Requests for which no route was left", &metrics.routes_exhausted),
+            ("upstream_connects", "Upstream connections opened", &metrics.upstream_connects),
+            (
+                "upstream_connect_failures",
+                "Upstream connections that didn't come about",
+                &metrics.upstream_connect_failures,
+            ),
+            ("upstream_reuses", "Requests sent over a pooled connection", &metrics.upstream_reuses),
+            ("connections", "Client connections accepted", &metrics.connections),
+        ];
+        for (name, help, counter) in counters {
+            let counter = ConstCounter::new(counter.get());
+            let name = format!("rutter_gateway_{name}");
+            let described = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
+            counter.encode(described)?;
+        }
+        let open = i64::try_from(metrics.active_connections.get()).unwrap_or(i64::MAX);
+        let open = ConstGauge::new(open);
+        let name = "rutter_gateway_active_connections";
+        let help = "Client connections open now";
+        let described = encoder.encode_descriptor(name, help, None, open.metric_type())?;
+        open.encode(described)
+    }
+}

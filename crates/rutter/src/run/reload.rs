@@ -1,0 +1,119 @@
+//! A reload: the file is read again, and the difference takes effect.
+//!
+//! All of it or nothing, as far as the file goes: one mistake, and what ran goes on. What can't
+//! change while the program runs is named and left; the rest is taken. What a reload left stays a
+//! difference, so the next one names it again.
+
+use anyhow::{Context, anyhow};
+use rutter_book::BookHandle;
+use rutter_rib::Policy;
+use rutter_route::TableName;
+use serde::{Deserialize, Serialize};
+
+use super::Running;
+use crate::config::diff::{Change, diff};
+use crate::config::{self, Config, tables};
+
+/// What a reload did, or would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Reloaded {
+    /// Nothing was changed, since it was only asked.
+    pub(crate) dry_run: bool,
+    /// What differs.
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Running {
+    /// Reads the file again.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing was changed.
+    pub(super) async fn reload(&mut self, dry_run: bool) -> anyhow::Result<Reloaded> {
+        let file = self.file.as_ref().ok_or_else(|| {
+            anyhow!("there is no file to read: this was started by `rutter up`, not `rutter run`")
+        })?;
+        let to = config::load(file).map_err(|error| anyhow!("{error}"))?;
+        let changes = diff(&self.config, &to);
+        if !dry_run {
+            self.take(&to, &changes).await?;
+        }
+        Ok(Reloaded { dry_run, changes })
+    }
+
+    /// As on SIGHUP.
+    pub(super) async fn reload_and_log(&mut self) {
+        match self.reload(false).await {
+            Ok(reloaded) if reloaded.changes.is_empty() => {
+                tracing::info!("reloaded: nothing differs; certificates were read again");
+            }
+            Ok(reloaded) => {
+                for change in reloaded.changes {
+                    match change.needs_restart {
+                        true => tracing::warn!("not reloaded: {change}"),
+                        false => tracing::info!("reloaded: {change}"),
+                    }
+                }
+            }
+            Err(error) => tracing::error!("not reloaded, all goes on as before: {error:#}"),
+        }
+    }
+
+    async fn take(&mut self, to: &Config, changes: &[Change]) -> anyhow::Result<()> {
+        let next = self.mixed(to);
+        // What can fail comes first.
+        if let (Some(gateway), Some(certificates)) = (&self.gateway, &self.certificates) {
+            gateway.reload(&next, certificates).context("the gateway")?;
+        }
+        if self.config.log.level != next.log.level {
+            self.logging.set_level(&next.log.level)?;
+        }
+        let touched = |name: &TableName| {
+            let policy = format!("tables.{name}.policy.");
+            changes.iter().any(|c| !c.needs_restart && c.path.starts_with(&policy))
+        };
+        for (name, table) in next.tables.iter().filter(|(name, _)| touched(name)) {
+            let policy = table.policy.clone();
+            if tables::is_gateways(name) {
+                if let (Some(gateway), Ok(own)) = (&self.gateway, tables::SERVICES.parse()) {
+                    set_policy(gateway.book(), own, policy).await?;
+                }
+            } else if let Some(controller) = &self.controller {
+                set_policy(controller.book(), name.clone(), policy).await?;
+            }
+        }
+        self.config = next;
+        Ok(())
+    }
+
+    /// The configuration that holds after a reload: the new one, where it can be had without a
+    /// restart.
+    fn mixed(&self, to: &Config) -> Config {
+        let mut next = self.config.clone();
+        next.log.level.clone_from(&to.log.level);
+        if let (Some(next), Some(to)) = (&mut next.gateway, &to.gateway) {
+            next.health = to.health.clone();
+            next.limits.max_target_bytes = to.limits.max_target_bytes;
+            next.upstream.max_tries = to.upstream.max_tries;
+            next.upstream.response_timeout = to.upstream.response_timeout;
+            next.tls.clone_from(&to.tls);
+            next.trusted_proxies.clone_from(&to.trusted_proxies);
+        }
+        let https = (&mut next.listeners.gateway.https, &to.listeners.gateway.https);
+        if let (Some(next), Some(to)) = https {
+            next.tls = to.tls.clone();
+        }
+        for (name, table) in &mut next.tables {
+            if let Some(to) = to.tables.get(name) {
+                table.policy = to.policy.clone();
+            }
+        }
+        next
+    }
+}
+
+/// Hands a policy to a table's owner. It was checked with the file, so it is taken; routes follow
+/// it in slices, while the owner goes on with all else.
+async fn set_policy(book: &BookHandle, name: TableName, policy: Policy) -> anyhow::Result<()> {
+    book.apply(move |book, now| book.set_policy(now, &name, policy)).await??;
+    Ok(())
+}
