@@ -36,6 +36,20 @@ impl Marks {
         }
     }
 
+    /// Whether an id is in it.
+    #[inline]
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        let word = self.words.get((id >> 6) as usize).copied().unwrap_or(0);
+        word & (1 << (id & 63)) != 0
+    }
+
+    /// Takes an id out, if it is in.
+    pub(crate) fn remove(&mut self, id: u32) {
+        if self.contains(id) {
+            self.take((id >> 6) as usize, id & 63);
+        }
+    }
+
     /// Takes the least id at or above `from`.
     pub(crate) fn take_from(&mut self, from: u32) -> Option<u32> {
         if self.len == 0 {

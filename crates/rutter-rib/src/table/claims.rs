@@ -113,6 +113,7 @@ impl<D: Destination> Table<D> {
         };
         let (id, place) = match id {
             NONE => self.add_destination(hash, route.destination, candidate),
+            id if self.dests[id].n == 0 => self.revive_destination(hash, id, candidate),
             id => (id, self.add_candidate(id, candidate)),
         };
         self.n_candidates += 1;
@@ -130,13 +131,29 @@ impl<D: Destination> Table<D> {
     }
 
     fn add_destination(&mut self, hash: KeyHash, key: D, candidate: Candidate) -> (u32, Place) {
-        if let Some(prefix) = key.as_prefix() {
-            let family = usize::from(prefix.is_v4());
-            self.lengths[family][usize::from(prefix.mapped_length())] += 1;
-        }
+        self.count_length(&key, true);
         let id = self.dests.insert(Dest { key, first: candidate, next: NONE, n: 1 });
         self.index.insert(hash, id);
         (id, Place::First(id))
+    }
+
+    /// A destination that ended, and whose id is still in the index, is there again.
+    fn revive_destination(&mut self, hash: KeyHash, id: u32, candidate: Candidate) -> (u32, Place) {
+        let key = self.dests[id].key.clone();
+        self.count_length(&key, true);
+        self.index.revive(hash);
+        self.husks.remove(id);
+        self.dests[id] = Dest { key, first: candidate, next: NONE, n: 1 };
+        (id, Place::First(id))
+    }
+
+    /// Counts the lengths in use, for longest match.
+    pub(super) fn count_length(&mut self, key: &D, comes: bool) {
+        if let Some(prefix) = key.as_prefix() {
+            let family = usize::from(prefix.is_v4());
+            let n = &mut self.lengths[family][usize::from(prefix.mapped_length())];
+            *n = if comes { *n + 1 } else { *n - 1 };
+        }
     }
 
     /// Adds behind the last, so that the order of the last ranking stays.
@@ -160,7 +177,7 @@ impl<D: Destination> Table<D> {
         let before = *self.candidate(place);
         let source = before.source;
         let lease = route.lease.map_or(NEVER, |lease| self.tick_after(now, lease));
-        if lease < before.lease {
+        if lease < before.lease || before.is_gone() {
             self.add_lease(lease, id);
         }
         let received = self.intern_set(route.attributes);
@@ -374,7 +391,9 @@ impl<D: Destination> Table<D> {
 
     pub(super) fn find(&self, destination: &D) -> Option<u32> {
         let hash = self.index.hash(destination);
-        self.index.find(hash, |id| self.dests[id].key == *destination)
+        let id = self.index.find(hash, |id| self.dests[id].key == *destination);
+        // A husk keeps its key.
+        id.filter(|id| self.dests[*id].n > 0)
     }
 
     /// The tick at which the first of a destination's own leases ends.

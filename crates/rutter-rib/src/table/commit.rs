@@ -153,6 +153,7 @@ impl<D: Destination> Table<D> {
     }
 
     fn commit_ranked(&mut self, now: Now, id: u32, out: &mut Changes<D>) {
+        self.seat_shown(id);
         let before: SmallVec<[Ranked; 2]> = self
             .places(id)
             .map(|p| *self.candidate(p))
@@ -360,7 +361,11 @@ impl<D: Destination> Table<D> {
             });
             self.tell_moved(now, id, view as u16, from.as_ref(), &list);
             let is_changed = self.keep_digest(id, view, &list);
-            committed.push(Committed { view: view as u16, best: list.first().copied(), is_changed });
+            committed.push(Committed {
+                view: view as u16,
+                best: list.first().copied(),
+                is_changed,
+            });
         }
         committed
     }
@@ -462,21 +467,29 @@ impl<D: Destination> Table<D> {
         }
     }
 
-    /// A destination without candidates: its id is free once its end is told.
+    /// A destination without candidates. Its id stays in the index as a husk, to be used again if
+    /// it returns, until its shard is swept.
     fn end_destination(&mut self, id: u32, out: &mut Changes<D>) {
         self.ask_again(id, out);
-        let key = &self.dests[id].key;
-        if let Some(prefix) = key.as_prefix() {
-            let family = usize::from(prefix.is_v4());
-            self.lengths[family][usize::from(prefix.mapped_length())] -= 1;
-        }
-        let hash = self.index.hash(key);
-        self.index.remove(hash, id);
+        let key = self.dests[id].key.clone();
+        self.count_length(&key, false);
+        let hash = self.index.hash(&key);
+        self.husks.set(id);
         for view in &mut self.views {
             view.forget(id);
         }
         self.dests[id].n = 0;
-        self.dests.free(id);
+        if self.index.retire(hash) {
+            let Self { index, husks, dests, .. } = self;
+            index.sweep(hash, |id| {
+                let husk = husks.contains(id);
+                if husk {
+                    husks.remove(id);
+                    dests.free(id);
+                }
+                husk
+            });
+        }
     }
 
     fn ask_again(&mut self, id: u32, out: &mut Changes<D>) {

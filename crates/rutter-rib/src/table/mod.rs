@@ -158,6 +158,8 @@ pub struct Table<D> {
 
     index: Index,
     dests: Slots<Dest<D>>,
+    /// Ids whose destinations ended and that are still in the index.
+    husks: Marks,
     extras: Slots<Extra>,
     sets: Interner<Attributes, SetInfo>,
     paths: Interner<PathId>,
@@ -230,6 +232,7 @@ impl<D: Destination> Table<D> {
             reload: None,
             index: Index::new(seed),
             dests: Slots::new(),
+            husks: Marks::default(),
             extras: Slots::new(),
             sets: Interner::new(seed),
             paths,

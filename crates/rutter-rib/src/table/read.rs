@@ -258,7 +258,7 @@ impl<D: Destination> Table<D> {
     /// How full it is.
     pub fn counts(&self) -> Counts {
         Counts {
-            destinations: self.dests.len(),
+            destinations: self.dests.len() - self.husks.len(),
             routes: self.n_candidates,
             sources: self.sources.len(),
             attribute_sets: self.sets.len(),

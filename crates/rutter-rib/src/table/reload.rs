@@ -57,24 +57,28 @@ impl<D: Destination> Table<D> {
     /// A policy that contradicts itself; the old one stays.
     pub fn set_policy(&mut self, now: Now, policy: Policy) -> Result<(), PolicyError> {
         policy.check()?;
-        let resolve_changes = self.policy.resolve != policy.resolve;
         self.criteria = policy.criteria_for(D::KIND);
         self.ring.set_bounds(policy.bounds.events, policy.bounds.events_per_destination);
-        self.policy = policy;
+        let before = std::mem::replace(&mut self.policy, policy);
         self.views_follow();
         self.policy_event = self.record_wide(now, None, What::Policy);
-        if resolve_changes {
-            self.resolve_anew();
+        if before.resolve != self.policy.resolve {
+            self.resolve_anew(&before.resolve);
         }
         self.reload = Some(0);
         Ok(())
     }
 
-    /// Hops whose kind must be resolved from now on are asked for; the others are taken as good.
-    fn resolve_anew(&mut self) {
+    /// Hops whose kind must be resolved from now on are asked for, and stand as they did until the
+    /// answer; those whose kind needn't any more are taken as good. What was said of hops of other
+    /// kinds stands.
+    fn resolve_anew(&mut self, before: &[HopKind]) {
         for hop in self.next_hops() {
-            let must = self.policy.resolve.contains(&HopKind::of(&hop));
-            self.resolve_hop(&hop, must);
+            let kind = HopKind::of(&hop);
+            let must = self.policy.resolve.contains(&kind);
+            if must != before.contains(&kind) {
+                self.resolve_hop(&hop, must);
+            }
         }
     }
 

@@ -68,9 +68,11 @@ impl<D: Destination> Table<D> {
         let facts_changed = source.info.credential != info.credential
             || source.info.tags != info.tags
             || source.info.owner != info.owner;
+        if new_session {
+            source.refreshing = false;
+        }
         if new_session && source.n_live > 0 {
             source.refresh = source.refresh.wrapping_add(1);
-            source.refreshing = false;
             source.carried_over = true;
             source.session_from = source.refresh;
         }

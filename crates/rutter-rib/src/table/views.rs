@@ -217,14 +217,7 @@ impl<D: Destination> Table<D> {
         self.marks.set(id);
     }
 
-    fn seat(
-        &mut self,
-        now: Now,
-        view: u16,
-        id: u32,
-        candidate: &Candidate,
-        until: Option<Tick>,
-    ) {
+    fn seat(&mut self, now: Now, view: u16, id: u32, candidate: &Candidate, until: Option<Tick>) {
         let (source, path) = (candidate.source, candidate.path);
         let nominated = until.is_none_or(|until| until > self.tick(now));
         if let Some(until) = until {
@@ -299,13 +292,18 @@ impl<D: Destination> Table<D> {
         v.show.iter().any(|m| m.matches(&subject, attributes))
     }
 
-    /// The default view's best as of the last commit: its incumbent where none was kept so far,
-    /// since the policy didn't stick until now.
-    fn first_shown(&self, id: u32) -> Option<Incumbent> {
+    /// The default view's best as of the last commit is its incumbent, also where none was kept so
+    /// far, since the policy didn't stick until now.
+    pub(super) fn seat_shown(&mut self, id: u32) {
         let first = &self.dests[id].first;
         let (source, path) = (first.source, first.path);
-        let shown = first.flags.has(Flags::SHOWN);
-        shown.then_some(Incumbent { source, path, nominated: false, until: None })
+        if !first.flags.has(Flags::SHOWN) {
+            return;
+        }
+        if let Some(view) = self.views.first_mut().filter(|v| v.keeps) {
+            let best = Incumbent { source, path, nominated: false, until: None };
+            view.best.entry(id).or_insert(best);
+        }
     }
 
     /// The incumbent of a view, if the candidate is it.
@@ -315,12 +313,8 @@ impl<D: Destination> Table<D> {
         id: u32,
         candidate: &Candidate,
     ) -> Option<Incumbent> {
-        let best = match self.views.get(view)?.best.get(&id) {
-            Some(best) => *best,
-            None if view == 0 => self.first_shown(id)?,
-            None => return None,
-        };
+        let best = self.views.get(view)?.best.get(&id)?;
         let is = candidate.is(best.source, best.path) && !candidate.flags.has(Flags::GONE);
-        is.then_some(best)
+        is.then_some(*best)
     }
 }
