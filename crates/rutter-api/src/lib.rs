@@ -1,4 +1,21 @@
-//! Rutter over HTTP.
+//! Rutter over HTTP: its own API, and those of systems that people come from.
+//!
+//! ```text
+//!   Listener ── Peer, limits ──▶ router of one surface ──▶ rutter-controller   writes, identities
+//!                                 /v1  compat/<system>  └─▶ rutter-book        tables, explain, watch
+//! ```
+//!
+//! This crate translates and decides nothing: a handler reads a request, asks the controller or a
+//! book, and writes the answer in the words of its surface. Each surface is a router of its own on
+//! a listener of its own, since their paths collide and they trust different people. Whoever starts
+//! the program binds listeners ([`Listener::bind`]), restores the controller, and only then serves.
+//!
+//! Invariants:
+//! - every endpoint of `/v1` names who may ask beside its path, and a test asks each with each kind
+//!   of token;
+//! - what a stranger can take is bounded: connections, heads, bodies, time, watchers, labels;
+//! - who asks is the other end of the connection, never what a header says;
+//! - secrets stand in no log, and no path of Mesh Router does, since it holds a signature.
 #![forbid(unsafe_code)]
 
 pub mod compat;

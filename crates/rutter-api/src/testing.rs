@@ -73,6 +73,7 @@ pub(crate) struct World {
     pub(crate) controller: Controller,
     pub(crate) book: BookHandle,
     pub(crate) hands: Hands,
+    registry: Arc<SqliteRegistry>,
     _dir: tempfile::TempDir,
 }
 
@@ -86,9 +87,17 @@ impl World {
         let book = book(&hands);
         let services: TableName = "services".parse().unwrap();
         let feed = Arc::new(BookFeed::open(book.clone(), services).await.unwrap());
-        let controller = Controller::new(config, registry, feed);
+        let controller = Controller::new(config, registry.clone(), feed);
         controller.restore(hands.clock().now()).await.unwrap();
-        Self { controller, book, hands, _dir: dir }
+        Self { controller, book, hands, registry, _dir: dir }
+    }
+
+    /// Another controller over the same registry, as after a start.
+    pub(crate) async fn unrestored(&self) -> Controller {
+        let services: TableName = "services".parse().unwrap();
+        let feed = Arc::new(BookFeed::open(book(&self.hands), services).await.unwrap());
+        let config = self.controller.config().clone();
+        Controller::new(config, self.registry.clone(), feed)
     }
 
     /// A user with a name (none if it is empty) and a key.

@@ -18,6 +18,7 @@
 //! Signatures stand in URLs, so this module logs no path.
 
 mod access;
+mod config;
 mod cors;
 mod error;
 mod identity;
@@ -33,29 +34,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use rutter_controller::Controller;
-use rutter_route::Prefix;
 
+pub use self::config::MeshRouterOptions;
 use self::error::Refused;
 use crate::Clock;
 use crate::limits;
 use crate::metrics::Metrics;
-
-/// What the config says of this surface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MeshRouterOptions {
-    /// Everyone may read home addresses, as in the original.
-    pub public_resolve: bool,
-    /// Networks whose hosts may read home addresses without a token.
-    pub trusted_gateways: Vec<Prefix>,
-}
-
-impl Default for MeshRouterOptions {
-    /// Gateways on this machine, and nobody else.
-    fn default() -> Self {
-        let loopback = ["127.0.0.0/8", "::1/128"].into_iter().filter_map(|p| p.parse().ok());
-        Self { public_resolve: false, trusted_gateways: loopback.collect() }
-    }
-}
 
 /// What the handlers share.
 #[derive(Clone)]

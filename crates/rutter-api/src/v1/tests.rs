@@ -129,6 +129,30 @@ async fn health_and_readiness() {
 }
 
 #[tokio::test]
+async fn nothing_is_ready_before_what_was_stored_is_restored() {
+    let api = Api::new().await;
+    let controller = api.world.unrestored().await;
+    let options = ApiOptions::new(String::new(), None);
+    let router = router(ApiParts {
+        controller: controller.clone(),
+        clock: api.world.hands.clock(),
+        tables: Tables::default(),
+        metrics: Metrics::new(),
+        readiness: Readiness::default(),
+        options,
+        stop: CancellationToken::new(),
+    });
+    let served = Served::new(router);
+    let ready = async || {
+        let response = api.client.get(format!("{}/readyz", served.url)).send().await.unwrap();
+        response.status().as_u16()
+    };
+    assert_eq!(ready().await, 503);
+    controller.restore(api.world.hands.clock().now()).await.unwrap();
+    assert_eq!(ready().await, 200);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_json_too() {
     let api = Api::new().await;
     let cases = [

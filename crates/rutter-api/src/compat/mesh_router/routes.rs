@@ -21,10 +21,6 @@ use crate::peer::Peer;
 
 type Answer = Result<Response, Refused>;
 
-/// The most entries of a body that are looked at: the original has no bound, and a call with a
-/// thousand made it send a thousand probes.
-const MAX_ENTRIES: usize = 16;
-
 /// The checks come in the original's order: the body's shape, the user, the signature, the
 /// fields, and last where the routes lead.
 pub(super) async fn register(
@@ -34,7 +30,8 @@ pub(super) async fn register(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let entries = entries_of(&limits::read(body).await?)?;
+    let most = surface.controller.config().max_routes;
+    let entries = entries_of(&limits::read(body).await?, most)?;
     let unknown = "User not found. Register a domain first.";
     let identity = surface.signer(&user, &signature, unknown)?;
     let Some(name) = &identity.name else {
@@ -104,8 +101,9 @@ impl Surface {
     }
 }
 
-/// The entries of `{"routes":[...]}`, or of a bare array.
-fn entries_of(body: &[u8]) -> Result<Vec<Value>, Refused> {
+/// The entries of `{"routes":[...]}`, or of a bare array. The original has no bound, and a call with
+/// a thousand made it send a thousand probes.
+fn entries_of(body: &[u8], most: usize) -> Result<Vec<Value>, Refused> {
     let body: Value = serde_json::from_slice(body).map_err(|error| {
         Refused::new(400, format!("The request body is not valid JSON: {error}"))
     })?;
@@ -120,9 +118,9 @@ fn entries_of(body: &[u8]) -> Result<Vec<Value>, Refused> {
     let missing =
         || Refused::new(400, "A non-empty array 'routes' is required in the request body.");
     let entries = entries.filter(|entries| !entries.is_empty()).ok_or_else(missing)?;
-    if entries.len() > MAX_ENTRIES {
+    if entries.len() > most {
         let n_entries = entries.len();
-        let error = format!("{n_entries} routes in one call; at most {MAX_ENTRIES} are taken.");
+        let error = format!("{n_entries} routes in one call; at most {most} are taken.");
         return Err(Refused::new(400, error));
     }
     Ok(entries)

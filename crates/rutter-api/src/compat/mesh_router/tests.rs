@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use rutter_route::Prefix;
 use serde_json::{Value, json};
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use super::*;
 use rutter_registry::Scope;
+use rutter_route::Prefix;
 
 async fn mesh(public_resolve: bool, trusted: &[&str]) -> Mesh {
     let trusted_gateways: Vec<Prefix> = trusted.iter().map(|p| p.parse().unwrap()).collect();
