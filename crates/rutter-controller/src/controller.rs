@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use rutter_registry::Registry;
 use rutter_route::ServiceName;
+use tokio::task::JoinError;
 
 pub use domains::{Availability, DomainClaim};
 pub use join::{JoinRequest, Joined};
@@ -150,12 +151,17 @@ impl Controller {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        match tokio::spawn(work(self.clone())).await {
-            Ok(result) => result,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is going down.
-            Err(_) => Err(Error::Closed),
-        }
+        joined(tokio::spawn(work(self.clone())).await)
+    }
+}
+
+/// What a task came to; its panic goes on here.
+fn joined<T>(ended: Result<Result<T>, JoinError>) -> Result<T> {
+    match ended {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is going down.
+        Err(_) => Err(Error::Closed),
     }
 }
 

@@ -7,13 +7,15 @@
 //! nothing had happened. One lease that can't be read is left out and logged: it must not keep all
 //! the others from being served.
 
-use rutter_registry::{Identity, MAX_PAGE, Page, StoredLease};
-use rutter_route::Now;
 use std::sync::atomic::Ordering;
 
-use super::Controller;
-use super::register::restored;
-use crate::Result;
+use rutter_registry::{Identity, MAX_PAGE, Page, StoredLease};
+use rutter_route::Now;
+use tokio::task::JoinSet;
+
+use super::register;
+use super::{Controller, joined};
+use crate::{Error, Result};
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,7 +32,7 @@ impl Controller {
     /// Restores what the registry holds. To be called once, before listeners open.
     ///
     /// # Errors
-    /// Those of the registry; [`Error::Closed`](crate::Error::Closed).
+    /// Those of the registry; [`Error::Closed`].
     pub async fn restore(&self, now: Now) -> Result<Restored> {
         let mut found = Restored { n_users: self.restore_users().await?, ..Restored::default() };
         let mut page = Page::first(MAX_PAGE);
@@ -38,8 +40,14 @@ impl Controller {
             let leases = self.0.registry.leases(now.wall, page).await?;
             let last = leases.last().map(|lease| lease.key.clone());
             let n_leases = leases.len();
+            // All of a page at once, so that the table's owner takes them in one batch.
+            let mut restoring = JoinSet::new();
             for lease in leases {
-                match self.restore_lease(now, &lease).await? {
+                let this = self.clone();
+                restoring.spawn(async move { this.restore_lease(now, &lease).await });
+            }
+            while let Some(restored) = restoring.join_next().await {
+                match joined(restored)? {
                     true => found.n_leases += 1,
                     false => found.n_unreadable += 1,
                 }
@@ -72,7 +80,7 @@ impl Controller {
     /// Whether it could be read.
     async fn restore_lease(&self, now: Now, stored: &StoredLease) -> Result<bool> {
         let (user, source) = (&stored.key.user, &stored.key.source);
-        let lease = match restored(now, stored) {
+        let lease = match register::restored(now, stored) {
             Ok(lease) => lease,
             Err(error) => {
                 tracing::error!(%user, %source, %error, "a stored lease can't be read");
@@ -86,7 +94,7 @@ impl Controller {
         self.0.directory.put_lease(user, source.clone(), lease.clone());
         match self.feed_lease(now, &identity, source, &lease).await {
             Ok(_) => Ok(true),
-            Err(crate::Error::Closed) => Err(crate::Error::Closed),
+            Err(Error::Closed) => Err(Error::Closed),
             Err(error) => {
                 tracing::error!(%user, %source, %error, "a stored lease can't be advertised");
                 Ok(false)
@@ -94,3 +102,6 @@ impl Controller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
