@@ -64,7 +64,7 @@ pub(crate) enum ConnectError {
         source: io::Error,
     },
     /// Policy says that no upstream is there.
-    #[error("the address {0} may not be an upstream (`gateway.forbidden_upstreams`)")]
+    #[error("the address {0} may not be an upstream")]
     Forbidden(IpAddr),
     /// TCP failed.
     #[error("{to}: {source}")]
@@ -153,7 +153,7 @@ impl Connector {
     async fn tcp(&self, target: &Target, deadline: Instant) -> Result<TcpStream, ConnectError> {
         let mut last = ConnectError::TimedOut(self.shared.timeout);
         for ip in self.addresses(target, deadline).await?.into_iter().map(|ip| ip.to_canonical()) {
-            if self.shared.forbidden.iter().any(|p| p.contains_address(ip)) {
+            if !may_be_upstream(&target.host, ip, &self.shared.forbidden) {
                 last = ConnectError::Forbidden(ip);
                 continue;
             }
@@ -194,4 +194,15 @@ impl Connector {
         let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
         Ok(Stream::Tls(Box::new(stream)))
     }
+}
+
+/// Whether an upstream may be at an address. A name that its owner points at this machine's
+/// loopback would make the gateway an open door to what listens here; only names under `localhost`
+/// mean that (RFC 6761 6.3). An address given as such was allowed or refused when it was registered.
+pub(super) fn may_be_upstream(host: &HostName, ip: IpAddr, forbidden: &[Prefix]) -> bool {
+    let stranger = match host {
+        HostName::Address(_) => false,
+        HostName::Name(name) => !name.is_under("localhost"),
+    };
+    !(stranger && ip.is_loopback()) && !forbidden.iter().any(|p| p.contains_address(ip))
 }

@@ -191,3 +191,24 @@ async fn a_connection_that_was_closed_a_moment_ago_is_found_closed_by_a_look() {
     let look = tokio::spawn(async move { connection.is_still_open().await });
     assert!(!look.await.unwrap());
 }
+
+#[test]
+fn a_name_does_not_lead_to_this_machine_unless_it_says_so() {
+    let forbidden = ["169.254.0.0/16".parse().unwrap()];
+    let cases = [
+        ("localhost", "127.0.0.1", true),
+        ("web.localhost", "::1", true),
+        ("127.0.0.1", "127.0.0.1", true),
+        ("home.example", "203.0.113.7", true),
+        ("home.example", "127.0.0.1", false),
+        ("home.example", "::1", false),
+        ("notlocalhost", "127.0.0.1", false),
+        ("home.example", "169.254.169.254", false),
+        ("169.254.169.254", "169.254.169.254", false),
+    ];
+    for (host, ip, may) in cases {
+        let (host, ip) = (host.parse().unwrap(), ip.parse().unwrap());
+        let is = super::connect::may_be_upstream(&host, ip, &forbidden);
+        assert_eq!(is, may, "{host} at {ip}");
+    }
+}
