@@ -10,9 +10,6 @@ use crate::error::BookClosed;
 use crate::owner::{Command, Owner};
 use crate::subscription::{Subscriber, Subscription};
 
-/// How many destinations of a listing are looked at in one slice.
-const LISTING_SLICE: usize = 4096;
-
 /// A handle on a book that another task owns. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct BookHandle {
@@ -112,7 +109,7 @@ impl BookHandle {
             let (table, wanted) = (table.clone(), wanted.clone());
             let slice = move |book: &Book, _: Now| {
                 let table = book.table::<D>(&table)?;
-                let progress = page.gather(table, LISTING_SLICE, |d| wanted(table, d));
+                let progress = page.gather(table, rutter_rib::SLICE, |d| wanted(table, d));
                 Some((page, progress))
             };
             match self.read(slice).await? {

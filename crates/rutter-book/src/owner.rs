@@ -13,9 +13,6 @@ use crate::clock::Clock;
 use crate::handle::BookHandle;
 use crate::subscription::Pump;
 
-/// How many entries of each kind of work a table does in one slice: well under a millisecond.
-const SLICE: usize = 4096;
-
 /// How many commands are taken between two slices.
 const COMMANDS: usize = 256;
 
@@ -136,7 +133,7 @@ impl Owner {
     /// Advances the book by a slice and passes on what changed. Says whether there is more to do.
     fn slice(&mut self, now: Now) -> bool {
         self.changes.clear();
-        let progress = self.book.advance(now, SLICE, &mut self.changes);
+        let progress = self.book.advance(now, rutter_rib::SLICE, &mut self.changes);
         let changes = &self.changes;
         let book = &self.book;
         let mut more = !progress.is_done();

@@ -32,3 +32,7 @@ pub use table::{
     Asks, Change, Changes, Counts, Cursor, LongestMatch, Page, PolicyEffect, Progress, Selected,
     SelectedRoute, Table, TooMany, ViewId, ViewSpec,
 };
+
+/// The budget of one slice of `work`, `expire`, `commit` or a listing that keeps a call under a
+/// millisecond at a million routes (`docs/benchmarks.md` measures it).
+pub const SLICE: usize = 1024;

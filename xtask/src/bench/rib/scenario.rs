@@ -22,7 +22,7 @@ use crate::bench::prefixes::{self, Network};
 const BATCH: usize = 4096;
 
 /// How much an owner lets one call do.
-const BUDGET: usize = 2048;
+const BUDGET: usize = rutter_rib::SLICE;
 
 const LEASE: Duration = Duration::from_secs(600);
 
