@@ -192,6 +192,17 @@ struct Refusal {
     n_times: u32,
 }
 
+/// How far a snapshot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Snapshot {
+    /// The sink must still hear that it begins.
+    Due,
+    /// The sink must still hear that it ends.
+    Begun,
+    /// There is none.
+    None,
+}
+
 /// See the module's head. Its size is bounded by the table's: one entry a destination told.
 #[derive(Debug)]
 pub struct Outlet<D> {
@@ -202,9 +213,10 @@ pub struct Outlet<D> {
     /// The last numbers and their destinations.
     recent: VecDeque<(u64, D)>,
     last: u64,
-    /// Where a snapshot goes on; `None`: no snapshot is under way.
-    snapshot: Option<u32>,
-    begun: bool,
+    /// Where a look through the whole table goes on; `None`: none is under way.
+    all: Option<u32>,
+    /// The look is a snapshot, whose beginning and end the sink hears of.
+    snapshot: Snapshot,
 }
 
 impl<D: Destination> Outlet<D> {
@@ -217,8 +229,8 @@ impl<D: Destination> Outlet<D> {
             waiting: Waiting::new(),
             recent: VecDeque::new(),
             last: 0,
-            snapshot: Some(0),
-            begun: false,
+            all: Some(0),
+            snapshot: Snapshot::Due,
         }
     }
 
@@ -230,7 +242,8 @@ impl<D: Destination> Outlet<D> {
     /// Another export policy: everything that was told, and what wasn't, is looked at again.
     pub fn set_export(&mut self, export: Rules) {
         self.spec.export = export;
-        self.snapshot = self.snapshot.or(Some(0));
+        // From the start also if a look is under way: what it passed went by the policy before.
+        self.all = Some(0);
     }
 
     /// A commit: what it changed may be out of date.
@@ -262,7 +275,8 @@ impl<D: Destination> Outlet<D> {
     /// The sink can't do what it was told. It is told again after a while that doubles from one
     /// second to a minute, or when there is something new to tell.
     pub fn refused(&mut self, now: Now, destination: &D, why: &str) {
-        let Some(told) = self.told.get_mut(destination) else { return };
+        // Also a withdrawal, of which nothing is kept otherwise.
+        let told = self.told.entry(destination.clone()).or_default();
         let n_times = told.refused.as_ref().map_or(0, |r| r.n_times) + 1;
         told.refused = Some(Refusal { why: why.into(), n_times });
         // Whether it holds what it was told before isn't known: neither is taken for granted.
@@ -276,6 +290,9 @@ impl<D: Destination> Outlet<D> {
     pub fn accepted(&mut self, destination: &D) {
         if let Some(told) = self.told.get_mut(destination) {
             told.refused = None;
+            if told.version.is_none() && !told.queued && told.waits.is_none() {
+                self.told.remove(destination);
+            }
         }
     }
 
@@ -283,13 +300,14 @@ impl<D: Destination> Outlet<D> {
     /// back or was never given, begins a snapshot. Says whether it could go on from there.
     pub fn resume(&mut self, after: Option<u64>) -> bool {
         let first = self.recent.front().map_or(self.last + 1, |(n, _)| *n);
-        let known = after.filter(|n| *n <= self.last && *n + 1 >= first && self.snapshot.is_none());
+        let known =
+            after.filter(|n| *n <= self.last && *n + 1 >= first && self.snapshot == Snapshot::None);
         let Some(after) = known else {
             self.told.clear();
             self.queue.clear();
             self.waiting = Waiting::new();
-            self.snapshot = Some(0);
-            self.begun = false;
+            self.all = Some(0);
+            self.snapshot = Snapshot::Due;
             return false;
         };
         let from = self.recent.partition_point(|(n, _)| *n <= after);
@@ -309,7 +327,7 @@ impl<D: Destination> Outlet<D> {
 
     /// Whether there is anything to look at now.
     pub fn is_idle(&self, now: Now) -> bool {
-        self.snapshot.is_none()
+        self.all.is_none()
             && self.queue.is_empty()
             && self.waiting.next().is_none_or(|d| !d.is_due(now))
     }
@@ -318,11 +336,13 @@ impl<D: Destination> Outlet<D> {
     pub fn next(&mut self, now: Now, table: &Table<D>, room: usize) -> Batch<D> {
         let mut batch = Batch {
             tells: Vec::new(),
-            begin_snapshot: self.snapshot.is_some() && !self.begun,
+            begin_snapshot: self.snapshot == Snapshot::Due,
             end_of_snapshot: false,
             more: false,
         };
-        self.begun |= batch.begin_snapshot;
+        if batch.begin_snapshot {
+            self.snapshot = Snapshot::Begun;
+        }
         while let Some(destination) = self.waiting.pop(now) {
             if let Some(told) = self.told.get_mut(&destination)
                 && told.waits.is_some_and(|at| at <= now.mono)
@@ -332,22 +352,23 @@ impl<D: Destination> Outlet<D> {
             }
         }
         let mut looks = 4 * room + 64;
-        self.go_on_with_snapshot(now, table, room, &mut looks, &mut batch);
+        self.look_at_all(now, table, room, &mut looks, &mut batch);
         while looks > 0 && batch.tells.len() < room {
             let Some(destination) = self.queue.pop_front() else { break };
             looks -= 1;
             self.look(now, table, destination, &mut batch);
         }
-        let done = self.snapshot.is_some_and(|at| at >= table.span()) && self.queue.is_empty();
+        let done = self.all.is_some_and(|at| at >= table.span()) && self.queue.is_empty();
         if done {
-            self.snapshot = None;
-            batch.end_of_snapshot = true;
+            self.all = None;
+            batch.end_of_snapshot = self.snapshot == Snapshot::Begun;
+            self.snapshot = Snapshot::None;
         }
-        batch.more = self.snapshot.is_some() || !self.queue.is_empty();
+        batch.more = self.all.is_some() || !self.queue.is_empty();
         batch
     }
 
-    fn go_on_with_snapshot(
+    fn look_at_all(
         &mut self,
         now: Now,
         table: &Table<D>,
@@ -355,7 +376,7 @@ impl<D: Destination> Outlet<D> {
         looks: &mut usize,
         batch: &mut Batch<D>,
     ) {
-        let Some(mut at) = self.snapshot else { return };
+        let Some(mut at) = self.all else { return };
         while at < table.span() && *looks > 0 && batch.tells.len() < room {
             *looks -= 1;
             if let Some(destination) = table.at(at) {
@@ -363,7 +384,7 @@ impl<D: Destination> Outlet<D> {
             }
             at += 1;
         }
-        self.snapshot = Some(at);
+        self.all = Some(at);
     }
 
     /// Compares what the sink was told of a destination with what is.
@@ -373,7 +394,7 @@ impl<D: Destination> Outlet<D> {
         told.queued = false;
         let version = wanted.as_ref().map(|routes| Version::of(routes));
         if told.version == version {
-            if version.is_none() && told.waits.is_none() {
+            if version.is_none() && told.waits.is_none() && told.refused.is_none() {
                 self.told.remove(&destination);
             }
             return;
@@ -390,11 +411,15 @@ impl<D: Destination> Outlet<D> {
         told.version = version;
         told.number = number;
         told.at = now.mono;
+        let refused = told.refused.is_some();
         self.remember(number, &destination);
         match wanted {
             Some(routes) => batch.tells.push(Tell::Advertise { number, destination, routes }),
             None => {
-                self.told.remove(&destination);
+                // A refusal is remembered until the sink accepts, so that it is told ever rarer.
+                if !refused {
+                    self.told.remove(&destination);
+                }
                 batch.tells.push(Tell::Withdraw { number, destination });
             }
         }
@@ -453,7 +478,7 @@ impl<D: Destination> Outlet<D> {
         SinkExplanation {
             sink: self.spec.sink.clone(),
             told: told.filter(|t| t.version.is_some() && t.number > 0).map(|t| t.number),
-            behind: told.is_some_and(|t| t.queued || t.waits.is_some()) || self.snapshot.is_some(),
+            behind: told.is_some_and(|t| t.queued || t.waits.is_some()) || self.all.is_some(),
             refused: told.and_then(|t| t.refused.as_ref()).map(|r| r.why.clone()),
         }
     }

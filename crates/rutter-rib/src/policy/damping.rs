@@ -167,12 +167,21 @@ impl FlapState {
         if let Some(limit) = &settings.flap_limit
             && what != Flapped::Changed
         {
+            self.end_limit(now);
             let apart = self.n_flaps > 0 && now.since(self.last_flap) > limit.window;
             self.n_flaps = if apart { 1 } else { self.n_flaps + 1 };
             self.last_flap = now;
             if self.n_flaps >= limit.flaps {
                 self.limit_until = Some(now.after(limit.window));
             }
+        }
+    }
+
+    /// A hold by count that is over takes its count along.
+    fn end_limit(&mut self, now: Mono) {
+        if self.limit_until.is_some_and(|until| until <= now) {
+            self.limit_until = None;
+            self.n_flaps = 0;
         }
     }
 
@@ -194,12 +203,12 @@ impl FlapState {
         now: Mono,
         settings: &Stability,
     ) -> Option<(Mono, &'static str)> {
-        let hold_down = self.hold_down_until.filter(|t| *t > now).map(|t| (t, "hold-down"));
-        let limit = self.limit_until.filter(|t| *t > now).map(|t| (t, "too many flaps"));
-        if self.limit_until.is_some() && limit.is_none() {
-            self.limit_until = None;
-            self.n_flaps = 0;
-        }
+        self.end_limit(now);
+        // What is off holds nothing, though it was on when the path flapped.
+        let hold_down = self.hold_down_until.filter(|_| !settings.hold_down.is_zero());
+        let hold_down = hold_down.filter(|t| *t > now).map(|t| (t, "hold-down"));
+        let limit = self.limit_until.filter(|_| settings.flap_limit.is_some());
+        let limit = limit.map(|t| (t, "too many flaps"));
         let damped = match &settings.damping {
             Some(damping) => self.damped_until(now, damping).map(|t| (t, "damped")),
             None => None,

@@ -46,6 +46,8 @@ impl Flags {
     pub(super) const CAME_STALE: Self = Self(1 << 13);
     /// It came unhealthy.
     pub(super) const CAME_UNHEALTHY: Self = Self(1 << 14);
+    /// The best of the default view as of the last commit, or as good.
+    pub(super) const EQUAL: Self = Self(1 << 15);
 
     #[inline]
     pub(super) fn has(self, other: Self) -> bool {

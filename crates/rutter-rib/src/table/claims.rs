@@ -20,7 +20,6 @@ impl<D: Destination> Table<D> {
             Ok(source) => source,
             Err(current) => return Verdict::Refused(Refused::OldSession { current }),
         };
-        self.lease_again(now, source);
         let path = self.path_id(&route.path);
         let hash = self.index.hash(&route.destination);
         let id = self.index.find(hash, |id| self.dests[id].key == route.destination);
@@ -28,6 +27,9 @@ impl<D: Destination> Table<D> {
             (Some(id), Some(path)) => self.place_of(id, source, path),
             _ => None,
         };
+        if let Some(id) = id {
+            self.sweep_all_now(now, id, source);
+        }
         if self.is_loop(&route) {
             if let (Some(id), Some(place)) = (id, place) {
                 self.leave(now, id, place, Left::Loop);
@@ -35,18 +37,19 @@ impl<D: Destination> Table<D> {
             return Verdict::Refused(Refused::Loop);
         }
         if let (Some(id), Some(place)) = (id, place) {
-            self.sweep_now(now, id, place);
             if self.candidate(place).is_gone()
                 && let Err(refused) = self.has_room(source, Some(id))
             {
                 return Verdict::Refused(refused);
             }
+            self.lease_again(now, source);
             self.advertise_again(now, id, place, route);
             return Verdict::Stands(self.standing_at(id, place));
         }
         if let Err(refused) = self.has_room(source, id) {
             return Verdict::Refused(refused);
         }
+        self.lease_again(now, source);
         self.advertise_new(now, source, id.unwrap_or(NONE), hash, route)
     }
 
@@ -255,10 +258,24 @@ impl<D: Destination> Table<D> {
 
     /// A route that a pending sweep takes leaves at once if something is said of it: what becomes
     /// of it must not depend on how far the walk has come.
-    fn sweep_now(&mut self, now: Now, id: u32, place: Place) {
+    pub(super) fn sweep_now(&mut self, now: Now, id: u32, place: Place) {
         let candidate = self.candidate(place);
         if let Some(left) = self.sources[candidate.source].swept(candidate) {
             self.leave(now, id, place, left);
+        }
+    }
+
+    /// As [`Table::sweep_now`], for all that a source has there.
+    #[inline]
+    pub(super) fn sweep_all_now(&mut self, now: Now, id: u32, source: u32) {
+        if self.sources[source].sweeps.is_empty() {
+            return;
+        }
+        let places: Vec<Place> = self.places(id).collect();
+        for place in places {
+            if self.candidate(place).source == source {
+                self.sweep_now(now, id, place);
+            }
         }
     }
 

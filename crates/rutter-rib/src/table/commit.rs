@@ -1,17 +1,15 @@
 //! Commit: each marked destination is ranked once, and what changed is said.
 
-use std::hash::{Hash, Hasher};
-
 use rutter_route::{Cause, Criterion, Destination, EventNumber, Now, RouteKey, Standing, What};
 
 use crate::parts::ring::{KeyId, Story};
 
 use smallvec::SmallVec;
 
-use super::candidate::{Candidate, Flags, NONE, Place};
+use super::candidate::{Candidate, Flags, NONE};
 use super::rank::Ranked;
 use super::read::is_authorized;
-use super::views::{Incumbent, ViewId};
+use super::views::{Incumbent, ViewId, ViewList};
 use super::{Progress, Table};
 
 /// A destination whose ranked list, or what is told of its members, changed.
@@ -111,10 +109,17 @@ impl<D: Destination> Table<D> {
         let first = &mut self.dests[id].first;
         first.standing = standing;
         first.flags.set(Flags::SHOWN, is);
+        first.flags.set(Flags::EQUAL, is);
         first.flags.set(Flags::NEW, false);
         first.flags.set(Flags::CHANGED, false);
         if !new && was != is {
-            let ranked = Ranked { candidate, standing, nominee: false, incumbent: false };
+            let ranked = Ranked {
+                candidate,
+                standing,
+                nominee: false,
+                incumbent: false,
+                equal_changed: false,
+            };
             let cause = self.cause(was.then_some(&ranked), is.then_some(&ranked));
             if !concerns_many(&cause) {
                 let key = self.told_key(&candidate);
@@ -163,11 +168,13 @@ impl<D: Destination> Table<D> {
                 standing: c.standing,
                 nominee: false,
                 incumbent: false,
+                equal_changed: false,
             })
             .collect();
         let (mut list, gone) = self.split(id);
         let could = self.is_authorized(id, 0);
         let n = self.order_ranked(&mut list, 0);
+        self.note_equals(&mut list, n);
         let changed = self.is_told_change(&before, &list, n, &gone);
         self.tell_left(now, id, &before, &gone);
         self.tell_moved(now, id, 0, before.first(), list.get(..n).unwrap_or_default());
@@ -214,6 +221,18 @@ impl<D: Destination> Table<D> {
         (list, gone)
     }
 
+    /// Which are the best and its equals; a change of that is told.
+    fn note_equals(&self, list: &mut [Ranked], n: usize) {
+        let n_equal = self.n_equal(list.get(..n).unwrap_or_default(), 0);
+        for (at, ranked) in list.iter_mut().enumerate() {
+            let flags = &mut ranked.candidate.flags;
+            if flags.has(Flags::EQUAL) != (at < n_equal) {
+                flags.set(Flags::EQUAL, at < n_equal);
+                ranked.equal_changed = true;
+            }
+        }
+    }
+
     fn is_told_change(
         &self,
         before: &[Ranked],
@@ -223,7 +242,8 @@ impl<D: Destination> Table<D> {
     ) -> bool {
         let told = |r: &Ranked| {
             let flags = r.candidate.flags;
-            flags.has(Flags::NEW) || flags.has(Flags::CHANGED) || r.standing != r.candidate.standing
+            let changed = flags.has(Flags::NEW) || flags.has(Flags::CHANGED);
+            changed || r.equal_changed || r.standing != r.candidate.standing
         };
         let after = list.get(..n).unwrap_or_default();
         let same = before.len() == n
@@ -353,14 +373,20 @@ impl<D: Destination> Table<D> {
             if self.views.get(view).is_none_or(|v| v.name.is_none()) {
                 continue;
             }
-            let list = self.rank_view(view, id, true);
+            let list = self.rank_view(view, id);
             let old = self.views.get(view).and_then(|v| v.best.get(&id)).copied();
             let from = old.and_then(|o| self.place_of(id, o.source, o.path)).map(|p| {
                 let candidate = *self.candidate(p);
-                Ranked { candidate, standing: candidate.standing, nominee: false, incumbent: true }
+                Ranked {
+                    candidate,
+                    standing: candidate.standing,
+                    nominee: false,
+                    incumbent: true,
+                    equal_changed: false,
+                }
             });
             self.tell_moved(now, id, view as u16, from.as_ref(), &list);
-            let is_changed = self.keep_digest(id, view, &list);
+            let is_changed = self.keep_list(id, view, &list);
             committed.push(Committed {
                 view: view as u16,
                 best: list.first().copied(),
@@ -370,30 +396,33 @@ impl<D: Destination> Table<D> {
         committed
     }
 
-    /// Keeps the digest of a view's list, and says whether the list, or what is told of its
-    /// members, is another than at the last commit.
-    fn keep_digest(&mut self, id: u32, view: usize, list: &[Ranked]) -> bool {
-        let mut hasher = std::hash::DefaultHasher::new();
-        for r in list {
-            (r.candidate.source, r.candidate.path, r.standing).hash(&mut hasher);
-        }
-        let can = |p: Place| {
-            let candidate = self.candidate(p);
-            !candidate.is_gone()
-                && is_authorized(self.standing(candidate))
-                && self.shows(view, id, candidate)
+    /// Keeps a view's list, and says whether it, or what is told of its members, is another than at
+    /// the last commit.
+    fn keep_list(&mut self, id: u32, view: usize, list: &[Ranked]) -> bool {
+        let told = |c: &Candidate| {
+            let changed = c.flags.has(Flags::NEW) || c.flags.has(Flags::CHANGED);
+            changed || self.standing(c) != c.standing
         };
-        let digest = match list.is_empty() {
-            true => self.places(id).any(can).then_some(0),
-            false => Some(hasher.finish().max(1)),
+        let shown = || self.places(id).map(|p| self.candidate(p)).filter(|c| !c.is_gone());
+        let authorized = |c: &Candidate| is_authorized(self.standing(c)) && self.shows(view, id, c);
+        let is_authorized = shown().any(authorized);
+        let touched = match list.is_empty() {
+            true => is_authorized && shown().any(|c| c.flags.has(Flags::CHANGED)),
+            false => list.iter().any(|r| told(&r.candidate)),
         };
+        let n_equal = self.n_equal(list, view);
+        let ranked = list.iter().map(|r| (r.candidate.source, r.candidate.path)).collect();
+        let new = ViewList { ranked, n_equal, is_authorized };
+        let is_nothing = list.is_empty() && !is_authorized;
         let Some(v) = self.views.get_mut(view) else { return false };
-        let before = match digest {
-            Some(digest) => v.lists.insert(id, digest),
-            None => v.lists.remove(&id),
-        };
-        let told = |r: &Ranked| r.candidate.flags.has(Flags::NEW) || is_changed(r);
-        before != digest || list.iter().any(told)
+        if is_nothing {
+            return v.lists.remove(&id).is_some();
+        }
+        let same = v.lists.get(&id).is_some_and(|before| *before == new);
+        if !same {
+            v.lists.insert(id, new);
+        }
+        !same || touched
     }
 
     /// Puts the candidates back in the order of rank.

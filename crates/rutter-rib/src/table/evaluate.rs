@@ -37,12 +37,17 @@ impl<D: Destination> Table<D> {
         let source_id = source.id.clone();
         let received = self.sets.get(candidate.received).clone();
         let imported = self.import(&self.policy, &key, candidate.source, received, None);
-        if let Some(rule) = imported.approved_by {
-            self.approve_by_rule(now, &source_id, &key, candidate.source, rule);
-        }
+        let approves = imported.approved_by.is_some_and(|rule| {
+            self.approve_by_rule(now, &source_id, &key, candidate.source, rule)
+        });
         let effective = self.intern_set(imported.attributes);
         let facts = [imported.denied, imported.unapproved, imported.drained];
         self.set_effective(place, effective, facts);
+        if approves && self.dests[id].n > 1 {
+            // The word is on (source, destination): it holds for the source's other paths too.
+            self.marks.set(id);
+            self.reimport_destination(now, id, Some(candidate.source));
+        }
     }
 
     /// Takes over an effective set that is counted for the candidate already.
@@ -105,12 +110,20 @@ impl<D: Destination> Table<D> {
     }
 
     /// What a rule approved outlives the rule, so it is kept as a decision. A full store of
-    /// decisions costs only that: the rule approves as long as it stands.
-    fn approve_by_rule(&mut self, now: Now, id: &SourceId, key: &D, source: u32, rule: String) {
+    /// decisions costs only that: the rule approves as long as it stands. Says whether it is kept.
+    fn approve_by_rule(
+        &mut self,
+        now: Now,
+        id: &SourceId,
+        key: &D,
+        source: u32,
+        rule: String,
+    ) -> bool {
         let word = (By::Rule(rule), String::new());
         let bound = self.policy.bounds.decisions;
-        self.decisions.take(now.wall, id, Some(key), Decision::Approve, word, bound);
+        let kept = self.decisions.take(now.wall, id, Some(key), Decision::Approve, word, bound);
         self.sources[source].decided = self.decisions.has(id);
+        kept
     }
 
     /// A withdrawal of a source's last route to a destination clears the approval, unless the

@@ -153,6 +153,8 @@ pub struct Table<D> {
     policy: Policy,
     criteria: Vec<Criterion>,
     policy_event: u64,
+    /// The reload under way changes what is unreachable.
+    fall_through_changes: bool,
     /// How far a reload has come.
     reload: Option<u32>,
 
@@ -229,6 +231,7 @@ impl<D: Destination> Table<D> {
             cluster,
             started: now,
             policy_event: 0,
+            fall_through_changes: false,
             reload: None,
             index: Index::new(seed),
             dests: Slots::new(),

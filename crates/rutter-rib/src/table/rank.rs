@@ -11,7 +11,7 @@ use rutter_route::{Attributes, Criterion, Destination, PathId, SourceId, Standin
 use crate::policy::{AllUnhealthy, ScoreWeights};
 
 use super::Table;
-use super::candidate::{Candidate, Flags, Place};
+use super::candidate::{Candidate, Place};
 use super::views::View;
 
 /// A candidate on its way through selection.
@@ -22,6 +22,8 @@ pub(super) struct Ranked {
     /// A nominee: before all others, though its source be offline.
     pub(super) nominee: bool,
     pub(super) incumbent: bool,
+    /// It is an equal of the default view's best, and wasn't at the last commit, or the reverse.
+    pub(super) equal_changed: bool,
 }
 
 /// What two candidates are compared by.
@@ -107,7 +109,7 @@ pub(super) fn value(criterion: Criterion, weights: &ScoreWeights, of: &Contender
 }
 
 /// Whether two are alike in all criteria before the mark `equal`, and of one group.
-pub(super) fn are_equal(
+fn are_equal(
     criteria: &[Criterion],
     weights: &ScoreWeights,
     a: &Contender<'_>,
@@ -203,22 +205,20 @@ impl<D: Destination> Table<D> {
             standing,
             nominee: nominated && (!standing.is_barred() || standing == Standing::Offline),
             incumbent: best.is_some(),
+            equal_changed: false,
         }
     }
 
     /// The ranked list of a view that isn't the default, worked out now.
-    pub(super) fn rank_view(&self, view: usize, id: u32, live: bool) -> Vec<Ranked> {
+    pub(super) fn rank_view(&self, view: usize, id: u32) -> Vec<Ranked> {
         if self.views.get(view).is_none_or(|v| v.name.is_none()) {
             return Vec::new();
         }
-        let there = |c: &Candidate| {
-            if live { !c.is_gone() } else { !c.flags.has(Flags::NEW) }
-        };
         let mut list: Vec<Ranked> = self
             .places(id)
             .map(|p| *self.candidate(p))
-            .filter(|c| there(c) && self.shows(view, id, c))
-            .map(|c| self.ranked(view, id, c, live))
+            .filter(|c| !c.is_gone() && self.shows(view, id, c))
+            .map(|c| self.ranked(view, id, c, true))
             .collect();
         let n = self.order_ranked(&mut list, view);
         list.truncate(n);
@@ -237,10 +237,9 @@ impl<D: Destination> Table<D> {
             })
         };
         let n = order(list);
-        let taken_over = n > 0
+        let taken_over = n > 1
             && criteria.contains(&Criterion::Incumbent)
-            && list.first().is_some_and(|best| !best.incumbent)
-            && list.iter().any(|r| r.incumbent);
+            && list.first().is_some_and(|best| !best.incumbent);
         if !taken_over {
             return n;
         }
@@ -248,6 +247,18 @@ impl<D: Destination> Table<D> {
             ranked.incumbent = at == 0;
         }
         order(list)
+    }
+
+    /// How many at the head of a ranked list are the best or as good.
+    pub(super) fn n_equal(&self, list: &[Ranked], view: usize) -> usize {
+        let (Some((best, others)), Some(v)) = (list.split_first(), self.views.get(view)) else {
+            return 0;
+        };
+        let best = self.contender(best);
+        let weights = &self.policy.score;
+        let equal = |r: &&Ranked| are_equal(&v.criteria, weights, &best, &self.contender(r));
+        // Equals stand together: the first that isn't one ends them.
+        1 + others.iter().take_while(equal).count()
     }
 
     /// The criterion by which `a` is before `b`.

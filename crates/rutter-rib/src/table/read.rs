@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use rutter_route::{Attributes, Destination, PathId, RouteKey, SourceId, SourceInfo, Standing};
 
 use super::candidate::{Candidate, Flags, Place};
-use super::rank::{Ranked, are_equal};
-use super::views::ViewId;
+use super::rank::Ranked;
+use super::views::{ViewId, ViewList};
 use super::{Progress, Table};
 
 /// A digest of an attribute set, the same on every machine: SipHash with a fixed key.
@@ -175,41 +175,32 @@ impl<D: Destination> Table<D> {
 
     pub(super) fn selected_at(&self, id: u32, view: ViewId) -> Selected<'_> {
         let at = usize::from(view.0);
-        let criteria = self.views.get(at).map(|v| v.criteria.as_slice()).unwrap_or_default();
         let list = self.ranked_list(id, at);
-        let first = list.first().copied();
-        let mut equal = true;
-        let routes: Vec<_> = list
-            .iter()
-            .map(|ranked| {
-                // Equals stand together: the first that isn't one ends them.
-                equal = equal && first.is_some_and(|f| self.is_equal(criteria, &f, ranked));
-                self.selected_route(ranked, equal)
-            })
-            .collect();
+        let n_equal = match self.view_list(id, at) {
+            Some(list) => list.n_equal,
+            None => list.iter().filter(|r| r.candidate.flags.has(Flags::EQUAL)).count(),
+        };
+        let route = |(at, r)| self.selected_route(r, at < n_equal);
+        let routes: Vec<_> = list.iter().enumerate().map(route).collect();
         let unreachable =
             routes.is_empty() && !self.policy.fall_through && self.is_authorized(id, at);
         Selected { routes, unreachable }
     }
 
-    fn is_equal(
-        &self,
-        criteria: &[rutter_route::Criterion],
-        first: &Ranked,
-        ranked: &Ranked,
-    ) -> bool {
-        let same = ranked.candidate.is(first.candidate.source, first.candidate.path);
-        let weights = &self.policy.score;
-        same || are_equal(criteria, weights, &self.contender(first), &self.contender(ranked))
-    }
-
     /// The ranked list of a view as of the last commit.
     pub(super) fn ranked_list(&self, id: u32, view: usize) -> Vec<Ranked> {
         if view > 0 {
-            return self.rank_view(view, id, false);
+            let ranked = self.view_list(id, view).into_iter().flat_map(|l| &l.ranked);
+            let places = ranked.filter_map(|(source, path)| self.place_of(id, *source, *path));
+            return places.map(|p| self.ranked(view, id, *self.candidate(p), false)).collect();
         }
         let shown = self.places(id).map(|p| *self.candidate(p));
         shown.filter(|c| c.flags.has(Flags::SHOWN)).map(|c| self.ranked(0, id, c, false)).collect()
+    }
+
+    /// What a view other than the default showed at the last commit.
+    fn view_list(&self, id: u32, view: usize) -> Option<&ViewList> {
+        self.views.get(view)?.lists.get(&id)
     }
 
     fn selected_route(&self, ranked: &Ranked, equal: bool) -> SelectedRoute<'_> {
@@ -237,22 +228,23 @@ impl<D: Destination> Table<D> {
                     standing: first.standing,
                     nominee: false,
                     incumbent: false,
+                    equal_changed: false,
                 };
                 self.selected_route(&ranked, true)
             });
         }
-        let list = self.rank_view(usize::from(view.0), id, false);
+        let list = self.ranked_list(id, usize::from(view.0));
         list.first().map(|r| self.selected_route(r, true))
     }
 
     /// Whether anybody who may has a route there that the view shows, whether or not it can be
     /// used.
     pub(super) fn is_authorized(&self, id: u32, view: usize) -> bool {
+        if view > 0 {
+            return self.view_list(id, view).is_some_and(|l| l.is_authorized);
+        }
         let authorized = |c: &Candidate| !c.flags.has(Flags::NEW) && is_authorized(c.standing);
-        self.places(id).any(|p| {
-            let candidate = self.candidate(p);
-            authorized(candidate) && (view == 0 || self.shows(view, id, candidate))
-        })
+        self.places(id).any(|p| authorized(self.candidate(p)))
     }
 
     /// How full it is.
@@ -292,7 +284,13 @@ impl<D: Destination> Table<D> {
         let route = |place: Place| {
             let candidate = *self.candidate(place);
             let standing = candidate.standing;
-            let ranked = Ranked { candidate, standing, nominee: false, incumbent: false };
+            let ranked = Ranked {
+                candidate,
+                standing,
+                nominee: false,
+                incumbent: false,
+                equal_changed: false,
+            };
             self.selected_route(&ranked, false)
         };
         let there = |p: &Place| !self.candidate(*p).flags.has(Flags::NEW);

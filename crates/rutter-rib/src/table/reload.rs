@@ -5,7 +5,7 @@ use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, What};
 use crate::policy::{HopKind, Policy, PolicyError};
 
 use super::Table;
-use super::candidate::{Candidate, Flags};
+use super::candidate::{Candidate, Flags, Place};
 use super::rank::{Contender, Rankable, Ranked, order};
 
 /// How far a dry run has come.
@@ -62,6 +62,9 @@ impl<D: Destination> Table<D> {
         let before = std::mem::replace(&mut self.policy, policy);
         self.views_follow();
         self.policy_event = self.record_wide(now, None, What::Policy);
+        // A reload that another overtakes may have left routes behind that didn't hear of it.
+        let toggled = before.fall_through != self.policy.fall_through;
+        self.fall_through_changes = toggled || (self.fall_through_changes && self.reload.is_some());
         if before.resolve != self.policy.resolve {
             self.resolve_anew(&before.resolve);
         }
@@ -121,10 +124,23 @@ impl<D: Destination> Table<D> {
     pub(super) fn reimport_destination(&mut self, now: Now, id: u32, of: Option<u32>) {
         let places: Vec<_> = self.places(id).collect();
         for place in places {
+            self.sweep_now(now, id, place);
             let candidate = self.candidate(place);
             if !candidate.is_gone() && of.is_none_or(|source| candidate.source == source) {
                 self.evaluate(now, id, place);
                 self.hold_if_flapping(now, id, place);
+                self.touch_unreachable(place);
+            }
+        }
+    }
+
+    /// Has an unreachable destination told anew where the policy says otherwise than before what
+    /// becomes of those.
+    fn touch_unreachable(&mut self, place: Place) {
+        if self.reload.is_some() && self.fall_through_changes {
+            let flags = &mut self.candidate_mut(place).flags;
+            if !flags.has(Flags::SHOWN) {
+                flags.set(Flags::CHANGED, true);
             }
         }
     }

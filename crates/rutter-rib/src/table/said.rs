@@ -30,6 +30,11 @@ impl<D: Destination> Table<D> {
         by: By,
         why: &str,
     ) -> Result<(), TooMany> {
+        let ix = self.sources.find(source);
+        if let (Some(ix), Some(id)) = (ix, on.and_then(|d| self.find(d))) {
+            // The word is on what comes: what is as good as withdrawn takes its own along.
+            self.sweep_all_now(now, id, ix);
+        }
         let bound = self.policy.bounds.decisions;
         let word = (by.clone(), why.to_owned());
         if !self.decisions.take(now.wall, source, on, what, word, bound) {
@@ -37,7 +42,7 @@ impl<D: Destination> Table<D> {
         }
         let told = What::Decided { source: source.clone(), decision: what, by, why: why.into() };
         let event = self.record_wide(now, on, told);
-        let Some(ix) = self.sources.find(source) else { return Ok(()) };
+        let Some(ix) = ix else { return Ok(()) };
         self.sources[ix].decided = self.decisions.has(source);
         self.sources[ix].decision_event = event;
         match on {

@@ -114,6 +114,8 @@ pub(super) struct Source {
     /// When its timer fires; `NEVER`: none is set.
     pub(super) timer: Tick,
     pub(super) refresh: u16,
+    /// The count at which the last refresh began: a lease that ends meanwhile counts one more.
+    pub(super) refresh_from: u16,
     /// Between the beginning and the end of a refresh.
     pub(super) refreshing: bool,
     /// Routes of the session before stand as stale until this one's refresh ends.
@@ -164,9 +166,10 @@ impl Source {
         self.carried_over && age > self.refresh.wrapping_sub(self.session_from)
     }
 
-    /// Adds a sweep; one that spares the same routes is replaced, since the newer takes more.
-    pub(super) fn sweep(&mut self, left: Left, spares_leased: bool) {
-        let sweep = Sweep { refresh: self.refresh, left, spares_leased, fresh: self.queued };
+    /// Adds a sweep of what is older than a refresh; one that spares the same routes is replaced,
+    /// since the newer takes more.
+    pub(super) fn sweep(&mut self, refresh: u16, left: Left, spares_leased: bool) {
+        let sweep = Sweep { refresh, left, spares_leased, fresh: self.queued };
         self.sweeps.retain(|s| s.spares_leased != spares_leased);
         self.sweeps.push(sweep);
     }
@@ -282,6 +285,7 @@ impl Sources {
             deadline: NEVER,
             timer: NEVER,
             refresh: 0,
+            refresh_from: 0,
             refreshing: false,
             carried_over: false,
             session_from: 0,

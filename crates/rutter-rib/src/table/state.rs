@@ -125,7 +125,7 @@ impl<D: Destination> Table<D> {
         let source = &mut self.sources[ix];
         source.decided = false;
         source.refresh = source.refresh.wrapping_add(1);
-        source.sweep(Left::SourceGone, false);
+        source.sweep(source.refresh, Left::SourceGone, false);
         self.set_phase(now, ix, Phase::Gone, String::new());
     }
 
@@ -139,6 +139,7 @@ impl<D: Destination> Table<D> {
             source.n_unended = if source.refreshing { source.n_unended + 1 } else { 0 };
             source.refresh = source.refresh.wrapping_add(1);
         }
+        source.refresh_from = source.refresh;
         source.refreshing = true;
         true
     }
@@ -154,7 +155,7 @@ impl<D: Destination> Table<D> {
         source.n_unended = 0;
         // Nothing but the sweep changes, unless routes stood as the session's before.
         let mark = std::mem::take(&mut source.carried_over);
-        source.sweep(Left::Swept, false);
+        source.sweep(source.refresh_from, Left::Swept, false);
         self.walk_source(ix, Look { mark, ..Look::default() });
         self.end_nominations_of(ix);
         true

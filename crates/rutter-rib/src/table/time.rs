@@ -132,7 +132,7 @@ impl<D: Destination> Table<D> {
         let stale = source.phase == Phase::Stale;
         source.deadline = NEVER;
         source.refresh = source.refresh.wrapping_add(1);
-        source.sweep(Left::LeaseEnded, !stale);
+        source.sweep(source.refresh, Left::LeaseEnded, !stale);
         let (state, why) = match stale {
             true => ("offline", "it did not come back in time"),
             false => ("expired", "its lease ended"),

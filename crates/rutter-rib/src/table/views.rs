@@ -49,6 +49,17 @@ pub(super) struct Incumbent {
     pub(super) until: Option<Tick>,
 }
 
+/// What a view showed of a destination at the last commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ViewList {
+    /// (source, path) of each ranked candidate.
+    pub(super) ranked: Box<[(u32, u32)]>,
+    /// The best and its equals.
+    pub(super) n_equal: usize,
+    /// Somebody who may has a route that the view shows.
+    pub(super) is_authorized: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct View<D> {
     /// `None`: the number is free.
@@ -61,9 +72,9 @@ pub(super) struct View<D> {
     /// best in the order of the candidates alone.
     pub(super) keeps: bool,
     pub(super) best: HashMap<u32, Incumbent, foldhash::fast::FixedState>,
-    /// A digest of each list as of the last commit, but for the default view, whose lists are the
-    /// order of the candidates.
-    pub(super) lists: HashMap<u32, u64, foldhash::fast::FixedState>,
+    /// Each list as of the last commit, but for the default view, whose lists are the order of the
+    /// candidates.
+    pub(super) lists: HashMap<u32, ViewList, foldhash::fast::FixedState>,
     /// Destinations with a nominated incumbent, by its source.
     nominated: HashMap<u32, Vec<u32>, foldhash::fast::FixedState>,
     /// Nominations of routes that haven't come yet.

@@ -112,8 +112,7 @@ pub fn matches<D: Destination>(
             name == suffix || name.ends_with(&format!(".{suffix}"))
         }
     };
-    let cluster_ok =
-        m.cluster.is_empty() || d.as_cluster().is_some_and(|c| m.cluster.contains(c));
+    let cluster_ok = m.cluster.is_empty() || d.as_cluster().is_some_and(|c| m.cluster.contains(c));
     let list_ok = m.path_list.as_ref().is_none_or(|p| {
         let steps = &attributes.path_list;
         steps.iter().any(|s| p.clusters.contains(&s.cluster))

@@ -10,18 +10,52 @@ use rutter_route::*;
 /// One call. Numbers stand for the world's sources, destinations, hops, paths, views.
 #[derive(Debug, Clone)]
 pub enum Op {
-    Source { source: u8, incarnation: i8, to: State },
+    Source {
+        source: u8,
+        incarnation: i8,
+        to: State,
+    },
     BeginRefresh(u8),
     EndOfRefresh(u8),
-    Advertise { source: u8, old_session: bool, route: Claim },
-    Withdraw { source: u8, destination: u8, path: u8 },
+    Advertise {
+        source: u8,
+        old_session: bool,
+        route: Claim,
+    },
+    Withdraw {
+        source: u8,
+        destination: u8,
+        path: u8,
+    },
     Renew(u8),
-    Decide { source: u8, on: Option<u8>, what: Decision, person: bool },
-    Health { observer: u8, source: u8, of: Option<(u8, u8)>, is: Verdict3 },
-    NextHop { hop: u8, resolved: bool },
-    Nominate { view: u8, destination: u8, source: u8, path: u8, for_ms: Option<u64> },
-    SetPolicy(Box<Policy>),
-    SetView { view: u8, spec: Option<ViewSpec> },
+    Decide {
+        source: u8,
+        on: Option<u8>,
+        what: Decision,
+        person: bool,
+    },
+    Health {
+        observer: u8,
+        source: u8,
+        of: Option<(u8, u8)>,
+        is: Verdict3,
+    },
+    NextHop {
+        hop: u8,
+        resolved: bool,
+    },
+    Nominate {
+        view: u8,
+        destination: u8,
+        source: u8,
+        path: u8,
+        for_ms: Option<u64>,
+    },
+    SetPolicy(Short),
+    SetView {
+        view: u8,
+        spec: Option<ViewSpec>,
+    },
     /// Time passes; what is due ends.
     Pass(u64),
     /// A part of what is left over is done.
@@ -68,12 +102,40 @@ pub struct Draw {
     pub with_memory: bool,
 }
 
+/// A policy that a failure prints in one line, without what is the same in all.
+#[derive(Clone)]
+pub struct Short(pub Box<Policy>);
+
+impl std::fmt::Debug for Short {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut json = serde_json::to_value(&self.0).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        let default = serde_json::to_value(Policy::default()).unwrap();
+        fields.retain(|name, value| default.get(name) != Some(value));
+        write!(f, "{json}")
+    }
+}
+
+/// A script that a failure prints a call a line.
+#[derive(Clone)]
+pub struct Script(pub Vec<Op>);
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|op| write!(f, "\n  {op:?}"))
+    }
+}
+
 pub fn n_sources() -> u8 {
     4
 }
 
-pub fn ops(draw: Draw, n: usize) -> impl Strategy<Value = Vec<Op>> {
-    prop::collection::vec(op(draw), 1..n)
+pub fn script(draw: Draw, n: usize) -> impl Strategy<Value = Script> {
+    prop::collection::vec(op(draw), 1..n).prop_map(Script)
+}
+
+pub fn short_policy(draw: Draw) -> impl Strategy<Value = Short> {
+    policy(draw).prop_map(|p| Short(Box::new(p)))
 }
 
 fn op(draw: Draw) -> impl Strategy<Value = Op> {
@@ -101,7 +163,7 @@ fn op(draw: Draw) -> impl Strategy<Value = Op> {
         2 => (0..3u8, d, source, path, prop::option::of(1..3000u64)).prop_map(
             |(view, destination, source, path, for_ms)| Op::Nominate {
                 view, destination, source, path, for_ms }),
-        2 => policy(draw).prop_map(|p| Op::SetPolicy(Box::new(p))),
+        2 => short_policy(draw).prop_map(Op::SetPolicy),
         2 => (1..3u8, prop::option::weighted(0.8, view())).prop_map(
             |(view, spec)| Op::SetView { view, spec }),
     ];
@@ -137,11 +199,25 @@ pub fn claim() -> impl Strategy<Value = Claim> {
     let numbers = (0..3u8, 0..2u8, 0..3u8, 0..3u8, 0..2u8, 0..2u8);
     let words = (prop::option::of(0..2u8), prop::option::of(0..2u8));
     (numbers, words, prop::bool::weighted(0.04), lease(), standing).prop_map(
-        |((destination, path, hop, priority, preference, latency), (group, tag), looped, lease_ms,
-            standing)| {
+        |(
+            (destination, path, hop, priority, preference, latency),
+            (group, tag),
+            looped,
+            lease_ms,
+            standing,
+        )| {
             Claim {
-                destination, path, hop, priority, preference, latency, group, tag, looped,
-                lease_ms, standing,
+                destination,
+                path,
+                hop,
+                priority,
+                preference,
+                latency,
+                group,
+                tag,
+                looped,
+                lease_ms,
+                standing,
             }
         },
     )
@@ -179,7 +255,10 @@ fn rule_match() -> impl Strategy<Value = Match> {
             ..Match::default()
         },
         Match { service_suffix: Some(suffix), ..Match::default() },
-        Match { tags: TagMatch { all: vec![tag.clone()], ..TagMatch::default() }, ..Match::default() },
+        Match {
+            tags: TagMatch { all: vec![tag.clone()], ..TagMatch::default() },
+            ..Match::default()
+        },
         Match { tags: TagMatch { none: vec![tag], ..TagMatch::default() }, ..Match::default() },
     ];
     select(some)
@@ -246,7 +325,8 @@ pub fn policy(draw: Draw) -> impl Strategy<Value = Policy> {
     (lists, criteria(memory), words, stability).prop_map(
         move |((import, own, of), criteria, words, (hold_down, flaps))| {
             let (required, keep, strict, fall_through, incumbent, resolve) = words;
-            let mut policy = Policy { import, criteria, strict, fall_through, resolve, ..Policy::default() };
+            let mut policy =
+                Policy { import, criteria, strict, fall_through, resolve, ..Policy::default() };
             policy.import_of.extend(own.map(|rules| (of.to_owned(), rules)));
             if required {
                 policy.approval = Approval::Required;

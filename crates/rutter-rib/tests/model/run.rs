@@ -60,7 +60,12 @@ pub fn advertisement(claim: &Claim) -> Advertisement<Service> {
     }
 }
 
-pub fn info(owner: Option<u8>, tag: Option<u8>, credential: u8, lease_ms: Option<u64>) -> SourceInfo {
+pub fn info(
+    owner: Option<u8>,
+    tag: Option<u8>,
+    credential: u8,
+    lease_ms: Option<u64>,
+) -> SourceInfo {
     let mut info = SourceInfo {
         owner: owner.map(|o| format!("o{o}").parse().unwrap()),
         lease: lease_ms.map(Duration::from_millis),
@@ -175,8 +180,10 @@ impl World {
                 }
             }
             Op::SetPolicy(policy) => {
-                self.table.set_policy(now, (**policy).clone()).unwrap();
-                self.model.set_policy((**policy).clone());
+                // What a pending sweep withdraws is withdrawn under the policy before.
+                while !self.table.work(now, 3).is_done() {}
+                self.table.set_policy(now, (*policy.0).clone()).unwrap();
+                self.model.set_policy((*policy.0).clone());
             }
             Op::SetView { view, spec } => {
                 let name = view_name(*view);
