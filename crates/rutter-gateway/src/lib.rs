@@ -43,5 +43,5 @@ pub use gateway::{Gateway, GatewayHandle};
 pub use health::detector::HealthConfig;
 pub use index::HostIndex;
 pub use metrics::{Counter, GatewayMetrics};
-pub use table::{Sources, TableRef};
+pub use table::{Sources, TableRef, claim_of};
 pub use upstream::Roots;

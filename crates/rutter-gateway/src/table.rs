@@ -32,6 +32,12 @@ use rutter_route::TableName;
 
 pub(crate) use task::start;
 
+/// The claim at the controller that a route of the gateway's own table stands for; `None` for a
+/// path id that no gateway gives.
+pub fn claim_of(path: &rutter_route::PathId) -> Option<rutter_route::RouteKey> {
+    key::decode(path)
+}
+
 /// A table in a book that some task owns.
 #[derive(Debug, Clone)]
 pub struct TableRef {

@@ -26,7 +26,7 @@ pub(crate) mod resolved;
 mod section;
 mod yaml;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) use period::Period;
 pub(crate) use problem::{ConfigError, Problem};
@@ -36,27 +36,40 @@ pub(crate) use resolved::Config;
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
+/// Where a configuration comes from, so that a reload comes from there too.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// A data directory that goes before the file's.
+    pub(crate) data: Option<PathBuf>,
+}
+
 /// Reads a file and says what will happen.
 ///
 /// # Errors
 /// Everything that is wrong with it, each at its place.
-pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
+pub(crate) fn load(origin: &Origin) -> Result<Config, ConfigError> {
+    let path = &origin.file;
     let text = read(path).map_err(|why| ConfigError::unreadable(path, &why))?;
-    parse(&path.display().to_string(), &text)
+    parse(&path.display().to_string(), &text, origin.data.clone())
 }
 
-/// What a text of that name says will happen.
-///
-/// # Errors
-/// As [`load`].
-pub(crate) fn parse(name: &str, text: &str) -> Result<Config, ConfigError> {
+fn parse(name: &str, text: &str, data: Option<PathBuf>) -> Result<Config, ConfigError> {
     let place = |problem: Problem| ConfigError::new(name, text, vec![problem]);
-    let file: raw::File = yaml::parse(text).map_err(place)?;
+    let mut file: raw::File = yaml::parse(text).map_err(place)?;
+    file.data = data.or(file.data);
     resolve(&file).map_err(|mut problems| {
         let positions = positions::Positions::of(text);
         problems.iter_mut().for_each(|problem| problem.locate(&positions));
         ConfigError::new(name, text, problems)
     })
+}
+
+/// Reads another YAML text as strictly.
+#[cfg(test)]
+pub(crate) fn read_yaml<T: serde::de::DeserializeOwned + Default>(text: &str) -> Result<T, String> {
+    yaml::parse(text).map_err(|problem| format!("{:?}: {}", problem.spot, problem.message))
 }
 
 fn read(path: &Path) -> std::io::Result<String> {

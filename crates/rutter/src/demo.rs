@@ -1,16 +1,68 @@
-//! The demonstration.
+//! `rutter demo`: a failover, shown in under a minute.
+//!
+//! All parts are real and in this process: a controller and a gateway as `rutter up` starts them,
+//! in a temporary data directory and on free ports of loopback; two agents that register a direct
+//! way and a tunnel for one name; two small services at the ends of those ways. Only the death of
+//! the direct way is staged. What is told is what was seen: a request that fails ends the
+//! demonstration with an error, so it is a test as well.
+
+mod cast;
+mod story;
+mod upstream;
+
+use std::io::Write;
 
 use clap::Args;
 
+use crate::config::resolved::{Log, LogFormat};
+use crate::run::{Logging, Signals};
+
+use cast::Cast;
+
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rutter demo
+  rutter demo --keep      and look around from another shell, with the lines it prints
+
+It uses free ports and a temporary directory, and leaves nothing behind.")]
 pub(crate) struct Demo {
     /// Leave it running afterwards, and print lines to look around with
     #[arg(long)]
     keep: bool,
+    /// Show logs of this level too
+    #[arg(long, value_name = "LEVEL", default_value = "off")]
+    log_level: String,
 }
 
 impl Demo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        anyhow::bail!("keep: {}", self.keep)
+        let log = Log { format: LogFormat::Text, level: self.log_level.clone() };
+        let logging = Logging::start(&log)?;
+        let mut signals = Signals::hear()?;
+        let cast = Cast::start(logging).await?;
+        let told = tokio::select! {
+            told = story::tell(&cast) => told,
+            () = signals.end() => Ok(()),
+        };
+        let told = match told {
+            Ok(()) if self.keep => {
+                say(&cast.how_to_look_around()?)?;
+                tokio::select! {
+                    kept = cast.keep() => kept,
+                    () = signals.end() => Ok(()),
+                }
+            }
+            told => told,
+        };
+        cast.end().await?;
+        told
     }
+}
+
+/// Tells something.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
 }

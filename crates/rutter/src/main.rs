@@ -5,6 +5,8 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+#[cfg(test)]
+mod examples;
 mod run;
 mod text;
 

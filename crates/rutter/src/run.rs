@@ -28,7 +28,6 @@ mod logging;
 mod reload;
 mod signals;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -37,7 +36,7 @@ use rutter_registry::DataDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, Origin};
 
 pub(crate) use announce::Announce;
 pub(crate) use control::ask as ask_running;
@@ -53,7 +52,7 @@ use gateway::GatewayRole;
 pub(crate) struct Running {
     config: Config,
     /// The file to read again at a reload; `rutter up` has none.
-    file: Option<PathBuf>,
+    origin: Option<Origin>,
     dir: Option<Arc<DataDir>>,
     logging: Logging,
     certificates: Option<Certificates>,
@@ -72,13 +71,13 @@ impl Running {
     /// What the parts say, which is made for people. Nothing goes on running then.
     pub(crate) async fn start(
         config: Config,
-        file: Option<PathBuf>,
+        origin: Option<Origin>,
         logging: Logging,
         announce: Announce,
     ) -> anyhow::Result<Self> {
         let mut running = Self {
             config,
-            file,
+            origin,
             dir: None,
             logging,
             certificates: None,
@@ -158,7 +157,16 @@ impl Running {
     ///
     /// # Errors
     /// A part that ended by itself, writes that can't be finished.
-    pub(crate) async fn serve(mut self, mut signals: Signals) -> anyhow::Result<()> {
+    pub(crate) async fn serve(self, signals: Signals) -> anyhow::Result<()> {
+        self.serve_until(signals, CancellationToken::new()).await
+    }
+
+    /// As [`Running::serve`]; `end` ends it as a signal does.
+    pub(crate) async fn serve_until(
+        mut self,
+        mut signals: Signals,
+        end: CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut renewal = certificates::renewals();
         let ended = loop {
             tokio::select! {
@@ -166,6 +174,7 @@ impl Running {
                     signals::Signal::End => break Ok(()),
                     signals::Signal::Reload => self.reload_and_log().await,
                 },
+                () = end.cancelled() => break Ok(()),
                 request = control::next(&mut self.control) => {
                     let answer = self.reload(request.dry_run).await;
                     request.answer(answer);

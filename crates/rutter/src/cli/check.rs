@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Global;
-use crate::config;
+use crate::config::{self, Origin};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,7 +21,8 @@ pub(crate) struct Check {
 
 impl Check {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<()> {
-        let config = config::load(&self.file)?;
+        let origin = Origin { file: self.file.clone(), data: global.data.clone() };
+        let config = config::load(&origin)?;
         global.output().print(&config, |config| {
             let roles = [
                 ("controller", config.controller.is_some()),

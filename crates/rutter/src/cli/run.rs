@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Global;
-use crate::config;
+use crate::config::{self, Origin};
 use crate::run::{Announce, Logging, Running, Signals};
 
 #[derive(Debug, Args)]
@@ -24,13 +24,11 @@ pub(crate) struct Run {
 
 impl Run {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let mut config = config::load(&self.config)?;
-        if let Some(data) = &global.data {
-            config.data.clone_from(data);
-        }
+        let origin = Origin { file: self.config, data: global.data.clone() };
+        let config = config::load(&origin)?;
         let logging = Logging::start(&config.log)?;
         let signals = Signals::hear()?;
-        let running = Running::start(config, Some(self.config), logging, Announce::Nothing);
+        let running = Running::start(config, Some(origin), logging, Announce::Nothing);
         running.await?.serve(signals).await
     }
 }

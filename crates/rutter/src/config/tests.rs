@@ -5,11 +5,14 @@ use super::section::{Default_, Section, Shape};
 use super::{Config, Period, doc, parse, raw};
 
 fn good(text: &str) -> Config {
-    parse("rutter.yaml", text).unwrap_or_else(|error| panic!("{error}"))
+    parse("rutter.yaml", text, None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn told(text: &str) -> String {
-    parse("rutter.yaml", text).map(|_| ()).expect_err("the file should be refused").to_string()
+    parse("rutter.yaml", text, None)
+        .map(|_| ())
+        .expect_err("the file should be refused")
+        .to_string()
 }
 
 #[test]
@@ -53,9 +56,9 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
             "rutter.yaml:4:25: 127.0.0.1:80 is also the address of `listeners.api`",
         ),
         ("controller:\nlisteners: {api: 7070}\n", "rutter.yaml:2:13: expected `ADDRESS:PORT`"),
-        ("controller:\ndomain:\n", "rutter.yaml:2:8: there is nothing behind this key"),
+        ("controller:\ndomain:\n", "rutter.yaml:2:7: there is nothing behind this key"),
         ("domain: example.com\n", "no role is switched on"),
-        ("controller:\ngateway:\n", "rutter.yaml:2:1: the gateway has nowhere to listen"),
+        ("controller:\ngateway:\n", "rutter.yaml:2:8: the gateway has nowhere to listen"),
         ("gateway:\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n", "a gateway apart from"),
         ("controller:\ncontroller:\n", "stands twice"),
         ("controller:\nlog: {level: lod=lod=lod}\n", "rutter.yaml:2:14: "),
@@ -167,7 +170,7 @@ fn the_page_of_policy_names_every_key() {
     let mut all = Vec::new();
     keys(&serde_json::to_value(&full).unwrap(), &mut all);
     assert!(all.len() > 40, "{all:?}");
-    let missing: Vec<_> = all.iter().filter(|key| !page.contains(&format!("{key}"))).collect();
+    let missing: Vec<_> = all.iter().filter(|key| !page.contains(key.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 

@@ -29,10 +29,10 @@ impl Running {
     /// # Errors
     /// What is wrong with it; nothing was changed.
     pub(super) async fn reload(&mut self, dry_run: bool) -> anyhow::Result<Reloaded> {
-        let file = self.file.as_ref().ok_or_else(|| {
+        let origin = self.origin.as_ref().ok_or_else(|| {
             anyhow!("there is no file to read: this was started by `rutter up`, not `rutter run`")
         })?;
-        let to = config::load(file).map_err(|error| anyhow!("{error}"))?;
+        let to = config::load(origin).map_err(|error| anyhow!("{error}"))?;
         let changes = diff(&self.config, &to);
         if !dry_run {
             self.take(&to, &changes).await?;

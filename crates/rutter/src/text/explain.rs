@@ -8,7 +8,7 @@ use std::fmt::{Display, Write};
 
 use rutter_route::{
     Attributes, CandidateExplanation, Cause, Criterion, Event, Explanation, HealthCheck, Left,
-    RouteKey, Standing, ViewExplanation, What,
+    RouteKey, SourceKind, Standing, ViewExplanation, What,
 };
 
 use super::{clock, date, span};
@@ -57,7 +57,7 @@ fn selected<D>(out: &mut String, view: &ViewExplanation, told: &Explanation<D>) 
     };
     match (&view.best, view.unreachable) {
         (Some(best), _) => {
-            let _ = writeln!(out, "  best{name}: {best}");
+            let _ = writeln!(out, "  best{name}: {}", self::name(best));
         }
         (None, true) => {
             let _ = writeln!(out, "  best{name}: none: unreachable, all its routes are barred");
@@ -67,17 +67,17 @@ fn selected<D>(out: &mut String, view: &ViewExplanation, told: &Explanation<D>) 
         }
     }
     for equal in &view.equals {
-        let _ = writeln!(out, "  equal{name}: {equal}");
+        let _ = writeln!(out, "  equal{name}: {}", self::name(equal));
     }
     for (n, alternate) in view.alternates.iter().enumerate() {
-        let _ = write!(out, "  then{name}: {alternate}");
+        let _ = write!(out, "  then{name}: {}", self::name(alternate));
         if let (0, Some(criterion)) = (n, view.decided_by) {
             let values = told.candidates.iter().find(|c| c.route == *alternate);
             let values = values.and_then(|c| c.lost_by.as_ref());
             let _ = match values {
                 Some(lost) => write!(
                     out,
-                    " (behind by {}: {}, the best has {})",
+                    " (behind by {}: {} against {})",
                     word(criterion),
                     lost.mine,
                     lost.best
@@ -91,7 +91,7 @@ fn selected<D>(out: &mut String, view: &ViewExplanation, told: &Explanation<D>) 
 
 fn candidate(out: &mut String, one: &CandidateExplanation, now: u64) {
     let rank = one.rank.map_or_else(|| "-".to_owned(), |rank| format!("{rank}."));
-    let _ = writeln!(out, "  {rank:<3} {}: {}", one.route, one.standing);
+    let _ = writeln!(out, "  {rank:<3} {}: {}", name(&one.route), one.standing);
     let mut line = |text: &str| {
         let _ = writeln!(out, "      {text}");
     };
@@ -101,7 +101,7 @@ fn candidate(out: &mut String, one: &CandidateExplanation, now: u64) {
     }
     match &one.lost_by {
         Some(lost) => line(&format!(
-            "lost by {}: {}, the best has {}",
+            "lost by {}: {} against the best's {}",
             word(lost.criterion),
             lost.mine,
             lost.best
@@ -189,11 +189,11 @@ fn what(what: &What) -> String {
         What::Source { source, state, why } => {
             format!("source {source} is {state}{}", because(why))
         }
-        What::Advertised(route) => format!("{route} was advertised"),
-        What::Changed(route) => format!("{route} changed its attributes"),
-        What::Left(route, left) => format!("{route} left: {}", left_word(*left)),
+        What::Advertised(route) => format!("{} was advertised", name(route)),
+        What::Changed(route) => format!("{} changed its attributes", name(route)),
+        What::Left(route, left) => format!("{} left: {}", name(route), left_word(*left)),
         What::Standing { route, from, to, why } => {
-            format!("{route}: {from} -> {to}{}", because(why))
+            format!("{}: {from} -> {to}{}", name(route), because(why))
         }
         What::Moved { from, to, decided_by, view } => {
             let view = view.as_ref().map(|v| format!(" in view {v}")).unwrap_or_default();
@@ -213,7 +213,17 @@ fn what(what: &What) -> String {
 }
 
 fn key(route: Option<&RouteKey>) -> String {
-    route.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    route.map_or_else(|| "nothing".to_owned(), name)
+}
+
+/// What a route is called. In a gateway's table every route is its controller's, and the path id
+/// holds whose it was there: that is who people know.
+fn name(route: &RouteKey) -> String {
+    let claim = match route.source.kind() {
+        SourceKind::Controller => rutter_gateway::claim_of(&route.path),
+        _ => None,
+    };
+    claim.map_or_else(|| route.to_string(), |claim| claim.to_string())
 }
 
 fn left_word(left: Left) -> &'static str {
