@@ -84,10 +84,7 @@ fn table_of(name: Option<&TableName>) -> TableName {
     name.cloned().unwrap_or_else(|| tables::SERVICES.parse().unwrap())
 }
 
-fn act<D: Kind>(book: &mut Book, at: Now, name: &TableName, step: &Step)
-where
-    D: std::str::FromStr<Err = rutter_route::ParseError>,
-{
+fn act<D: Kind>(book: &mut Book, at: Now, name: &TableName, step: &Step) {
     let table = book.table_mut::<D>(name).expect("a table of that kind");
     let session = Session { source: step.source.clone(), incarnation: Incarnation(1) };
     let tags = Tags::try_from(step.source_tags.clone()).unwrap();
@@ -113,10 +110,7 @@ where
     }
 }
 
-fn told<D: Kind>(book: &Book, at: Now, name: &TableName, destination: &str) -> String
-where
-    D: std::str::FromStr<Err = rutter_route::ParseError>,
-{
+fn told<D: Kind>(book: &Book, at: Now, name: &TableName, destination: &str) -> String {
     let destination = destination.parse::<D>().unwrap();
     explain::render(&book.explain(at, name, &destination).expect("a table of that kind"))
 }

@@ -59,7 +59,10 @@ pub(crate) struct Running {
     controller: Option<ControllerRole>,
     gateway: Option<GatewayRole>,
     control: Option<control::Control>,
-    /// Ends listeners and agents.
+    /// Ends the agent, before the listeners that it withdraws by.
+    stop_agent: CancellationToken,
+    agents: TaskTracker,
+    /// Ends the listeners; cancelled by a part that ends by itself, too.
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -84,6 +87,8 @@ impl Running {
             controller: None,
             gateway: None,
             control: None,
+            stop_agent: CancellationToken::new(),
+            agents: TaskTracker::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -143,9 +148,9 @@ impl Running {
             state_dir: agent.state.clone(),
         });
         let agent = rutter_agent::Agent::new(config).context("the agent can't start")?;
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = agent.run(stop.clone()).await {
+        let (end, stop) = (self.stop_agent.clone(), self.stop.clone());
+        self.agents.spawn(async move {
+            if let Err(error) = agent.run(end).await {
                 tracing::error!(%error, "the agent has ended");
                 stop.cancel();
             }
@@ -203,6 +208,9 @@ impl Running {
         if let Some(dir) = &self.dir {
             RunFile::remove(dir);
         }
+        self.stop_agent.cancel();
+        self.agents.close();
+        self.agents.wait().await;
         self.stop.cancel();
         self.tasks.close();
         let gateway = async {

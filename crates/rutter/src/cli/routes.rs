@@ -1,7 +1,7 @@
 //! `rutter routes`: what is known, why, and what changes.
 
 use clap::{Args, Subcommand};
-use rutter_route::{Attributes, Explanation, Standing};
+use rutter_route::{Attributes, Explanation, RouteKey, Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -56,9 +56,8 @@ pub(crate) struct Explain {
 #[derive(Debug, Serialize, Deserialize)]
 struct Route {
     destination: String,
-    source: String,
-    #[serde(default)]
-    path: String,
+    #[serde(flatten)]
+    key: RouteKey,
     standing: Standing,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rank: Option<usize>,
@@ -124,14 +123,14 @@ fn list(routes: &[Route]) -> String {
             route.destination.clone(),
             route.rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
             explain::standing(route.standing, route.best),
-            route.source.clone(),
+            explain::name(&route.key),
             route.attributes.next_hop.to_string(),
             route.attributes.preference.to_string(),
             route.attributes.priority.to_string(),
         ]
     };
     let headings =
-        ["destination", "rank", "standing", "source", "next hop", "preference", "priority"];
+        ["destination", "rank", "standing", "route", "next hop", "preference", "priority"];
     text::table(&headings, routes.iter().map(row).collect())
 }
 
@@ -197,9 +196,11 @@ fn change(change: &Change) -> String {
             Some(Value::String(text)) => text.clone(),
             _ => String::new(),
         };
-        let source = text(route.pointer("/route/source"));
+        let key = route.get("route").cloned().unwrap_or_default();
+        let key =
+            serde_json::from_value(key).map_or_else(|_| String::new(), |key| explain::name(&key));
         let hop = text(route.pointer("/attributes/next_hop"));
-        format!("{source} via {hop} ({})", text(route.get("standing")))
+        format!("{key} via {hop} ({})", text(route.get("standing")))
     });
     let routes = routes.collect::<Vec<_>>().join(", then ");
     format!("{number}{} {destination} {routes}", change.event).trim_end().to_owned()

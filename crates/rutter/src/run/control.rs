@@ -5,6 +5,8 @@
 //! 0700, may ask. One line of JSON each way; a line is 4 KiB at most, and one asker is heard at a
 //! time for 10 s at most, so that nobody who hangs keeps the others out.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,6 +88,11 @@ impl Control {
                 return None;
             }
         };
+        // Whatever the umask and the directory's mode are.
+        if let Err(error) = std::fs::set_permissions(&path, Permissions::from_mode(0o600)) {
+            tracing::warn!(%error, path = %path.display(), "`rutter reload` won't work");
+            return None;
+        }
         let (asked, requests) = mpsc::channel(1);
         let task = tokio::spawn(listen(listener, asked));
         Some(Self { requests, path, task })

@@ -22,8 +22,9 @@ pub(crate) struct ControllerRole {
     controller: Controller,
     registry: Arc<dyn Registry>,
     book: BookHandle,
-    owner: JoinHandle<()>,
     stop_book: CancellationToken,
+    /// Cancelled when the book's task has ended, whoever asked for it.
+    book_ended: CancellationToken,
 }
 
 /// The listeners that have their addresses.
@@ -57,7 +58,7 @@ pub(super) fn bind(config: &Config, certificates: &Certificates) -> anyhow::Resu
 /// Waits for the end of the tables' task, which nobody asked for; for ever without a controller.
 pub(super) async fn ended(role: Option<&ControllerRole>) {
     match role {
-        Some(role) => role.stop_book_ended().await,
+        Some(role) => role.book_ended.cancelled().await,
         None => std::future::pending().await,
     }
 }
@@ -91,7 +92,8 @@ impl ControllerRole {
             n_leases = restored.n_leases,
             "restored what was registered"
         );
-        Ok(Self { controller, registry, book, owner, stop_book })
+        let book_ended = ends(owner);
+        Ok(Self { controller, registry, book, stop_book, book_ended })
     }
 
     pub(super) fn controller(&self) -> &Controller {
@@ -100,14 +102,6 @@ impl ControllerRole {
 
     pub(super) fn book(&self) -> &BookHandle {
         &self.book
-    }
-
-    async fn stop_book_ended(&self) {
-        // Looked at now and then: a join handle can be awaited once, and the shutdown awaits it.
-        let mut looks = tokio::time::interval(std::time::Duration::from_secs(1));
-        while !self.owner.is_finished() {
-            looks.tick().await;
-        }
     }
 
     /// Serves the APIs on the addresses that were bound.
@@ -163,11 +157,22 @@ impl ControllerRole {
     pub(super) async fn shutdown(self) -> anyhow::Result<()> {
         let flushed = self.registry.close().await;
         self.stop_book.cancel();
-        if let Err(error) = self.owner.await {
-            tracing::warn!(%error, "the tables' task");
-        }
+        self.book_ended.cancelled().await;
         Ok(flushed?)
     }
+}
+
+/// Tells of a task's end by a token, which any number may wait for.
+pub(super) fn ends(task: JoinHandle<()>) -> CancellationToken {
+    let ended = CancellationToken::new();
+    let guard = ended.clone().drop_guard();
+    tokio::spawn(async move {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a table's task");
+        }
+        drop(guard);
+    });
+    ended
 }
 
 /// A seed for hash tables that strangers can't know.

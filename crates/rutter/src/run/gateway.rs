@@ -13,19 +13,18 @@ use rutter_gateway::{
 };
 use rutter_rib::{Book, TableSpec};
 use rutter_route::{DestinationKind, TableName};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::certificates::Certificates;
-use super::controller::{ControllerRole, seed};
+use super::controller::{ControllerRole, ends, seed};
 use crate::config::{Config, resolved, tables};
 
 /// The role, running.
 pub(crate) struct GatewayRole {
     handle: GatewayHandle,
     book: BookHandle,
-    owner: JoinHandle<()>,
     stop_book: CancellationToken,
+    book_ended: CancellationToken,
 }
 
 impl GatewayRole {
@@ -55,7 +54,7 @@ impl GatewayRole {
             own: TableRef { book: book.clone(), table: own },
         };
         let handle = Gateway::start(gateway_config(config, certificates)?, sources).await?;
-        Ok(Self { handle, book, owner, stop_book })
+        Ok(Self { handle, book, stop_book, book_ended: ends(owner) })
     }
 
     pub(super) fn book(&self) -> &BookHandle {
@@ -85,9 +84,7 @@ impl GatewayRole {
     pub(super) async fn shutdown(self) {
         self.handle.shutdown().await;
         self.stop_book.cancel();
-        if let Err(error) = self.owner.await {
-            tracing::warn!(%error, "the gateway's table's task");
-        }
+        self.book_ended.cancelled().await;
     }
 }
 

@@ -218,7 +218,7 @@ fn key(route: Option<&RouteKey>) -> String {
 
 /// What a route is called. In a gateway's table every route is its controller's, and the path id
 /// holds whose it was there: that is who people know.
-fn name(route: &RouteKey) -> String {
+pub(crate) fn name(route: &RouteKey) -> String {
     let claim = match route.source.kind() {
         SourceKind::Controller => rutter_gateway::claim_of(&route.path),
         _ => None,

@@ -2,7 +2,7 @@
 
 use crate::support::origin::Origin;
 use crate::support::visit::{get, served, unserved, visitor};
-use crate::support::{Running, Up, rutter, stderr, up};
+use crate::support::{Running, Up, ends, rutter, stderr, stdout, up};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_first_line_to_the_first_page() {
@@ -94,6 +94,62 @@ async fn another_machine_asks_with_url_and_token() {
     assert!(stderr(&forbidden).contains("scope `admin`"), "{}", stderr(&forbidden));
     let wrong = ask("rtk_wrong", &["routes", "list"]);
     assert!(stderr(&wrong).contains("Check RUTTER_TOKEN"), "{}", stderr(&wrong));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_speaks_mesh_router_by_the_originals_environment() {
+    let origin = Origin::start("page").await;
+    let up = Up::start();
+    let made = up.json(&["domains", "add", "alice"]);
+    let word = |key: &str| made[key].as_str().unwrap().to_owned();
+    let api = up.run_file()["mesh_router"].as_str().unwrap().to_owned();
+    let provider = format!("{api},{},{}", word("user_id"), word("signature"));
+    let mut command = rutter(&["agent"]);
+    command.env("PROVIDER", provider).env("PUBLIC_IP", "127.0.0.1");
+    command.env("TARGET_PORT", origin.address.port().to_string());
+    let mut agent = Running::start(&mut command);
+    agent.says("registered ");
+    assert_eq!(up.json(&["routes", "list"])[0]["source"], format!("agent/{}", word("user_id")));
+    assert!(!agent.said().contains(&word("signature")), "{}", agent.said());
+    assert!(agent.terminate().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_ends_after_the_agent_beside_it() {
+    let origin = Origin::start("page").await;
+    let first = Up::start();
+    let join = first.json(&["tokens", "join"])["join"].as_str().unwrap().to_owned();
+    let port = join.split(['#', ':']).nth(2).unwrap().to_owned();
+    let mut first = first;
+    first.process.terminate();
+    let file = format!(
+        "controller:\ngateway:\nlisteners:\n  api: 127.0.0.1:{port}\n  gateway: {{http: '127.0.0.1:0'}}\n\
+         agent: {{join: '{join}', name: alice, services: ['{}']}}\n",
+        origin.address
+    );
+    let mut all = Up::run(first.leave(), &file);
+    all.process.says("registered alice.localhost");
+    assert_eq!(served(all.gateway(), "alice.localhost").await.0, 200);
+    assert!(all.process.terminate().success());
+    let said = all.process.said();
+    assert!(said.contains("withdrawn n_routes=1"), "{said}");
+}
+
+#[test]
+fn every_command_teaches_by_examples() {
+    let help = |arguments: &[&str]| {
+        let output = ends(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    let commands = ["up", "run", "agent", "domains", "tokens", "routes", "check", "demo", "reload"];
+    for command in commands.into_iter().chain(["completions"]) {
+        assert!(help(&[command, "--help"]).contains("Examples:\n"), "{command}");
+    }
+    assert!(help(&["--help"]).contains("rutter demo"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(help(&["completions", shell]).contains("explain"), "{shell}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,10 @@
 //! The program as people meet it: the built binary, its output, its exit codes, real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "all of it is tests, helpers among them"
+)]
 
 mod demo;
 mod life;
