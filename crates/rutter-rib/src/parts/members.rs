@@ -26,6 +26,15 @@ impl Members {
         self.full.len() * CHUNK + self.tail.len()
     }
 
+    /// The chunk at a position, for reading in place; `None` behind the last. Ids that come while
+    /// somebody reads are at or behind the last chunk.
+    pub(crate) fn chunk(&self, at: usize) -> Option<&[u32]> {
+        match self.full.get(at) {
+            Some(chunk) => Some(chunk),
+            None => (at == self.full.len()).then_some(&self.tail),
+        }
+    }
+
     /// Starts afresh and hands out what there was; for compaction, which pushes back what lives.
     pub(crate) fn take(&mut self) -> Self {
         std::mem::take(self)

@@ -37,13 +37,15 @@ impl<D: Destination> Table<D> {
             return Verdict::Refused(Refused::Loop);
         }
         if let (Some(id), Some(place)) = (id, place) {
-            if self.candidate(place).is_gone()
-                && let Err(refused) = self.has_room(source, Some(id))
-            {
+            let returns = self.candidate(place).is_gone();
+            if returns && let Err(refused) = self.has_room(source, Some(id)) {
                 return Verdict::Refused(refused);
             }
             self.lease_again(now, source);
             self.advertise_again(now, id, place, route);
+            if returns && let Some(refused) = self.make_room(now, id, place) {
+                return Verdict::Refused(refused);
+            }
             return Verdict::Stands(self.standing_at(id, place));
         }
         if let Err(refused) = self.has_room(source, id) {
@@ -161,6 +163,9 @@ impl<D: Destination> Table<D> {
 
     /// Adds behind the last, so that the order of the last ranking stays.
     fn add_candidate(&mut self, id: u32, candidate: Candidate) -> Place {
+        if usize::from(self.dests[id].n) >= 2 * self.policy.bounds.per_destination + 64 {
+            self.drop_unseen(id);
+        }
         let new = self.extras.insert(Extra { candidate, next: NONE });
         let mut last = self.dests[id].next;
         if last == NONE {
@@ -378,6 +383,7 @@ impl<D: Destination> Table<D> {
             hop,
             members: Default::default(),
             rest: Default::default(),
+            n_read: 0,
             n_live: 0,
             parity: false,
             in_source: self.sources[source].groups.len(),

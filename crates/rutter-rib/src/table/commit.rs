@@ -12,6 +12,9 @@ use super::read::is_authorized;
 use super::views::{Incumbent, ViewId, ViewList};
 use super::{Progress, Table};
 
+/// How many marked destinations are fetched before the first of them is ranked.
+const AHEAD: usize = 32;
+
 /// A destination whose ranked list, or what is told of its members, changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change<D> {
@@ -65,16 +68,36 @@ impl<D> Changes<D> {
 impl<D: Destination> Table<D> {
     /// Ranks up to `budget` marked destinations and appends to `out` what changed.
     pub fn commit(&mut self, now: Now, budget: usize, out: &mut Changes<D>) -> Progress {
-        for _ in 0..budget {
-            let next = match self.marks.take_from(self.commit_at) {
-                Some(id) => Some(id),
-                None => self.marks.take_from(0),
-            };
-            let Some(id) = next else { break };
-            self.commit_at = id;
-            self.commit_one(now, id, out);
+        let mut left = budget;
+        while left > 0 {
+            let mut ids: SmallVec<[u32; AHEAD]> = SmallVec::new();
+            while ids.len() < left.min(AHEAD) {
+                let next = self.marks.take_from(self.commit_at);
+                let Some(id) = next.or_else(|| self.marks.take_from(0)) else { break };
+                self.commit_at = id;
+                ids.push(id);
+            }
+            if ids.is_empty() {
+                break;
+            }
+            left -= ids.len();
+            self.fetch(&ids);
+            for id in ids {
+                self.commit_one(now, id, out);
+            }
         }
         if self.marks.is_empty() { Progress::Done } else { Progress::More }
+    }
+
+    /// Reads a little of each destination before the first is ranked: so the memory of all of them
+    /// is fetched at once, where ranking would wait for each in turn. A failover of a million
+    /// routes in another order than they came takes a third less for it.
+    fn fetch(&self, ids: &[u32]) {
+        let second = |id: &u32| match self.dests[*id].next {
+            NONE => 0,
+            next => self.extras[next].candidate.source,
+        };
+        std::hint::black_box(ids.iter().map(second).fold(0, u32::wrapping_add));
     }
 
     fn commit_one(&mut self, now: Now, id: u32, out: &mut Changes<D>) {
@@ -427,20 +450,29 @@ impl<D: Destination> Table<D> {
 
     /// Puts the candidates back in the order of rank.
     fn write_back(&mut self, id: u32, list: &mut [Ranked], n: usize) {
-        let mut extra = self.dests[id].next;
-        let mut last = NONE;
         for (at, ranked) in list.iter_mut().enumerate() {
             let candidate = &mut ranked.candidate;
             candidate.standing = ranked.standing;
             candidate.flags.set(Flags::SHOWN, at < n);
             candidate.flags.set(Flags::NEW, false);
             candidate.flags.set(Flags::CHANGED, false);
-            if at == 0 {
-                self.dests[id].first = *candidate;
+        }
+        self.put_back(id, list.iter().map(|r| r.candidate));
+    }
+
+    /// Replaces a destination's candidates by as many or fewer.
+    fn put_back(&mut self, id: u32, candidates: impl Iterator<Item = Candidate>) {
+        let mut extra = self.dests[id].next;
+        let mut last = NONE;
+        let mut n = 0;
+        for candidate in candidates {
+            n += 1;
+            if n == 1 {
+                self.dests[id].first = candidate;
                 continue;
             }
             // There are as many slots behind the first as there were candidates.
-            self.extras[extra].candidate = *candidate;
+            self.extras[extra].candidate = candidate;
             last = extra;
             extra = self.extras[extra].next;
         }
@@ -454,7 +486,19 @@ impl<D: Destination> Table<D> {
             self.extras.free(extra);
             extra = next;
         }
-        self.dests[id].n = list.len() as u16;
+        self.dests[id].n = n;
+    }
+
+    /// Lets go of candidates behind the first that came and left since the last commit: nobody was
+    /// told of them, and between two commits there may be any number.
+    pub(super) fn drop_unseen(&mut self, id: u32) {
+        let all: Vec<Candidate> = self.places(id).map(|p| *self.candidate(p)).collect();
+        let unseen = |at: usize, c: &Candidate| at > 0 && c.is_gone() && c.flags.has(Flags::NEW);
+        let stay = all.iter().enumerate().filter(|(at, c)| !unseen(*at, c)).map(|(_, c)| *c);
+        self.put_back(id, stay);
+        for (_, candidate) in all.iter().enumerate().filter(|(at, c)| unseen(*at, c)) {
+            self.release(candidate);
+        }
     }
 
     /// The best is the incumbent from now on. Where there is none, the last one is remembered as

@@ -183,6 +183,8 @@ pub struct Table<D> {
     /// The lease wheel before, while a walk makes it anew.
     worn_leases: Option<Wheel<u32>>,
     timers: Wheel<Timer>,
+    /// When each destination that waits for a hold's or a verdict's end is looked at.
+    wakes: HashMap<u32, Tick, foldhash::fast::FixedState>,
 
     ring: Ring<D>,
     /// Keys of routes that events name.
@@ -251,6 +253,7 @@ impl<D: Destination> Table<D> {
             leases: Wheel::new(),
             worn_leases: None,
             timers: Wheel::new(),
+            wakes: HashMap::with_hasher(state.clone()),
             ring: Ring::new(bounds.events, bounds.events_per_destination),
             told,
             last_group: (candidate::NONE, candidate::NONE, candidate::NONE),

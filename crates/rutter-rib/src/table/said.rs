@@ -76,12 +76,7 @@ impl<D: Destination> Table<D> {
             Health::Unhealthy { why, .. } => why.clone(),
             _ => String::new(),
         };
-        // One timer a judged route: it is set anew when it fires. A verdict that ends sooner than
-        // those before needs one of its own.
-        let before = self.judged_until(id, place);
-        if let Health::Unhealthy { until: Some(until), .. } = &is
-            && before.is_none_or(|before| until.0 < before)
-        {
+        if let Health::Unhealthy { until: Some(until), .. } = &is {
             self.look_again(now, id, until.0);
         }
         let candidate = *self.candidate(place);

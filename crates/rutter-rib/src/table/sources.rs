@@ -183,6 +183,8 @@ pub(super) struct Group {
     pub(super) members: Members,
     /// What a pass under way has not seen yet.
     pub(super) rest: Members,
+    /// How many chunks a pass that only marks has read.
+    pub(super) n_read: usize,
     pub(super) n_live: u32,
     pub(super) parity: bool,
     /// Its place among the groups of its source, and of its hop.

@@ -69,34 +69,23 @@ impl<D: Destination> Table<D> {
             Some(state) => state.held_until(now.mono, settings),
             None => None,
         };
-        let was = self.candidate(place).flags.has(Flags::HELD);
-        if was == held.is_some() {
-            return;
-        }
-        self.candidate_mut(place).flags.set(Flags::HELD, held.is_some());
-        self.marks.set(id);
         if let Some((until, _)) = held {
             self.look_again(now, id, until);
         }
+        let was = self.candidate(place).flags.has(Flags::HELD);
+        if was != held.is_some() {
+            self.candidate_mut(place).flags.set(Flags::HELD, held.is_some());
+            self.marks.set(id);
+        }
     }
 
-    /// Has a destination looked at at a time. One who is held, or judged until a time, has one
-    /// timer: it is set anew when it fires, not whenever the time moves.
+    /// Has a destination looked at at a time, unless it is sooner anyway: then the next time is
+    /// found. So it has one timer that counts, however often it is held or judged.
     pub(super) fn look_again(&mut self, now: Now, id: u32, until: Mono) {
         let at = self.tick_after(now, until.since(now.mono));
-        self.timers.add(at, Timer::Destination(id));
-    }
-
-    /// The timer of a held candidate has fired: it is free, or held for longer by now.
-    pub(super) fn hold_due(&mut self, now: Now, id: u32, place: Place) {
-        if !self.candidate(place).flags.has(Flags::HELD) {
-            return;
-        }
-        self.hold_if_flapping(now, id, place);
-        if self.candidate(place).flags.has(Flags::HELD)
-            && let Some((_, ms)) = self.held_because(now, id, place)
-        {
-            self.look_again(now, id, now.mono.after(std::time::Duration::from_millis(ms)));
+        if self.wakes.get(&id).is_none_or(|before| at < *before) {
+            self.wakes.insert(id, at);
+            self.timers.add(at, Timer::Destination(id));
         }
     }
 

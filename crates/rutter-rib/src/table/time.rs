@@ -148,13 +148,19 @@ impl<D: Destination> Table<D> {
     }
 
     fn destination_due(&mut self, now: Now, id: u32) {
+        let tick = self.tick(now);
+        if self.wakes.get(&id).is_none_or(|at| *at > tick) {
+            // One that a sooner timer overtook.
+            return;
+        }
+        self.wakes.remove(&id);
         let places: Vec<_> = self.places(id).collect();
         for place in places {
             self.judge(now, id, place, "");
             if let Some(until) = self.judged_until(id, place) {
                 self.look_again(now, id, until);
             }
-            self.hold_due(now, id, place);
+            self.hold_if_flapping(now, id, place);
         }
     }
 }

@@ -1,0 +1,196 @@
+//! Hold-down and damping by tables: MPREG's conformance rows 3 and 4, RFC 2439 and 7196.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of tests")]
+
+mod scene;
+
+use rutter_rib::*;
+use rutter_route::*;
+use scene::*;
+
+/// At a second, what happens, and how the route stands then; `None`: there is none.
+type Row = (u64, Do, Option<Standing>);
+
+#[derive(Debug, Clone, Copy)]
+enum Do {
+    Advertise,
+    Change,
+    Withdraw,
+    Lose,
+    Return,
+    Nothing,
+}
+
+use Do::{Advertise, Change, Lose, Nothing, Return, Withdraw};
+
+const FREE: Option<Standing> = Some(Standing::Eligible);
+const HELD: Option<Standing> = Some(Standing::Held);
+const AWAY: Option<Standing> = Some(Standing::Offline);
+
+fn run(stability: &str, rows: &[Row]) {
+    let stability: Stability = serde_saphyr::from_str(stability).unwrap();
+    let mut t = table(Policy { stability, ..Policy::default() });
+    let mut s = up(&mut t, "agent/a", None);
+    let mut priority = 1;
+    for (second, what, expected) in rows {
+        let at = now(second * 1000);
+        match what {
+            Advertise => drop(t.advertise(at, &s, route("x", "", priority))),
+            Change => {
+                priority += 1;
+                t.advertise(at, &s, route("x", "", priority));
+            }
+            Withdraw => assert!(t.withdraw(at, &s, &service("x"), &PathId::default())),
+            Lose => t.source(at, &s, SourceState::Offline { why: "lost".into() }).unwrap(),
+            Return => {
+                s.incarnation.0 += 1;
+                t.source(at, &s, SourceState::Up(SourceInfo::default())).unwrap();
+                t.advertise(at, &s, route("x", "", priority));
+            }
+            Nothing => {}
+        }
+        settle(&mut t, at);
+        assert_eq!(standing(&t, "x"), *expected, "at {second}: {what:?}");
+    }
+}
+
+#[test]
+fn hold_down_holds_the_withdrawn_path_for_its_time() {
+    run(
+        "hold_down: 5s",
+        &[
+            (100, Advertise, FREE),
+            (101, Withdraw, None),
+            (103, Advertise, HELD),
+            (105, Nothing, HELD),
+            (106, Nothing, FREE),
+            (107, Advertise, FREE),
+        ],
+    );
+}
+
+#[test]
+fn a_count_of_flaps_holds_for_a_window() {
+    run(
+        "flap_limit: {flaps: 2, window: 10s}",
+        &[
+            (100, Advertise, FREE),
+            (101, Withdraw, None),
+            (102, Advertise, FREE),
+            (103, Withdraw, None),
+            (104, Advertise, HELD),
+            (112, Nothing, HELD),
+            (113, Nothing, FREE),
+            // The hold took its count along.
+            (114, Withdraw, None),
+            (115, Advertise, FREE),
+            // Further apart than the window: the count starts anew.
+            (126, Withdraw, None),
+            (127, Advertise, FREE),
+        ],
+    );
+}
+
+#[test]
+fn changes_and_renewals_are_no_flaps_of_the_count() {
+    let rows: Vec<Row> =
+        (100..120).map(|s| (s, if s % 2 == 0 { Advertise } else { Change }, FREE)).collect();
+    run("flap_limit: {flaps: 1, window: 10s}", &rows);
+}
+
+#[test]
+fn a_lost_session_is_a_flap() {
+    run(
+        "flap_limit: {flaps: 2, window: 10s}",
+        &[
+            (100, Advertise, FREE),
+            (101, Lose, AWAY),
+            (102, Return, FREE),
+            (103, Lose, AWAY),
+            (104, Return, HELD),
+            (113, Nothing, FREE),
+        ],
+    );
+}
+
+/// A thousand a withdrawal: six are 6000 less what decays, a seventh is above `suppress`.
+#[test]
+fn damping_suppresses_above_its_threshold_and_reuses_below_the_other() {
+    let mut rows = vec![(0, Advertise, FREE)];
+    for n in 0..6 {
+        rows.push((n * 2 + 1, Withdraw, None));
+        rows.push((n * 2 + 2, Advertise, FREE));
+    }
+    rows.push((13, Withdraw, None));
+    rows.push((14, Advertise, HELD));
+    // From 7000 to 750 it takes log2(7000 / 750) = 3.22 half-lives of 15 minutes: 48.3 minutes.
+    rows.push((14 + 47 * 60, Nothing, HELD));
+    rows.push((14 + 49 * 60, Nothing, FREE));
+    run("damping: {}", &rows);
+}
+
+/// 12000 is the most: reuse x 2^(60 / 15), from which it takes an hour to `reuse`.
+#[test]
+fn damping_holds_no_longer_than_its_maximum() {
+    let mut rows = vec![(0, Advertise, FREE)];
+    for n in 0..40 {
+        rows.push((n * 2 + 1, Withdraw, None));
+        rows.push((n * 2 + 2, Advertise, if n < 6 { FREE } else { HELD }));
+    }
+    rows.push((79 + 58 * 60, Nothing, HELD));
+    rows.push((79 + 61 * 60, Nothing, FREE));
+    run("damping: {}", &rows);
+}
+
+#[test]
+fn a_change_of_attributes_weighs_half() {
+    let mut rows = vec![(0, Advertise, FREE)];
+    rows.extend((1..=12).map(|s| (s, Change, FREE)));
+    rows.push((13, Change, HELD));
+    run("damping: {}", &rows);
+}
+
+#[test]
+fn penalties_decay_between_flaps() {
+    let mut rows = vec![(0, Advertise, FREE)];
+    for n in 0..30 {
+        // One flap a half-life never comes to more than 2000.
+        rows.push((n * 900 + 1, Withdraw, None));
+        rows.push((n * 900 + 2, Advertise, FREE));
+    }
+    run("damping: {suppress: 2000}", &rows);
+}
+
+#[test]
+fn what_is_off_holds_nothing() {
+    let stability: Stability = serde_saphyr::from_str("hold_down: 60s").unwrap();
+    let mut t = table(Policy { stability, ..Policy::default() });
+    let s = up(&mut t, "agent/a", None);
+    t.advertise(now(0), &s, route("x", "", 1));
+    t.withdraw(now(0), &s, &service("x"), &PathId::default());
+    t.advertise(now(0), &s, route("x", "", 1));
+    settle(&mut t, now(0));
+    assert_eq!(standing(&t, "x"), HELD);
+    t.set_policy(now(1), Policy::default()).unwrap();
+    settle(&mut t, now(1));
+    assert_eq!(standing(&t, "x"), FREE);
+}
+
+#[test]
+fn settings_that_contradict_themselves_are_refused_by_name() {
+    let cases = [
+        ("damping: {half_life: 0}", "stability.damping.half_life"),
+        ("damping: {reuse: 6000}", "stability.damping.reuse"),
+        ("damping: {max_hold: 1m}", "stability.damping.max_hold"),
+        ("damping: {suppress: 13000}", "stability.damping.suppress"),
+        ("flap_limit: {flaps: 0, window: 1s}", "stability.flap_limit.flaps"),
+        ("flap_limit: {flaps: 1, window: 0s}", "stability.flap_limit.window"),
+    ];
+    for (text, field) in cases {
+        let stability: Stability = serde_saphyr::from_str(text).unwrap();
+        let error = Policy { stability, ..Policy::default() }.check().unwrap_err();
+        assert_eq!(error.field, field, "{text}");
+    }
+    assert!(serde_saphyr::from_str::<Stability>("hold_down: 5 s").is_err());
+    assert!(serde_saphyr::from_str::<Stability>("holddown: 5s").is_err());
+}
