@@ -43,7 +43,8 @@ impl Client {
         if let Some(local) = Local::find(data)? {
             let api = local.run.api.context("the controller here has no API listener")?;
             let token = local.token;
-            return Self::new(&api, token, Some(local.run.ca.as_bytes()), Some(local.run.data));
+            let ca = local.run.pin.map(|_| local.run.ca.as_bytes().to_vec());
+            return Self::new(&api, token, ca.as_deref(), Some(local.run.data));
         }
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let Some(url) = set("RUTTER_URL") else {

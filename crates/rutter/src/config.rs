@@ -12,7 +12,7 @@
 //! raw value, in a tree of their own, rather than in a wrapper round every field: a check names
 //! the path of what it dislikes, and the edge looks the path up.
 //!
-//! Later work adds its section to [`raw`], its checks to [`resolve`], and nothing anywhere else:
+//! Later work adds its section to [`raw`], its checks to [`resolve`](mod@resolve), and nothing anywhere else:
 //! `docs/config.md` is made from the same lines.
 
 pub(crate) mod diff;

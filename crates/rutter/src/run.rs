@@ -7,8 +7,8 @@
 //!  listeners bound ─────▶ gateway's book  APIs ─▶ serve … signal ─▶ drain ─▶ flush ─▶ end
 //! ```
 //!
-//! The order at the start is what a restart promises: addresses are bound first, so that a port
-//! that is taken is told before anything is done; what the registry holds is restored before
+//! The order at the start is what a restart promises: the APIs' addresses are bound first, so that a
+//! port that is taken is told before anything is done; what the registry holds is restored before
 //! anybody is answered; the gateway accepts when its table has its first snapshot. At the end it
 //! runs backwards: listeners close and drain, the registry writes what waits, and only then the
 //! books end. A second signal ends it at once; nothing that was acknowledged waits for anything
@@ -71,7 +71,8 @@ impl Running {
     /// Starts what the configuration switches on.
     ///
     /// # Errors
-    /// What the parts say, which is made for people. Nothing goes on running then.
+    /// What the parts say, which is made for people. The process should end then: tasks that were
+    /// started end with it.
     pub(crate) async fn start(
         config: Config,
         origin: Option<Origin>,

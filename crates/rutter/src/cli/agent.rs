@@ -33,8 +33,14 @@ pub(crate) struct Agent {
     /// The name to have, such as `alice`
     #[arg(long, requires = "join")]
     name: Option<ServiceName>,
-    /// What to register: [NAME=][SCHEME://]HOST:PORT[,health=/path][,priority=N][,source=tunnel]
-    #[arg(long = "service", value_name = "SERVICE", requires = "join")]
+    /// What to register, and how; may be given more than once.
+    #[arg(
+        long = "service",
+        value_name = "SERVICE",
+        requires = "join",
+        help = "What to register: [NAME=][SCHEME://]HOST:PORT[,health=/path][,priority=N]\
+                [,source=tunnel]; may be given more than once"
+    )]
     services: Vec<ServiceSpec>,
     /// The address to register, where neither the service's own nor STUN's is right
     #[arg(long, value_name = "HOST", requires = "join")]

@@ -37,8 +37,8 @@ defaults.
 A running program reads its file again on SIGHUP or by `rutter reload`; `rutter reload --dry-run`
 shows what would change, and names what needs a restart. A file with a mistake changes nothing.
 
-Durations are whole seconds, or a number with `ms`, `s`, `m`, `h` or `d`. Networks are written
-`10.0.0.0/8`; one with colons in a `[list]` needs quotes.
+Durations are whole seconds, or a number with `ms`, `s`, `m`, `h` or `d` (in a policy up to `h`).
+Networks are written `10.0.0.0/8`; one with colons in a `[list]` needs quotes.
 ";
 
 fn section(page: &mut String, path: &[&str], section: &Section) {

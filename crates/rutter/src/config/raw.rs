@@ -53,7 +53,7 @@ section! {
 section! {
     /// Where it listens. A listener is `ADDRESS:PORT` (port 0: any free one) or `off`, or
     /// `{address: ADDRESS:PORT, tls: ...}` where `tls` is `own` (a certificate of the
-    /// controller's CA), `off`, or `{chain: FILE, key: FILE}` in PEM form.
+    /// controller's CA), `off`, or `{chain: FILE, key: FILE}` in PEM form, read again by a reload.
     Listeners {
         /// `/v1`, metrics and health. Beyond loopback over TLS by the controller's CA, unless
         /// `tls` says otherwise.
@@ -103,7 +103,7 @@ section! {
         /// Everyone may read home addresses, as in the original.
         public_resolve: bool = Is("false"),
         /// Where agents find the API: what a join line begins with.
-        public_url: String = Says("the address of `listeners.api`")
+        public_url: String = Says("the address of `listeners.api`; needed where `tls` names files, since their certificate is good for a name")
     }
 }
 

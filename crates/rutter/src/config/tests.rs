@@ -59,6 +59,10 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
         ("controller:\ndomain:\n", "rutter.yaml:2:7: there is nothing behind this key"),
         ("domain: example.com\n", "no role is switched on"),
         ("controller:\ngateway:\n", "rutter.yaml:2:8: the gateway has nowhere to listen"),
+        (
+            "controller:\nlisteners:\n  api: {address: '127.0.0.1:0', tls: {chain: a, key: b}}\n",
+            "rutter.yaml:3:3: its certificate is good for a name, which isn't told",
+        ),
         ("gateway:\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n", "a gateway apart from"),
         ("controller:\ncontroller:\n", "stands twice"),
         ("controller:\nlog: {level: lod=lod=lod}\n", "rutter.yaml:2:14: "),
@@ -172,6 +176,15 @@ fn the_page_of_policy_names_every_key() {
     assert!(all.len() > 40, "{all:?}");
     let missing: Vec<_> = all.iter().filter(|key| !page.contains(key.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_page_of_policy_has_the_bounds_that_hold() {
+    let page = doc::page();
+    let bounds = serde_json::to_value(rutter_rib::Bounds::default()).unwrap();
+    for (key, value) in bounds.as_object().unwrap() {
+        assert!(page.contains(&format!("| `{key}` | {value} |")), "{key}: {value}");
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
+use anyhow::Context;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rutter_api::ServerCertificates;
 use rutter_book::{Clock, SystemClock};
 use rutter_gateway::CertificateFiles;
@@ -15,7 +17,7 @@ use rutter_route::Wall;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::config::Config;
-use crate::config::raw::Tls;
+use crate::config::raw::{CertificateFiles as Files, Tls};
 
 const CHAIN: &str = "gateway-chain.pem";
 const KEY: &str = "gateway-key.pem";
@@ -28,6 +30,8 @@ pub(super) struct Certificates {
     dir: Arc<DataDir>,
     names: Vec<ListenerName>,
     api: Arc<ServerCertificates>,
+    /// Certificates of the APIs' listeners that are somebody else's, with their files.
+    given: Mutex<Vec<(Files, Arc<ServerCertificates>)>>,
     renew_at: Mutex<Wall>,
 }
 
@@ -42,7 +46,7 @@ impl Certificates {
         write_for_gateway(dir, &signed)?;
         let renew_at = Mutex::new(signed.leaf.renew_at);
         let api = ServerCertificates::new(signed.leaf.chain, signed.key)?;
-        Ok(Self { ca, dir: dir.clone(), names, api, renew_at })
+        Ok(Self { ca, dir: dir.clone(), names, api, given: Mutex::default(), renew_at })
     }
 
     /// What a join token carries.
@@ -63,7 +67,14 @@ impl Certificates {
         match tls {
             Tls::Off => Ok(None),
             Tls::Own => Ok(Some(self.api.server_config()?)),
-            Tls::Files(files) => Ok(Some(from_files(files)?)),
+            Tls::Files(files) => {
+                let (chain, key) = read(files)?;
+                let certificates = ServerCertificates::new(chain, key)?;
+                let config = certificates.server_config()?;
+                let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+                given.push((files.clone(), certificates));
+                Ok(Some(config))
+            }
         }
     }
 
@@ -78,6 +89,17 @@ impl Certificates {
                 Some(CertificateFiles { chain: files.chain.clone(), key: files.key.clone() })
             }
         }
+    }
+
+    /// Reads the files of certificates again; on an error none has changed.
+    pub(super) fn read_again(&self) -> anyhow::Result<()> {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh =
+            given.iter().map(|(files, _)| read(files)).collect::<anyhow::Result<Vec<_>>>()?;
+        for ((_, certificates), (chain, key)) in given.iter().zip(fresh) {
+            certificates.renew(chain, key)?;
+        }
+        Ok(())
     }
 
     /// Signs anew when a third of the time is left. Says whether it did.
@@ -121,18 +143,13 @@ fn key_pem(der: &[u8]) -> String {
     pem
 }
 
-fn from_files(
-    files: &crate::config::raw::CertificateFiles,
-) -> anyhow::Result<Arc<rustls::ServerConfig>> {
-    use anyhow::Context;
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::pki_types::pem::PemObject;
+fn read(files: &Files) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
     let chain = CertificateDer::pem_file_iter(&files.chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("{}: expected certificates in PEM form", files.chain.display()))?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .with_context(|| format!("{}: expected a private key in PEM form", files.key.display()))?;
-    Ok(ServerCertificates::new(chain, key)?.server_config()?)
+    Ok((chain, key))
 }
 
 /// By what names and addresses our listeners are reached.

@@ -36,7 +36,8 @@ pub(super) struct Bound {
 /// Where the APIs are served.
 #[derive(Debug, Clone)]
 pub(super) struct Served {
-    pub(super) api: Option<(SocketAddr, bool)>,
+    /// The API, as the command on this machine reaches it.
+    pub(super) api: Option<String>,
     pub(super) mesh_router: Option<(SocketAddr, bool)>,
     /// What a join line begins with.
     pub(super) options: Option<ApiOptions>,
@@ -138,7 +139,10 @@ impl ControllerRole {
                 stop: stop.clone(),
             });
             tasks.spawn(listener.serve(router, stop.clone()));
-            served.api = Some((address, tls));
+            // A certificate that was given is good for the name that others use, not for an address.
+            let by_name = tls && !own;
+            served.api =
+                Some(if by_name { options.public_url.clone() } else { self::url(address, tls) });
             served.options = Some(options);
         }
         if let Some(listener) = bound.mesh_router {

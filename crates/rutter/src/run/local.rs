@@ -65,7 +65,7 @@ impl RunFile {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data: config.data.display().to_string(),
             domain: config.domain.to_string(),
-            api: served.api.map(local),
+            api: served.api.clone(),
             join: served.options.as_ref().map(|options| options.public_url.clone()),
             pin: served.options.as_ref().and_then(|o| o.pin).map(|pin| pin.to_string()),
             gateway: gateway.into_iter().map(local).collect(),

@@ -61,6 +61,9 @@ impl Running {
     async fn take(&mut self, to: &Config, changes: &[Change]) -> anyhow::Result<()> {
         let next = self.mixed(to);
         // What can fail comes first.
+        if let Some(certificates) = &self.certificates {
+            certificates.read_again()?;
+        }
         if let (Some(gateway), Some(certificates)) = (&self.gateway, &self.certificates) {
             gateway.reload(&next, certificates).context("the gateway")?;
         }

@@ -60,6 +60,16 @@ async fn the_commands_tell_what_there_is() {
     assert_eq!(unknown.status.code(), Some(1));
     assert!(stderr(&unknown).contains("bob.localhost"), "{}", stderr(&unknown));
 
+    let api = up.run_file()["api"].as_str().unwrap().to_owned();
+    let token = std::fs::read_to_string(up.data.join("admin.token")).unwrap();
+    let metrics = visitor(None).get(format!("{api}/metrics")).bearer_auth(token.trim());
+    let metrics = metrics.send().await.unwrap().text().await.unwrap();
+    for line in
+        ["rutter_gateway_answers_total{status=\"2xx\"} 1", "rutter_gateway_failovers_total 0"]
+    {
+        assert!(metrics.contains(line), "no `{line}` in:\n{metrics}");
+    }
+
     let domains = up.json(&["domains", "list"]);
     assert_eq!(domains[0]["domain"], "alice.localhost");
     up.text(&["domains", "add", "bob"]);

@@ -120,6 +120,65 @@ fn tls_visitor(ca: &Ca, host: &str, gateway: std::net::SocketAddr) -> reqwest::C
     builder.resolve(host, gateway).build().unwrap()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_reads_certificates_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, ca) = (dir.path().to_owned(), ca());
+    let renew = || {
+        let (certificate, key) = signed(&ca, &["api.localhost", "web.localhost"]);
+        std::fs::write(path.join("chain.pem"), certificate.pem()).unwrap();
+        std::fs::write(path.join("key.pem"), key.serialize_pem()).unwrap();
+        certificate.der().to_vec()
+    };
+    let first = renew();
+    let files = format!(
+        "{{chain: '{}', key: '{}'}}",
+        path.join("chain.pem").display(),
+        path.join("key.pem").display()
+    );
+    let up = Up::run(
+        dir,
+        &format!(
+            "controller: {{public_url: 'https://api.localhost:1'}}\ngateway: {{tls: {files}}}\n\
+             listeners:\n  api: {{address: '127.0.0.1:0', tls: {files}}}\n  \
+             gateway: {{https: '127.0.0.1:0'}}\n  compat: {{mesh_router: {{address: '127.0.0.1:0', tls: {files}}}}}\n"
+        ),
+    );
+    let mesh_router = up.run_file()["mesh_router"].as_str().unwrap().to_owned();
+    let mesh_router = mesh_router.rsplit('/').next().unwrap().parse().unwrap();
+    for address in [up.gateway(), mesh_router] {
+        assert_eq!(presented(&ca, address).await, first);
+    }
+    let second = renew();
+    assert_ne!(first, second);
+    up.text(&["reload"]);
+    for address in [up.gateway(), mesh_router] {
+        assert_eq!(presented(&ca, address).await, second);
+    }
+    // Half a pair is refused, and what was presented stays.
+    std::fs::write(path.join("key.pem"), "").unwrap();
+    assert_eq!(up.command(&["reload"]).status.code(), Some(1));
+    for address in [up.gateway(), mesh_router] {
+        assert_eq!(presented(&ca, address).await, second);
+    }
+}
+
+/// The certificate that a listener presents.
+async fn presented(ca: &Ca, address: std::net::SocketAddr) -> Vec<u8> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(ca.as_ref().der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let stream = connector.connect("web.localhost".try_into().unwrap(), stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
 /// Registers one route by Mesh Router's API, as a user whose key the controller has made.
 async fn register(up: &Up, name: &str, mut route: serde_json::Value) {
     let made = up.json(&["domains", "add", name]);

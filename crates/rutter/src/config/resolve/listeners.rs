@@ -67,6 +67,14 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
             );
         }
     }
+    let public = file.controller.as_ref().and_then(|controller| controller.public_url.as_ref());
+    let by_files = listeners.api.as_ref().is_some_and(|api| matches!(api.tls, Tls::Files(_)));
+    if by_files && public.is_none() {
+        to.push(
+            Problem::at("listeners.api", "its certificate is good for a name, which isn't told")
+                .help("write `public_url: https://NAME:PORT` in `controller`"),
+        );
+    }
     let (controller, gateway) = (file.controller.is_some(), file.gateway.is_some());
     let traffic = &listeners.gateway;
     if gateway && traffic.http.is_none() && traffic.https.is_none() {

@@ -1,0 +1,102 @@
+//! Somebody who asks one thing after another over a kept connection, and sends nothing twice.
+//!
+//! Not a client library with a pool: those send a request again on their own when a kept connection
+//! turns out to be closed, and here every repetition has to be the gateway's.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::PATIENCE;
+
+/// What was answered to a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) id: String,
+    pub(crate) method: &'static str,
+    pub(crate) status: u16,
+    pub(crate) at: Instant,
+}
+
+/// See the module's head.
+pub(crate) struct Person {
+    number: usize,
+    gateway: SocketAddr,
+    connection: Option<SendRequest<Full<Bytes>>>,
+    answers: Vec<Answer>,
+}
+
+/// The mix: what may be repeated and what may not, with a body and without.
+const MIX: [&str; 5] = ["GET", "POST", "PUT", "POST", "DELETE"];
+
+impl Person {
+    pub(crate) fn new(number: usize, gateway: SocketAddr) -> Self {
+        Self { number, gateway, connection: None, answers: Vec::new() }
+    }
+
+    /// Asks while `more` says so, and returns what was answered.
+    pub(crate) async fn ask_while(mut self, more: impl Fn() -> bool) -> Vec<Answer> {
+        while more() {
+            self.ask().await;
+            // People take a breath; without it the machine would only be busy with this.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.answers
+    }
+
+    /// One request of the mix, which has to be answered wholly and, if by an origin, with its body.
+    async fn ask(&mut self) {
+        let method = MIX[self.answers.len() % MIX.len()];
+        let id = format!("{}-{}", self.number, self.answers.len());
+        let body = match method {
+            "POST" => format!("{id} ").repeat(200),
+            "PUT" => format!("{id} is small"),
+            _ => String::new(),
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri("/")
+            .header("host", "alice.localhost")
+            .header("x-id", &id)
+            .body(Full::new(Bytes::from(body.clone())))
+            .unwrap();
+        let mut connection = self.connected().await;
+        let exchange = async {
+            let answer = connection.send_request(request).await?;
+            let status = answer.status().as_u16();
+            Ok::<_, hyper::Error>((status, answer.into_body().collect().await?.to_bytes()))
+        };
+        let (status, answered) = timeout(PATIENCE, exchange)
+            .await
+            .unwrap_or_else(|_| panic!("{method} {id} has no answer"))
+            .unwrap_or_else(|error| panic!("{method} {id} is not answered: {error}"));
+        if status == 200 {
+            assert_eq!(answered, body, "{method} {id}");
+        }
+        self.connection = Some(connection);
+        self.answers.push(Answer { id, method, status, at: Instant::now() });
+    }
+
+    /// The connection before, unless the gateway has said that it closes it.
+    async fn connected(&mut self) -> SendRequest<Full<Bytes>> {
+        if let Some(mut kept) = self.connection.take()
+            && kept.ready().await.is_ok()
+        {
+            return kept;
+        }
+        let stream = TcpStream::connect(self.gateway).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        // Its end is told to who sends.
+        tokio::spawn(connection);
+        sender
+    }
+}
