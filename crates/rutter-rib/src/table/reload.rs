@@ -1,11 +1,12 @@
 //! A new policy: live, from what was received, and what it would do.
 
-use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, What};
+use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, Standing, What};
 
 use crate::policy::{HopKind, Policy, PolicyError};
 
 use super::Table;
-use super::candidate::{Candidate, Flags, Place};
+use super::candidate::{Flags, Place};
+use super::evaluate::Imported;
 use super::rank::{Contender, Rankable, Ranked, order};
 
 /// How far a dry run has come.
@@ -149,7 +150,7 @@ impl<D: Destination> Table<D> {
     /// nothing. Incumbents count as they are; views other than the default aren't looked at.
     pub fn try_policy(
         &self,
-        _now: Now,
+        now: Now,
         policy: &Policy,
         from: Cursor,
         budget: usize,
@@ -167,17 +168,32 @@ impl<D: Destination> Table<D> {
         };
         for id in from.0..end {
             if self.dests[id].n > 0 {
-                self.suppose(policy, id, &mut effect);
+                self.suppose(now, policy, id, &mut effect);
             }
         }
         effect
     }
 
-    fn suppose(&self, policy: &Policy, id: u32, effect: &mut PolicyEffect<D>) {
+    fn suppose(&self, now: Now, policy: &Policy, id: u32, effect: &mut PolicyEffect<D>) {
         effect.examined += 1;
         let key = &self.dests[id].key;
-        let there = self.places(id).map(|p| *self.candidate(p)).filter(|c| !c.is_gone());
-        let mut list: Vec<Supposed> = there.map(|c| self.supposed(policy, id, c, effect)).collect();
+        let there: Vec<Place> = self.places(id).filter(|p| !self.candidate(*p).is_gone()).collect();
+        let mut imported: Vec<Imported> = there
+            .iter()
+            .map(|p| {
+                let candidate = self.candidate(*p);
+                let received = self.sets.get(candidate.received).clone();
+                self.import(policy, key, candidate.source, received, None)
+            })
+            .collect();
+        if !policy.strict {
+            self.suppose_approvals(&there, &mut imported);
+        }
+        let mut list: Vec<Supposed> = there
+            .iter()
+            .zip(imported)
+            .map(|(p, imported)| self.supposed(now, policy, id, *p, imported, effect))
+            .collect();
         let before = self.places(id).map(|p| self.candidate(p));
         let before = before.filter(|c| c.flags.has(Flags::SHOWN)).map(|c| self.key_of(c)).next();
         let criteria = policy.criteria_for(D::KIND);
@@ -194,24 +210,49 @@ impl<D: Destination> Table<D> {
         }
     }
 
+    /// What a rule approves is approved for the source's other paths too.
+    fn suppose_approvals(&self, there: &[Place], imported: &mut [Imported]) {
+        let source = |p: &Place| self.candidate(*p).source;
+        let approves = |(p, i): (&Place, &Imported)| i.approved_by.is_some().then(|| source(p));
+        let approved: Vec<u32> = there.iter().zip(&*imported).filter_map(approves).collect();
+        for (place, imported) in there.iter().zip(imported) {
+            imported.unapproved &= !approved.contains(&source(place));
+        }
+    }
+
     fn supposed(
         &self,
+        now: Now,
         policy: &Policy,
         id: u32,
-        mut candidate: Candidate,
+        place: Place,
+        imported: Imported,
         effect: &mut PolicyEffect<D>,
     ) -> Supposed {
+        let mut candidate = *self.candidate(place);
         let was = self.standing(&candidate);
-        let received = self.sets.get(candidate.received).clone();
-        let imported = self.import(policy, &self.dests[id].key, candidate.source, received, None);
         candidate.flags.set(Flags::DENIED, imported.denied);
         candidate.flags.set(Flags::UNAPPROVED, imported.unapproved);
         candidate.flags.set(Flags::DRAINED, imported.drained);
-        let standing = self.standing(&candidate);
+        let held = self.held_under(now, id, place, &policy.stability);
+        candidate.flags.set(Flags::HELD, held);
+        let hop = &self.hops[self.sets.extra(candidate.received).hop];
+        let kind = HopKind::of(&hop.hop);
+        let forgiven = self.policy.resolve.contains(&kind) && !policy.resolve.contains(&kind);
+        let standing = self.standing_if(&candidate, hop.unresolved.is_some() && !forgiven);
         effect.barred += usize::from(standing.is_barred() && !was.is_barred());
         effect.freed += usize::from(!standing.is_barred() && was.is_barred());
         effect.changed += usize::from(imported.attributes != *self.sets.get(candidate.effective));
-        let ranked = self.ranked(0, id, candidate, true);
+        let mut ranked =
+            Ranked { candidate, standing, nominee: false, incumbent: false, equal_changed: false };
+        if policy.sticks(&policy.criteria_for(D::KIND)) {
+            let best = self.incumbent(0, id, &candidate);
+            let first = place == Place::First(id) && candidate.flags.has(Flags::SHOWN);
+            let usable = !standing.is_barred() || standing == Standing::Offline;
+            ranked.nominee = usable && best.is_some_and(|b| b.nominated);
+            // Where none was kept so far, it is the best as of the last commit.
+            ranked.incumbent = best.is_some() || (first && !self.keeps_best(id));
+        }
         Supposed { ranked, attributes: imported.attributes }
     }
 }

@@ -6,7 +6,7 @@
 use hashbrown::HashMap;
 use rutter_route::{Destination, Mono, Now, PathId, SourceId};
 
-use crate::policy::{FlapState, Flapped};
+use crate::policy::{FlapState, Flapped, Stability};
 
 use super::candidate::{Flags, Place};
 use super::{Table, Timer};
@@ -87,6 +87,12 @@ impl<D: Destination> Table<D> {
             self.wakes.insert(id, at);
             self.timers.add(at, Timer::Destination(id));
         }
+    }
+
+    /// Whether a candidate would be held under other settings.
+    pub(super) fn held_under(&self, now: Now, id: u32, place: Place, settings: &Stability) -> bool {
+        let state = self.flaps.of.get(&self.flap_key(id, place));
+        state.is_some_and(|s| s.clone().held_until(now.mono, settings).is_some())
     }
 
     /// Why and how long a candidate is held, and its penalty.

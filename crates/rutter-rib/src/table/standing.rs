@@ -15,9 +15,15 @@ impl<D: Destination> Table<D> {
     /// order of [`Standing`]; else the worst that impairs.
     #[inline]
     pub(super) fn standing(&self, candidate: &Candidate) -> Standing {
+        let hop = &self.hops[self.sets.extra(candidate.received).hop];
+        self.standing_if(candidate, hop.unresolved.is_some())
+    }
+
+    /// As [`Table::standing`], if the next hop were or weren't to be reached.
+    #[inline]
+    pub(super) fn standing_if(&self, candidate: &Candidate, unresolved: bool) -> Standing {
         let flags = candidate.flags;
         let source = &self.sources[candidate.source];
-        let hop = &self.hops[self.sets.extra(candidate.received).hop];
         let swept = source.swept(candidate).is_some();
         if flags.has(Flags::DENIED) {
             Standing::Denied
@@ -25,7 +31,7 @@ impl<D: Destination> Table<D> {
             Standing::Unapproved
         } else if matches!(source.phase, Phase::Offline | Phase::Gone) || swept {
             Standing::Offline
-        } else if hop.unresolved.is_some() {
+        } else if unresolved {
             Standing::Unresolved
         } else if flags.has(Flags::HELD) {
             Standing::Held

@@ -317,6 +317,11 @@ impl<D: Destination> Table<D> {
         }
     }
 
+    /// Whether the default view keeps a best of the destination.
+    pub(super) fn keeps_best(&self, id: u32) -> bool {
+        self.views.first().is_some_and(|v| v.best.contains_key(&id))
+    }
+
     /// The incumbent of a view, if the candidate is it.
     pub(super) fn incumbent(
         &self,
