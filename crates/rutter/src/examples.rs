@@ -177,6 +177,21 @@ fn each_says_what_it_does() {
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
+/// The list in `examples/README.md` is the files, with what each says of itself.
+#[test]
+fn the_list_names_each() {
+    let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/README.md");
+    let list = std::fs::read_to_string(list).unwrap();
+    for path in examples() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let head = text.lines().map_while(|line| line.strip_prefix("# ")).collect::<Vec<_>>();
+        let line = format!("| [{name}]({name}) | {} |", head.join(" "));
+        assert!(list.contains(&line), "examples/README.md lacks: {line}");
+    }
+    assert_eq!(list.matches("| [").count(), examples().len(), "it names files that are gone");
+}
+
 /// Each kind of condition and of effect that a rule may have is in an example.
 #[test]
 fn every_kind_of_rule_has_one() {

@@ -45,7 +45,7 @@ pub(crate) use logging::Logging;
 pub(crate) use signals::Signals;
 
 use certificates::Certificates;
-use controller::ControllerRole;
+use controller::{Around, ControllerRole};
 use gateway::GatewayRole;
 
 /// A process whose roles run.
@@ -122,10 +122,14 @@ impl Running {
             .serve(
                 &self.config,
                 bound,
-                &certificates,
-                gateway.as_ref(),
-                (metrics, readiness),
-                (&self.stop, &self.tasks),
+                Around {
+                    certificates: &certificates,
+                    gateway: gateway.as_ref(),
+                    metrics,
+                    readiness,
+                    stop: &self.stop,
+                    tasks: &self.tasks,
+                },
             )
             .await?;
         let run = RunFile::new(&self.config, &served, gateway.as_ref(), &certificates);

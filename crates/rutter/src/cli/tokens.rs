@@ -1,6 +1,7 @@
 //! `rutter tokens`: who may ask, and who may join.
 
 use clap::{Args, Subcommand};
+use rutter_book::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -135,6 +136,19 @@ struct Token {
     rest: serde_json::Map<String, Value>,
 }
 
+impl Token {
+    /// Whether it opens anything.
+    fn state(&self, now: u64) -> &'static str {
+        let once = self.rest.get("reusable") == Some(&Value::Bool(false));
+        match self {
+            Self { revoked: Some(_), .. } => "revoked",
+            Self { expires: Some(at), .. } if *at <= now => "expired",
+            Self { last_used: Some(_), .. } if once => "used",
+            _ => "good",
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Page {
     tokens: Vec<Token>,
@@ -197,6 +211,7 @@ fn list(tokens: &[Token]) -> String {
     if tokens.is_empty() {
         return "none\n".to_owned();
     }
+    let now = SystemClock.now().wall.0;
     let moment = |at: Option<u64>| at.map_or_else(|| "-".to_owned(), text::date);
     let row = |token: &Token| {
         let list = |value: &Value| {
@@ -205,12 +220,11 @@ fn list(tokens: &[Token]) -> String {
         };
         let scopes = token.rest.get("scopes").and_then(list).unwrap_or_default();
         let user = token.rest.get("user").and_then(Value::as_str).unwrap_or_default();
-        let state = if token.revoked.is_some() { "revoked" } else { "good" };
         vec![
             token.id.clone(),
             token.name.clone(),
             format!("{scopes}{user}"),
-            state.to_owned(),
+            token.state(now).to_owned(),
             text::date(token.created),
             moment(token.expires),
             moment(token.last_used),

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use super::raw::File;
-use super::section::{Default_, Key, Section, Shape};
+use super::section::{Key, Preset, Section, Shape};
 
 /// Rules, criteria, stability and bounds, by hand.
 const POLICY: &str = include_str!("doc/policy.md");
@@ -84,9 +84,9 @@ fn shape_of(key: &Key) -> String {
 
 fn default_of(key: &Key) -> String {
     match key.default {
-        Default_::Is(value) => format!("`{value}`"),
-        Default_::Says(words) => words.to_owned(),
-        Default_::Required => "required".to_owned(),
+        Preset::Is(value) => format!("`{value}`"),
+        Preset::Says(words) => words.to_owned(),
+        Preset::Required => "required".to_owned(),
     }
 }
 

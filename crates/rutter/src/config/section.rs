@@ -40,13 +40,13 @@ pub(crate) struct Section {
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    pub(crate) default: Default_,
+    pub(crate) default: Preset,
     pub(crate) shape: Shape,
 }
 
 /// What holds where a key is left out.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Default_ {
+pub(crate) enum Preset {
     /// This value, as the file would say it.
     Is(&'static str),
     /// What the words say.
@@ -55,7 +55,7 @@ pub(crate) enum Default_ {
     Required,
 }
 
-pub(crate) use Default_::{Is, Required, Says};
+pub(crate) use Preset::{Is, Required, Says};
 
 /// A type that a key may have.
 pub(crate) trait Described: Sized {

@@ -1,7 +1,7 @@
 //! What a file is refused for, where that is said to stand, and what a page promises.
 
 use super::diff::diff;
-use super::section::{Default_, Section, Shape};
+use super::section::{Preset, Section, Shape};
 use super::{Config, Period, doc, parse, raw};
 
 fn good(text: &str) -> Config {
@@ -131,7 +131,7 @@ fn written_out(section: &Section, indent: usize, text: &mut String) {
                 text.push_str(&format!("{pad}{}:\n", key.name));
                 written_out(inner, indent + 2, text);
             }
-            (_, Default_::Is(value)) => text.push_str(&format!("{pad}{}: {value}\n", key.name)),
+            (_, Preset::Is(value)) => text.push_str(&format!("{pad}{}: {value}\n", key.name)),
             _ => {}
         }
     }

@@ -33,6 +33,19 @@ pub(super) struct Bound {
     mesh_router: Option<Listener>,
 }
 
+/// What stands around the APIs.
+pub(super) struct Around<'a> {
+    pub(super) certificates: &'a Certificates,
+    /// Whose table is shown, too.
+    pub(super) gateway: Option<&'a GatewayRole>,
+    pub(super) metrics: Metrics,
+    pub(super) readiness: Readiness,
+    /// Ends the listeners.
+    pub(super) stop: &'a CancellationToken,
+    /// Where the listeners run.
+    pub(super) tasks: &'a TaskTracker,
+}
+
 /// Where the APIs are served.
 #[derive(Debug, Clone)]
 pub(super) struct Served {
@@ -110,11 +123,9 @@ impl ControllerRole {
         &self,
         config: &Config,
         bound: Bound,
-        certificates: &Certificates,
-        gateway: Option<&GatewayRole>,
-        (metrics, readiness): (Metrics, Readiness),
-        (stop, tasks): (&CancellationToken, &TaskTracker),
+        around: Around<'_>,
     ) -> anyhow::Result<Served> {
+        let Around { certificates, gateway, metrics, readiness, stop, tasks } = around;
         let settings = config.controller.as_ref().context("no controller is configured")?;
         let clock: rutter_api::Clock = Arc::new(SystemClock);
         let mut served = Served { api: None, mesh_router: None, options: None };

@@ -82,6 +82,7 @@ async fn the_commands_tell_what_there_is() {
     assert!(up.text(&["tokens", "list"]).contains(id));
     up.text(&["tokens", "revoke", id]);
     assert!(up.text(&["tokens", "list"]).contains("revoked"));
+    assert!(up.text(&["tokens", "list", "--kind", "join"]).contains("used"));
     assert_eq!(up.json(&["tokens", "list", "--kind", "agent"]).as_array().unwrap().len(), 1);
 }
 
