@@ -194,13 +194,16 @@ async fn get_health(up: &Up) -> u16 {
 }
 
 fn judge_requests(answers: &[Answer], held: &[Held], record: &Record) {
-    let (mut n_refused, mut n_repeated, mut n_posts) = (0, 0, 0);
+    let (mut n_refused, mut n_unseen, mut n_repeated, mut n_posts) = (0, 0, 0, 0);
     for Answer { id, method, status, .. } in answers {
         let n_reached = record.reached(id).len();
         match (*method, *status) {
             (_, 200) => assert!(n_reached >= 1, "{method} {id} was answered by nobody"),
             // It was on its way, so nobody knows whether it was done: one 502.
-            ("POST", 502) => n_refused += 1,
+            ("POST", 502) => {
+                n_refused += 1;
+                n_unseen += usize::from(n_reached == 0);
+            }
             (_, status) => panic!("{method} {id} could have been repeated, but got {status}"),
         }
         if *method == "POST" {
@@ -224,8 +227,9 @@ fn judge_requests(answers: &[Answer], held: &[Held], record: &Record) {
     // At a kill one request of each person can be on its way, and no more.
     assert!(n_refused <= held.len() * PEOPLE, "{n_refused}");
     println!(
-        "{} requests, {n_posts} of them POST; {n_repeated} repeated, {n_refused} POST with one 502, \
-         0 failed that could be repeated, 0 POST at origins twice",
+        "{} requests, {n_posts} of them POST; {n_repeated} repeated, {n_refused} POST with one 502 \
+         ({n_unseen} of them died before they were seen), 0 failed that could be repeated, 0 POST at \
+         origins twice",
         answers.len()
     );
     println!("a request that was unanswered at the kill was answered {}", told(&failovers));
