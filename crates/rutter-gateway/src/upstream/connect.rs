@@ -204,5 +204,8 @@ pub(super) fn may_be_upstream(host: &HostName, ip: IpAddr, forbidden: &[Prefix])
         HostName::Address(_) => false,
         HostName::Name(name) => !name.is_under("localhost"),
     };
-    !(stranger && ip.is_loopback()) && !forbidden.iter().any(|p| p.contains_address(ip))
+    if stranger && ip.is_loopback() {
+        return false;
+    }
+    !forbidden.iter().any(|p| p.contains_address(ip))
 }
