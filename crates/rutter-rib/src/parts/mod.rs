@@ -11,3 +11,6 @@ pub(crate) mod members;
 pub(crate) mod ring;
 pub(crate) mod slots;
 pub(crate) mod wheel;
+
+#[cfg(test)]
+mod tests;

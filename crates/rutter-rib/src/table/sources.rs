@@ -82,21 +82,24 @@ pub(super) struct Look {
     pub(super) lost: bool,
     /// Runs import again: what policy matches on is another.
     pub(super) import: bool,
+    /// Tells it anew: what export policy and views match on is another.
+    pub(super) tell: bool,
 }
 
 impl Look {
-    pub(super) const MARK: Self = Self { mark: true, lost: false, import: false };
+    pub(super) const MARK: Self = Self { mark: true, lost: false, import: false, tell: false };
 
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             mark: self.mark | other.mark,
             lost: self.lost | other.lost,
             import: self.import | other.import,
+            tell: self.tell | other.tell,
         }
     }
 
     pub(super) fn is_any(self) -> bool {
-        self.mark | self.lost | self.import
+        self.mark | self.lost | self.import | self.tell
     }
 }
 

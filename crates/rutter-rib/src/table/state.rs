@@ -90,8 +90,9 @@ impl<D: Destination> Table<D> {
             self.walk_source(ix, Look::MARK);
         }
         if live && facts_changed {
-            // What policy matches on is another: its routes go through import again.
-            self.walk_source(ix, Look { import: true, ..Look::MARK });
+            // What policy matches on is another: its routes go through import again, and sinks look
+            // at them again.
+            self.walk_source(ix, Look { import: true, tell: true, ..Look::MARK });
         }
     }
 

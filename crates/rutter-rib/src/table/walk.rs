@@ -238,6 +238,9 @@ impl<D: Destination> Table<D> {
             return;
         }
         self.groups[at].members.push(id);
+        if look.tell {
+            self.candidate_mut(place).flags.set(Flags::CHANGED, true);
+        }
         if look.import {
             self.evaluate(now, id, place);
         }
