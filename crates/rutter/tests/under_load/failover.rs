@@ -12,17 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use crate::mortal::{Mortal, Record};
 use crate::person::{Answer, Person};
+use crate::scene::{DIRECT, Scene, TUNNEL};
 use crate::support::visit::visitor;
 use crate::support::{PATIENCE, Up};
 use crate::talker::{BROKEN_OFF, Talker};
 use crate::{told, until};
 
-const DIRECT: &str = "direct";
-const TUNNEL: &str = "tunnel";
 const PEOPLE: usize = 4;
 /// What is left unanswered, kill by kill.
 const UNANSWERED: [&str; 3] = ["POST", "PUT", "GET"];
@@ -46,14 +43,6 @@ async fn two_kills_with_what_is_usual() {
     Scene::new(Up::start()).await.play(2, 200).await;
 }
 
-/// The program, and two origins to which a name leads.
-struct Scene {
-    up: Up,
-    record: Arc<Record>,
-    direct: Option<Mortal>,
-    tunnel: Mortal,
-}
-
 /// A request that was left unanswered at a kill.
 struct Held {
     id: String,
@@ -73,31 +62,6 @@ struct Times {
 }
 
 impl Scene {
-    async fn new(up: Up) -> Self {
-        let record = Arc::new(Record::default());
-        let direct = Mortal::start(DIRECT, 0, &record);
-        let tunnel = Mortal::start(TUNNEL, 0, &record);
-        let made = up.json(&["domains", "add", "alice"]);
-        let (user, signature) = (&made["user_id"], &made["signature"]);
-        let (user, signature) = (user.as_str().unwrap(), signature.as_str().unwrap());
-        let api = up.run_file()["mesh_router"].as_str().unwrap().to_owned();
-        let route = |of: &Mortal, source, priority| {
-            json!({ "ip": "127.0.0.1", "port": of.address.port(), "scheme": "http",
-                "source": source, "priority": priority, "healthCheck": { "path": "/healthz" } })
-        };
-        let routes = json!({ "routes": [route(&direct, "agent", 1), route(&tunnel, "tunnel", 2)] });
-        let url = format!("{api}/routes/{user}/{signature}");
-        let answer = visitor(None).post(url).json(&routes).send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200, "{}", answer.text().await.unwrap());
-        // Registered is stored; the gateway hears of it a moment later.
-        let deadline = Instant::now() + PATIENCE;
-        while get_health(&up).await != 200 {
-            assert!(Instant::now() < deadline, "the gateway doesn't hear of it");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Self { up, record, direct: Some(direct), tunnel }
-    }
-
     async fn play(mut self, n_kills: usize, n_requests: usize) {
         let gateway = self.up.gateway();
         let (n_asked, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
@@ -107,7 +71,7 @@ impl Scene {
                 let asked_before = n_asked.fetch_add(1, Ordering::SeqCst);
                 !stop.load(Ordering::SeqCst) || asked_before < n_requests
             };
-            tokio::spawn(Person::new(number, gateway).ask_while(more))
+            tokio::spawn(Person::new(number, gateway, None).ask_while(more))
         };
         let people: Vec<_> = (0..PEOPLE).map(start).collect();
         let talker = Talker::start(gateway);
@@ -185,12 +149,6 @@ impl Scene {
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap_or_else(|| panic!("no {name}in {metrics}")).parse().unwrap()
     }
-}
-
-/// The status of a request that the origins don't count.
-async fn get_health(up: &Up) -> u16 {
-    let request = visitor(None).get(format!("http://{}/healthz", up.gateway()));
-    request.header("host", "alice.localhost").send().await.unwrap().status().as_u16()
 }
 
 fn judge_requests(answers: &[Answer], held: &[Held], record: &Record) {

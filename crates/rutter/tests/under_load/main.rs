@@ -14,7 +14,9 @@
 mod failover;
 mod mortal;
 mod person;
+mod reloads;
 mod restarts;
+mod scene;
 #[path = "../program/support/mod.rs"]
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 mod support;

@@ -11,9 +11,14 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use crate::scene::HOST;
 use crate::support::PATIENCE;
 
 /// What was answered to a request.
@@ -29,16 +34,20 @@ pub(crate) struct Answer {
 pub(crate) struct Person {
     number: usize,
     gateway: SocketAddr,
+    tls: Option<TlsConnector>,
     connection: Option<SendRequest<Full<Bytes>>>,
     answers: Vec<Answer>,
 }
 
+/// Requests over one TLS connection.
+const TLS_REQUESTS: usize = 20;
 /// The mix: what may be repeated and what may not, with a body and without.
 const MIX: [&str; 5] = ["GET", "POST", "PUT", "POST", "DELETE"];
 
 impl Person {
-    pub(crate) fn new(number: usize, gateway: SocketAddr) -> Self {
-        Self { number, gateway, connection: None, answers: Vec::new() }
+    /// Who comes over TLS connects anew now and then, so that there are handshakes as well.
+    pub(crate) fn new(number: usize, gateway: SocketAddr, tls: Option<TlsConnector>) -> Self {
+        Self { number, gateway, tls, connection: None, answers: Vec::new() }
     }
 
     /// Asks while `more` says so, and returns what was answered.
@@ -63,7 +72,7 @@ impl Person {
         let request = Request::builder()
             .method(method)
             .uri("/")
-            .header("host", "alice.localhost")
+            .header("host", HOST)
             .header("x-id", &id)
             .body(Full::new(Bytes::from(body.clone())))
             .unwrap();
@@ -86,17 +95,32 @@ impl Person {
 
     /// The connection before, unless the gateway has said that it closes it.
     async fn connected(&mut self) -> SendRequest<Full<Bytes>> {
-        if let Some(mut kept) = self.connection.take()
+        let anew = self.tls.is_some() && self.answers.len().is_multiple_of(TLS_REQUESTS);
+        if let Some(mut kept) = self.connection.take_if(|_| !anew)
             && kept.ready().await.is_ok()
         {
             return kept;
         }
         let stream = TcpStream::connect(self.gateway).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        // Its end is told to who sends.
-        tokio::spawn(connection);
-        sender
+        match &self.tls {
+            None => speak(stream).await,
+            Some(tls) => speak(shake_hands(tls, stream).await).await,
+        }
     }
+}
+
+/// A handshake, which has to succeed.
+pub(crate) async fn shake_hands(tls: &TlsConnector, stream: TcpStream) -> TlsStream<TcpStream> {
+    tls.connect(ServerName::try_from(HOST).unwrap(), stream).await.expect("a TLS handshake")
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> SendRequest<Full<Bytes>> {
+    let (sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    // Its end is told to who sends.
+    tokio::spawn(connection);
+    sender
 }

@@ -13,6 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use crate::scene::HOST;
 use crate::support::PATIENCE;
 use crate::until;
 
@@ -115,7 +116,7 @@ async fn talk(gateway: SocketAddr, told: Arc<Told>, mut wishes: UnboundedReceive
 async fn connect(gateway: SocketAddr) -> WebSocketStream<TcpStream> {
     let stream = TcpStream::connect(gateway).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let request = "ws://alice.localhost/talk".into_client_request().unwrap();
+    let request = format!("ws://{HOST}/talk").into_client_request().unwrap();
     tokio_tungstenite::client_async(request, stream).await.expect("a WebSocket").0
 }
 
