@@ -47,6 +47,7 @@ mod lookup;
 mod notes;
 mod rank;
 mod read;
+mod record;
 mod reload;
 mod said;
 mod sources;
