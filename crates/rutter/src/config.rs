@@ -62,6 +62,7 @@ fn parse(name: &str, text: &str, data: Option<PathBuf>) -> Result<Config, Config
     resolve(&file).map_err(|mut problems| {
         let positions = positions::Positions::of(text);
         problems.iter_mut().for_each(|problem| problem.locate(&positions));
+        problems.sort_by_key(|problem| problem.spot.map(|spot| spot.offset));
         ConfigError::new(name, text, problems)
     })
 }
