@@ -8,8 +8,9 @@
 //! hasher is seeded by the caller; the order of the shards never reaches output.
 //!
 //! An id that ends may stay as a *husk*: to take it out at once costs the cache miss of finding its
-//! entry once more, at every withdrawal. When a quarter of a shard is husks it is swept in one go
-//! from one end to the other.
+//! entry once more, at every withdrawal. When enough of a shard is husks it is swept in one go
+//! from one end to the other. How much is enough, from an eighth to a half, goes by the shard: keys
+//! fill shards evenly, and shards that were all swept at once would make one call long.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -177,9 +178,10 @@ impl Index {
 
     /// An id ends, but stays as a husk. Says whether its shard is to be swept.
     pub(crate) fn retire(&mut self, hash: KeyHash) -> bool {
-        let shard = &mut self.shards[hash.shard()];
+        let at = hash.shard();
+        let shard = &mut self.shards[at];
         shard.n_husks += 1;
-        4 * shard.n_husks > shard.n
+        8 * SHARDS * shard.n_husks > (SHARDS + 3 * at) * shard.n
     }
 
     /// A husk is in use again.
