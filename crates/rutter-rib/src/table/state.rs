@@ -101,8 +101,10 @@ impl<D: Destination> Table<D> {
         let was = source.phase;
         source.phase = phase;
         source.why.clone_from(&why);
-        if !matches!(phase, Phase::Up | Phase::Draining) {
-            source.refreshing = false;
+        source.refreshing &= matches!(phase, Phase::Up | Phase::Draining);
+        // The lease of a source that is away runs on: nobody renews it, and its claims end with it.
+        let leased = phase != Phase::Gone && was != Phase::Stale;
+        if !leased && !matches!(phase, Phase::Up | Phase::Draining) {
             source.deadline = NEVER;
         }
         // A source that comes for the first time is told from its routes.

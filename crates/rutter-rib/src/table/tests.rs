@@ -144,6 +144,20 @@ fn leases_end_unless_renewed() {
 }
 
 #[test]
+fn the_lease_of_a_source_that_is_away_runs_on() {
+    let mut t = table(Policy::default());
+    let s = session("agent/a", 1);
+    let info = SourceInfo { lease: Some(Duration::from_secs(10)), ..Default::default() };
+    t.source(now(0), &s, SourceState::Up(info)).unwrap();
+    t.advertise(now(0), &s, route("a", "http://10.0.0.1:80", 1));
+    t.source(now(2), &s, SourceState::Offline { why: "connection lost".into() }).unwrap();
+    settle(&mut t, now(9));
+    assert_eq!(t.counts().routes, 1);
+    settle(&mut t, now(10));
+    assert_eq!(t.counts().routes, 0);
+}
+
+#[test]
 fn hold_down_bars_the_withdrawn_path_and_no_other() {
     let stability = Stability { hold_down: Duration::from_secs(5), ..Default::default() };
     let mut t = table(Policy { stability, ..Default::default() });

@@ -180,7 +180,9 @@ impl<D: Destination> Model<D> {
             }
             SourceState::Offline { .. } => {
                 source.refreshing = false;
-                source.ends = None;
+                if was == Phase::Stale {
+                    source.ends = None;
+                }
                 if matches!(was, Phase::Up | Phase::Draining) {
                     for key in self.keys_of(&s.source) {
                         self.flap(key, false);
