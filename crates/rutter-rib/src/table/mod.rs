@@ -19,7 +19,8 @@
 //! What concerns many routes flips one state: the source's, the next hop's, the policy's. A
 //! *walk* ([`Table::work`]) then marks the routes in slices. Standing is derived from the flipped
 //! state, so a destination that is committed before the walk reaches it is already right; the walk
-//! only brings the rest. One walk runs at a time and keeps its place by ids that are checked when
+//! only brings the rest. What runs import again (a decision on a whole source, other facts about
+//! it) is the exception: it reaches a route with the walk, not before. One walk runs at a time and keeps its place by ids that are checked when
 //! used, so any other call may come between two slices. Walks are queued once a source or next
 //! hop, so the queue is bounded by their number.
 //!
