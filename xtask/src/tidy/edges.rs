@@ -7,13 +7,14 @@
 use super::{Metadata, Problem};
 
 /// Each crate of the workspace with those of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("rutter-route", &[]),
     ("rutter-rib", &["rutter-route"]),
     ("rutter-book", &["rutter-rib", "rutter-route"]),
     ("rutter-registry", &["rutter-route"]),
-    ("rutter-agent", &["rutter-route"]),
-    ("rutter-gateway", &["rutter-book", "rutter-rib", "rutter-route"]),
+    ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
+    ("rutter-agent", &["rutter-link", "rutter-route"]),
+    ("rutter-gateway", &["rutter-book", "rutter-link", "rutter-rib", "rutter-route"]),
     ("rutter-controller", &["rutter-book", "rutter-registry", "rutter-rib", "rutter-route"]),
     (
         "rutter-api",
@@ -27,6 +28,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "rutter-book",
             "rutter-controller",
             "rutter-gateway",
+            "rutter-link",
             "rutter-registry",
             "rutter-rib",
             "rutter-route",

@@ -1,0 +1,8 @@
+//! Generates the messages and the service of `rutter.v1` from its definition.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto/rutter.v1.proto");
+    let definition = protox::compile(["proto/rutter.v1.proto"], ["proto"])?;
+    tonic_prost_build::configure().compile_fds(definition)?;
+    Ok(())
+}
