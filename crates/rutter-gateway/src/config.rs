@@ -39,6 +39,21 @@ pub struct ListenerConfig {
     pub address: SocketAddr,
     /// Files for TLS; `None`: plain HTTP.
     pub tls: Option<CertificateFiles>,
+    /// Whether a plain listener takes HTTP/2 from clients that begin with it unasked (RFC 9113
+    /// 3.3). Over TLS the two sides agree by ALPN, and this says nothing.
+    pub h2c: bool,
+}
+
+impl ListenerConfig {
+    /// A plain listener, of HTTP/1 alone.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, tls: None, h2c: false }
+    }
+
+    /// A TLS listener with these files.
+    pub fn tls(address: SocketAddr, files: CertificateFiles) -> Self {
+        Self { tls: Some(files), ..Self::plain(address) }
+    }
 }
 
 /// A certificate chain and its key, in PEM files.
@@ -61,6 +76,9 @@ pub struct Limits {
     pub max_header_bytes: usize,
     /// Bytes of a request's target; more get 414.
     pub max_target_bytes: usize,
+    /// Requests at once on one HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`); more are
+    /// refused by `REFUSED_STREAM`, and clients wait.
+    pub max_streams: u32,
     /// How long a client may take for a request's head, and how long a connection may be idle.
     pub header_timeout: Duration,
     /// How long a client may take for the TLS handshake.
@@ -97,10 +115,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             name: "gateway".to_owned(),
-            listeners: vec![ListenerConfig {
-                address: SocketAddr::from(([127, 0, 0, 1], 8080)),
-                tls: None,
-            }],
+            listeners: vec![ListenerConfig::plain(SocketAddr::from(([127, 0, 0, 1], 8080)))],
             domains: Vec::new(),
             workers: 0,
             health: HealthConfig::default(),
@@ -118,6 +133,7 @@ impl Default for Limits {
             max_headers: 100,
             max_header_bytes: 32 * 1024,
             max_target_bytes: 8 * 1024,
+            max_streams: 100,
             header_timeout: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(10),
@@ -163,7 +179,7 @@ impl GatewayConfig {
     /// # Errors
     /// [`GatewayError::Config`] names the first field that is out of its bounds.
     pub fn check(&self) -> Result<(), GatewayError> {
-        let checks: [(&'static str, bool, &str); 8] = [
+        let checks: [(&'static str, bool, &str); 9] = [
             ("listeners", !self.listeners.is_empty(), "expected at least one"),
             ("workers", self.workers <= 256, "expected at most 256"),
             ("limits.max_connections", self.limits.max_connections > 0, "expected at least 1"),
@@ -181,6 +197,11 @@ impl GatewayConfig {
                 "limits.max_target_bytes",
                 (64..=self.limits.max_header_bytes).contains(&self.limits.max_target_bytes),
                 "expected 64 to limits.max_header_bytes",
+            ),
+            (
+                "limits.max_streams",
+                (1..=1000).contains(&self.limits.max_streams),
+                "expected 1 to 1000",
             ),
             ("upstream.max_tries", self.upstream.max_tries > 0, "expected at least 1"),
             (

@@ -16,6 +16,7 @@
 pub(crate) mod admit;
 mod forward;
 pub(crate) mod headers;
+mod http2;
 pub(crate) mod pages;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
 /// What may change while requests run; each request reads one state of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
+    pub(crate) max_headers: usize,
     pub(crate) max_target_bytes: usize,
     pub(crate) max_tries: usize,
     pub(crate) response_timeout: Duration,
@@ -144,7 +146,9 @@ async fn answer(
 ) -> Outcome {
     let refused =
         |page, host| Outcome { answer: Err(page), host, tried: Vec::new(), served: false };
-    let asked = match admit::admit(&request, settings.max_target_bytes) {
+    let admitted = http2::translate(&mut request, settings.max_headers)
+        .and_then(|()| admit::admit(&request, settings.max_target_bytes));
+    let asked = match admitted {
         Ok(asked) => asked,
         Err(page) => return refused(page, None),
     };
@@ -162,6 +166,7 @@ async fn answer(
     let body = Replay::new(body);
     let onward = headers::Onward {
         via: &worker.shared.via,
+        version: parts.version,
         client,
         trusted: settings.trusts(client.peer),
         id: &about.id,

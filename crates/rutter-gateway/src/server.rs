@@ -26,6 +26,8 @@
 //! have no end to wait for.
 
 mod accept;
+mod connection;
+mod http2;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -98,18 +100,20 @@ impl Server {
         let (shared, end) = share(config)?;
         let workers = start_workers(config, &shared).inspect_err(|_| shared.stop.cancel())?;
         let permits = Arc::new(Semaphore::new(config.limits.max_connections));
-        let acceptor = |((listener, address), tls): (_, &Option<_>)| Acceptor {
+        let acceptor = |(((listener, address), tls), h2c): ((_, &Option<_>), bool)| Acceptor {
             listener,
             address,
             tls: tls.clone(),
+            h2c,
             permits: permits.clone(),
             workers: workers.iter().map(WorkerThread::inbox).collect(),
             metrics: shared.metrics.clone(),
         };
+        let h2c = config.listeners.iter().map(|l| l.h2c);
         let server = Self {
             addresses,
             listeners: config.listeners.clone(),
-            waiting: listeners.into_iter().zip(&tls).map(acceptor).collect(),
+            waiting: listeners.into_iter().zip(&tls).zip(h2c).map(acceptor).collect(),
             acceptors: JoinSet::new(),
             accepting: CancellationToken::new(),
             limits: config.limits.clone(),
@@ -162,7 +166,9 @@ impl Server {
 
     fn has_listeners(&self, listeners: &[ListenerConfig]) -> bool {
         let same = |(now, then): (&ListenerConfig, &ListenerConfig)| {
-            now.address == then.address && now.tls.is_some() == then.tls.is_some()
+            now.address == then.address
+                && now.tls.is_some() == then.tls.is_some()
+                && now.h2c == then.h2c
         };
         listeners.len() == self.listeners.len() && listeners.iter().zip(&self.listeners).all(same)
     }
@@ -219,6 +225,7 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
 
 fn settings(config: &GatewayConfig) -> Settings {
     Settings {
+        max_headers: config.limits.max_headers,
         max_target_bytes: config.limits.max_target_bytes,
         max_tries: config.upstream.max_tries,
         response_timeout: config.upstream.response_timeout,

@@ -34,7 +34,7 @@ pub(crate) struct TestGateway {
 /// A configuration for tests: one worker, one plain listener, the domain `nsl.sh`.
 pub(crate) fn config() -> GatewayConfig {
     GatewayConfig {
-        listeners: vec![ListenerConfig { address: any_port(), tls: None }],
+        listeners: vec![ListenerConfig::plain(any_port())],
         domains: vec![name("nsl.sh")],
         workers: 1,
         ..GatewayConfig::default()
@@ -163,4 +163,19 @@ pub(crate) fn with_body(method: &str, path: &str, body: &str) -> String {
     format!(
         "{method} {path} HTTP/1.1\r\nHost: alice.nsl.sh\r\nContent-Length: {length}\r\n\r\n{body}"
     )
+}
+
+/// Answers `slow` when the gate opens.
+pub(crate) async fn slow_origin(mut gate: tokio::sync::watch::Receiver<bool>) -> SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind(any_port()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut buffer = [0; 4096];
+        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+        gate.wait_for(|open| *open).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow").await.unwrap();
+    });
+    address
 }

@@ -23,7 +23,7 @@ pub(crate) struct Asked {
 /// # Errors
 /// The answer to one that isn't let in.
 pub(crate) fn admit<B>(request: &Request<B>, max_target: usize) -> Result<Asked, Page> {
-    if !matches!(request.version(), Version::HTTP_10 | Version::HTTP_11) {
+    if !matches!(request.version(), Version::HTTP_10 | Version::HTTP_11 | Version::HTTP_2) {
         return Err(pages::BAD_VERSION);
     }
     if *request.method() == Method::CONNECT {

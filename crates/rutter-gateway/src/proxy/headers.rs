@@ -4,7 +4,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, Uri, Version};
 
 use super::Client;
 use super::admit::Asked;
@@ -39,20 +39,34 @@ const NEVER_NAMED: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
 /// sockets left; a request that has been here is refused instead.
 #[derive(Debug)]
 pub(crate) struct Via {
-    line: HeaderValue,
+    http1: HeaderValue,
+    http2: HeaderValue,
 }
 
 impl Via {
     /// `random` tells this gateway from all others.
     pub(crate) fn new(random: u64) -> Self {
-        let line = HeaderValue::from_str(&format!("1.1 rutter-{random:016x}"));
-        // Hex digits are always a valid value.
-        Self { line: line.unwrap_or(HeaderValue::from_static("1.1 rutter")) }
+        let line = |version: &str| {
+            // Hex digits are always a valid value.
+            HeaderValue::from_str(&format!("{version} rutter-{random:016x}"))
+                .unwrap_or(HeaderValue::from_static("1.1 rutter"))
+        };
+        Self { http1: line("1.1"), http2: line("2.0") }
+    }
+
+    /// How a request of that version came to us.
+    fn line(&self, received: Version) -> HeaderValue {
+        match received {
+            Version::HTTP_2 => self.http2.clone(),
+            _ => self.http1.clone(),
+        }
     }
 
     /// Whether a request has been here.
     pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(VIA) && names(headers, &VIA, self.line.as_bytes())
+        headers.contains_key(VIA)
+            && (names(headers, &VIA, self.http1.as_bytes())
+                || names(headers, &VIA, self.http2.as_bytes()))
     }
 }
 
@@ -68,6 +82,8 @@ pub(crate) struct Head {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Onward<'a> {
     pub(crate) via: &'a Via,
+    /// The version that the request came by.
+    pub(crate) version: Version,
     pub(crate) client: Client,
     /// Whether the client is a proxy whose words on its own client are believed.
     pub(crate) trusted: bool,
@@ -163,7 +179,7 @@ fn introduce(headers: &mut HeaderMap, asked: &Asked, onward: Onward<'_>) {
     set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto), onward.trusted);
     set(headers, X_FORWARDED_HOST, asked.authority.clone(), onward.trusted);
     headers.insert(X_REQUEST_ID, onward.id.clone());
-    headers.append(VIA, onward.via.line.clone());
+    headers.append(VIA, onward.via.line(onward.version));
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue, keep: bool) {

@@ -25,7 +25,7 @@ const fn page(status: StatusCode, code: &'static str, error: &'static str) -> Pa
 pub(crate) const BAD_VERSION: Page = page(
     StatusCode::HTTP_VERSION_NOT_SUPPORTED,
     "BAD_VERSION",
-    "This gateway speaks HTTP/1.0 and HTTP/1.1",
+    "This gateway speaks HTTP/1.0, HTTP/1.1 and HTTP/2",
 );
 pub(crate) const NO_CONNECT: Page =
     page(StatusCode::NOT_IMPLEMENTED, "NO_CONNECT", "This gateway opens no tunnels by CONNECT");
@@ -40,6 +40,18 @@ pub(crate) const BAD_CODING: Page = page(
 );
 pub(crate) const BAD_HOST: Page =
     page(StatusCode::BAD_REQUEST, "BAD_HOST", "The request must name one valid host");
+pub(crate) const BAD_HEADER: Page = page(
+    StatusCode::BAD_REQUEST,
+    "BAD_HEADER",
+    "A header's value must not begin or end with white space",
+);
+pub(crate) const BAD_LENGTH: Page =
+    page(StatusCode::BAD_REQUEST, "BAD_LENGTH", "The content length must be one number");
+pub(crate) const HEADERS_TOO_MANY: Page = page(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "HEADERS_TOO_MANY",
+    "The request has too many headers",
+);
 pub(crate) const BODY_INCOMPLETE: Page =
     page(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", "The request body ended early");
 pub(crate) const LOOP: Page =

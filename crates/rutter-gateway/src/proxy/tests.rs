@@ -4,4 +4,5 @@ mod failing;
 mod forwarding;
 mod framing;
 mod health;
+mod http2;
 mod upgrade;

@@ -23,6 +23,8 @@ pub(super) struct Accepted {
     pub(super) stream: std::net::TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Whether HTTP/2 may begin unasked on a plain connection.
+    pub(super) h2c: bool,
     /// Its place among `max_connections`, given back when it ends.
     pub(super) permit: OwnedSemaphorePermit,
 }
@@ -33,6 +35,7 @@ pub(super) struct Acceptor {
     pub(super) listener: TcpListener,
     pub(super) address: SocketAddr,
     pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    pub(super) h2c: bool,
     pub(super) permits: Arc<Semaphore>,
     pub(super) workers: Vec<Inbox>,
     pub(super) metrics: Arc<GatewayMetrics>,
@@ -62,7 +65,7 @@ impl Acceptor {
         let permit = self.permits.clone().acquire_owned().await.map_err(io::Error::other)?;
         let (stream, peer) = self.listener.accept().await?;
         let tls = self.tls.as_ref().map(|t| t.load_full());
-        Ok(Accepted { stream: detach(stream)?, peer, tls, permit })
+        Ok(Accepted { stream: detach(stream)?, peer, tls, h2c: self.h2c, permit })
     }
 
     fn hand_over(&self, accepted: Accepted) {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -16,7 +15,7 @@ use crate::testing::{
 
 fn with_tls(files: crate::config::CertificateFiles) -> GatewayConfig {
     let mut config = config();
-    config.listeners.push(ListenerConfig { address: any_port(), tls: Some(files) });
+    config.listeners.push(ListenerConfig::tls(any_port(), files));
     config
 }
 
@@ -129,7 +128,7 @@ async fn numbers_out_of_bounds_are_refused_by_name() {
 #[tokio::test]
 async fn a_request_in_flight_ends_and_idle_connections_close_at_shutdown() {
     let (release, gate) = tokio::sync::watch::channel(false);
-    let origin = slow_origin(gate).await;
+    let origin = crate::testing::slow_origin(gate).await;
     let mut gateway = TestGateway::start(config()).await;
     gateway.set("alice.nsl.sh", vec![route("agent/alice", origin)]).await;
     let address = gateway.address();
@@ -149,21 +148,6 @@ async fn a_request_in_flight_ends_and_idle_connections_close_at_shutdown() {
     assert!(busy.answer().await.is_none(), "and then it closes");
     tokio::time::timeout(PATIENCE, ending).await.unwrap().unwrap();
     assert_eq!(metrics.active_connections.get(), 0);
-}
-
-/// Answers `slow` when the gate opens.
-async fn slow_origin(mut gate: tokio::sync::watch::Receiver<bool>) -> std::net::SocketAddr {
-    use tokio::io::AsyncWriteExt;
-    let listener = tokio::net::TcpListener::bind(any_port()).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut buffer = [0; 4096];
-        assert!(stream.read(&mut buffer).await.unwrap() > 0);
-        gate.wait_for(|open| *open).await.unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow").await.unwrap();
-    });
-    address
 }
 
 #[tokio::test]
@@ -242,7 +226,7 @@ async fn a_reload_changes_numbers_at_once_and_refuses_other_listeners() {
     gateway.server.reload(&changed).unwrap();
     assert_eq!(client.ask(&long).await.status(), 414);
     changed.limits.max_target_bytes = 1000;
-    changed.listeners.push(ListenerConfig { address: any_port(), tls: None });
+    changed.listeners.push(ListenerConfig::plain(any_port()));
     let error = gateway.server.reload(&changed).unwrap_err().to_string();
     assert!(error.contains("restart"), "{error}");
     assert_eq!(client.ask(&long).await.status(), 414, "nothing has changed");

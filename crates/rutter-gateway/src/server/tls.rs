@@ -36,7 +36,8 @@ pub(super) fn server_config(files: &CertificateFiles) -> Result<Arc<ServerConfig
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(failed)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // In our order of liking; without ALPN a client gets HTTP/1.1 (RFC 9113 3.2).
+    config.alpn_protocols = vec![super::connection::H2.to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -5,22 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::Accepted;
-use crate::config::{GatewayConfig, Limits};
+use super::connection::Serving;
+use crate::config::GatewayConfig;
 use crate::error::GatewayError;
-use crate::proxy::{Client, RequestIds, Shared, Worker, handle};
-use crate::upstream::{Pool, PoolConfig, Stream};
+use crate::proxy::{RequestIds, Shared, Worker};
+use crate::upstream::{Pool, PoolConfig};
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -112,19 +107,15 @@ impl WorkerThread {
             ids: RequestIds::new(seed),
             tasks: TaskTracker::new(),
         };
-        let state = State {
-            worker: Arc::new(worker),
-            http: http(&config.limits),
-            limits: config.limits.clone(),
-            draining: draining.clone(),
-        };
+        let serving = Serving::new(Arc::new(worker), &config.limits, draining.clone());
+        let state = Loop { serving: Arc::new(serving) };
         let end = ending.clone();
         let thread = std::thread::Builder::new()
             .name(format!("gateway-{number}"))
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = Arc::new(state).run(connections) => {}
+                        () = state.run(connections) => {}
                         () = end.cancelled() => {}
                     }
                 });
@@ -162,34 +153,21 @@ impl Drop for WorkerThread {
     }
 }
 
-fn http(limits: &Limits) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_headers(limits.max_headers)
-        .max_header_size(limits.max_header_bytes)
-        // Bounds the head while it is incomplete, and the read buffer of a streaming body.
-        .max_buf_size((2 * limits.max_header_bytes).max(64 * 1024));
-    http
+/// The worker's loop: takes connections until it drains, then waits for theirs to end.
+struct Loop {
+    serving: Arc<Serving>,
 }
 
-struct State {
-    worker: Arc<Worker>,
-    http: http1::Builder,
-    limits: Limits,
-    draining: CancellationToken,
-}
-
-impl State {
-    async fn run(self: Arc<Self>, mut connections: mpsc::UnboundedReceiver<(Accepted, Place)>) {
+impl Loop {
+    async fn run(self, mut connections: mpsc::UnboundedReceiver<(Accepted, Place)>) {
         let mut sweep = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
-                () = self.draining.cancelled() => break,
-                _ = sweep.tick() => self.worker.pool.sweep(),
+                () = self.serving.draining.cancelled() => break,
+                _ = sweep.tick() => self.serving.worker.pool.sweep(),
                 accepted = connections.recv() => match accepted {
                     Some((accepted, place)) => {
-                        self.worker.tasks.spawn(self.clone().serve(accepted, place));
+                        self.serving.worker.tasks.spawn(self.serving.clone().serve(accepted, place));
                     }
                     None => break,
                 },
@@ -198,60 +176,9 @@ impl State {
         // What was accepted is served, also if it was still on its way.
         connections.close();
         while let Some((accepted, place)) = connections.recv().await {
-            self.worker.tasks.spawn(self.clone().serve(accepted, place));
+            self.serving.worker.tasks.spawn(self.serving.clone().serve(accepted, place));
         }
-        self.worker.tasks.close();
-        self.worker.tasks.wait().await;
-    }
-
-    async fn serve(self: Arc<Self>, accepted: Accepted, place: Place) {
-        let Accepted { stream, peer, tls, permit } = accepted;
-        let open = self.worker.shared.metrics.active_connections.hold();
-        let client = Client { peer, tls: tls.is_some() };
-        match TcpStream::from_std(stream) {
-            Err(error) => tracing::warn!(%error, "a connection can't be served"),
-            Ok(stream) => match tls {
-                None => self.http(Stream::Plain(stream), client).await,
-                Some(tls) => {
-                    if let Some(stream) = self.handshake(stream, tls).await {
-                        self.http(Stream::Tls(Box::new(stream)), client).await;
-                    }
-                }
-            },
-        }
-        drop((permit, open, place));
-    }
-
-    async fn handshake(
-        &self,
-        stream: TcpStream,
-        tls: Arc<rustls::ServerConfig>,
-    ) -> Option<TlsStream<TcpStream>> {
-        let handshake = TlsAcceptor::from(tls).accept(stream);
-        let error = match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
-            Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it took too long".to_owned(),
-        };
-        self.worker.shared.metrics.tls_handshake_failures.add(1);
-        tracing::debug!(error, "no TLS handshake with a client");
-        None
-    }
-
-    async fn http(&self, stream: Stream<TlsStream<TcpStream>>, client: Client) {
-        let worker = self.worker.clone();
-        let service = service_fn(move |request| handle(worker.clone(), client, request));
-        let connection = self.http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = self.draining.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(client = %client.peer, %error, "a client's connection ended");
-        }
+        self.serving.worker.tasks.close();
+        self.serving.worker.tasks.wait().await;
     }
 }

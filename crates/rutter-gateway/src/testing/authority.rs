@@ -44,13 +44,19 @@ impl Authority {
 
     /// A client that trusts this authority and no other.
     pub(crate) fn connector(&self) -> TlsConnector {
+        self.connector_with_alpn(&[])
+    }
+
+    /// The same, offering these protocols.
+    pub(crate) fn connector_with_alpn(&self, offered: &[&str]) -> TlsConnector {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
-        let config = rustls::ClientConfig::builder_with_provider(crate::server::provider())
+        let mut config = rustls::ClientConfig::builder_with_provider(crate::server::provider())
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = offered.iter().map(|p| p.as_bytes().to_vec()).collect();
         TlsConnector::from(Arc::new(config))
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use rutter_route::ServiceName;
 
 use super::Global;
-use crate::config::raw::{self, Listen, Tls};
+use crate::config::raw::{self, Listen, Tls, Traffic};
 use crate::config::resolved::LogFormat;
 use crate::config::{self, Config};
 use crate::run::{Announce, Logging, Running, Signals};
@@ -86,7 +86,11 @@ impl Up {
     /// The options as a file would say them, through the file's own checks.
     fn config(&self, global: &Global) -> anyhow::Result<Config> {
         let beyond = !self.listen.is_loopback();
-        let at = |port, tls| Listen::At { address: SocketAddr::new(self.listen, port), tls };
+        let at = |port, tls| Listen::At {
+            address: SocketAddr::new(self.listen, port),
+            tls,
+            traffic: Traffic::default(),
+        };
         // People's traffic in the clear beyond loopback is only for who writes it in a file.
         let http = at(self.http_port, beyond.then_some(Tls::Own));
         let file = raw::File {

@@ -11,7 +11,7 @@ use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, Ta
 use super::Period;
 use super::section::section;
 
-pub(crate) use listen::{CertificateFiles, Listen, Tls};
+pub(crate) use listen::{CertificateFiles, Listen, Tls, Traffic};
 
 section! {
     /// The whole file. The sections `controller`, `gateway` and `agent` switch a role on; each
@@ -68,9 +68,10 @@ section! {
 section! {
     /// People's traffic. A gateway needs at least one of the two.
     GatewayListeners {
-        /// Plain HTTP, unless `tls` says otherwise.
+        /// Plain HTTP, unless `tls` says otherwise. With `h2c: true` beside its address it takes
+        /// HTTP/2 from clients that begin with it unasked.
         http: Listen = Says("off; `127.0.0.1:8080` in `rutter up`"),
-        /// HTTPS: by the files of `gateway.tls`, else by a certificate of the controller's CA for
+        /// HTTPS, by HTTP/2 or HTTP/1.1: by the files of `gateway.tls`, else by a certificate of the controller's CA for
         /// the domain.
         https: Listen = Says("off")
     }
@@ -170,6 +171,8 @@ section! {
         max_header_bytes: usize = Is("32768"),
         /// Bytes of a request's target; more get 414.
         max_target_bytes: usize = Is("8192"),
+        /// Requests at once on one HTTP/2 connection; more are refused there, and clients wait.
+        max_streams: u32 = Is("100"),
         /// For the head of a request, and for an idle connection.
         header_timeout: Period = Is("1m"),
         /// For the TLS handshake.

@@ -14,7 +14,7 @@ use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, Ta
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Period;
-use super::raw::{CertificateFiles, Tls};
+use super::raw::{CertificateFiles, Tls, Traffic};
 use super::section::{Described, Shape};
 
 /// The whole configuration.
@@ -60,6 +60,7 @@ impl Described for LogFormat {
 pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     pub(crate) tls: Tls,
+    pub(crate) traffic: Traffic,
 }
 
 /// Where it listens.
@@ -141,6 +142,7 @@ pub(crate) struct Limits {
     pub(crate) max_headers: usize,
     pub(crate) max_header_bytes: usize,
     pub(crate) max_target_bytes: usize,
+    pub(crate) max_streams: u32,
     pub(crate) header_timeout: Period,
     pub(crate) handshake_timeout: Period,
     pub(crate) drain: Period,

@@ -105,6 +105,7 @@ fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Resul
     let listener = |l: &resolved::Listener| ListenerConfig {
         address: l.address,
         tls: certificates.for_gateway(&l.tls),
+        h2c: l.traffic.h2c,
     };
     Ok(GatewayConfig {
         name: gateway.name.clone(),
@@ -135,6 +136,7 @@ fn limits(limits: &resolved::Limits) -> Limits {
         max_headers: limits.max_headers,
         max_header_bytes: limits.max_header_bytes,
         max_target_bytes: limits.max_target_bytes,
+        max_streams: limits.max_streams,
         header_timeout: limits.header_timeout.into(),
         handshake_timeout: limits.handshake_timeout.into(),
         drain: limits.drain.into(),

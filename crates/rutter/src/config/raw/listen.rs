@@ -21,7 +21,23 @@ pub(crate) enum Listen {
         address: SocketAddr,
         /// How; `None`: as is usual for this listener.
         tls: Option<Tls>,
+        /// What only listeners of the gateway have.
+        traffic: Traffic,
     },
+}
+
+impl Listen {
+    /// A listener with nothing said beside its address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self::At { address, tls: None, traffic: Traffic::default() }
+    }
+}
+
+/// What a listener for people's traffic may be told beside its address and TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Traffic {
+    /// HTTP/2 by prior knowledge on a plain listener.
+    pub(crate) h2c: bool,
 }
 
 /// How a listener speaks TLS.
@@ -69,7 +85,7 @@ impl<'de> Deserialize<'de> for Listen {
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Listen, E> {
                 match text {
                     "off" => Ok(Listen::Off),
-                    text => address(text).map(|address| Listen::At { address, tls: None }),
+                    text => address(text).map(Listen::at),
                 }
             }
             fn visit_bool<E: de::Error>(self, on: bool) -> Result<Listen, E> {
@@ -86,9 +102,12 @@ impl<'de> Deserialize<'de> for Listen {
                     address: Address,
                     #[serde(default)]
                     tls: Option<Tls>,
+                    #[serde(default)]
+                    h2c: bool,
                 }
                 let long = Long::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Listen::At { address: long.address.0, tls: long.tls })
+                let traffic = Traffic { h2c: long.h2c };
+                Ok(Listen::At { address: long.address.0, tls: long.tls, traffic })
             }
         }
         d.deserialize_any(Either)

@@ -51,6 +51,7 @@ fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
         max_headers: raw.max_headers.unwrap_or(100),
         max_header_bytes: raw.max_header_bytes.unwrap_or(32 * 1024),
         max_target_bytes: raw.max_target_bytes.unwrap_or(8 * 1024),
+        max_streams: raw.max_streams.unwrap_or(100),
         header_timeout: raw.header_timeout.unwrap_or(Period::seconds(60)),
         handshake_timeout: raw.handshake_timeout.unwrap_or(Period::seconds(10)),
         drain: raw.drain.unwrap_or(Period::seconds(10)),
@@ -68,6 +69,7 @@ fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
         &at("max_target_bytes"),
         "expected 64 to `max_header_bytes`",
     );
+    to.unless((1..=1000).contains(&limits.max_streams), &at("max_streams"), "expected 1 to 1000");
     to.more_than_zero(&at("header_timeout"), limits.header_timeout);
     to.more_than_zero(&at("handshake_timeout"), limits.handshake_timeout);
     limits

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Problems;
 use crate::config::Problem;
-use crate::config::raw::{self, Listen, Tls};
+use crate::config::raw::{self, Listen, Tls, Traffic};
 use crate::config::resolved::{CompatListeners, GatewayListeners, Listener, Listeners};
 
 /// What a listener does about TLS where nothing is said.
@@ -22,10 +22,8 @@ pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
     let raw = file.listeners.clone().unwrap_or_default();
     let (gateway, compat) = (raw.gateway.unwrap_or_default(), raw.compat.unwrap_or_default());
     let files = file.gateway.as_ref().and_then(|gateway| gateway.tls.clone());
-    let default_api = file.controller.is_some().then_some(Listen::At {
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
-        tls: None,
-    });
+    let usual_api = || Listen::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)));
+    let default_api = file.controller.is_some().then(usual_api);
     let api = raw.api.or(default_api);
     let https = listener(gateway.https, Usually::Tls).map(|mut https| {
         if let (Tls::Own, Some(files)) = (&https.tls, files) {
@@ -43,16 +41,16 @@ pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
 }
 
 fn listener(raw: Option<Listen>, usually: Usually) -> Option<Listener> {
-    let (address, tls) = match raw? {
+    let (address, tls, traffic) = match raw? {
         Listen::Off => return None,
-        Listen::At { address, tls } => (address, tls),
+        Listen::At { address, tls, traffic } => (address, tls, traffic),
     };
     let tls = tls.unwrap_or(match usually {
         Usually::Plain => Tls::Off,
         Usually::Guarded if address.ip().to_canonical().is_loopback() => Tls::Off,
         Usually::Guarded | Usually::Tls => Tls::Own,
     });
-    Some(Listener { address, tls })
+    Some(Listener { address, tls, traffic })
 }
 
 fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
@@ -66,6 +64,14 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
                     .help("each listener speaks for one surface: give it a port of its own"),
             );
         }
+    }
+    for (name, listener) in &all {
+        let plain = *name == "listeners.gateway.http" && listener.tls == Tls::Off;
+        to.unless(
+            plain || listener.traffic == Traffic::default(),
+            name,
+            "`h2c` is for `listeners.gateway.http` without TLS: elsewhere there is nothing to allow",
+        );
     }
     let public = file.controller.as_ref().and_then(|controller| controller.public_url.as_ref());
     let by_files = listeners.api.as_ref().is_some_and(|api| matches!(api.tls, Tls::Files(_)));

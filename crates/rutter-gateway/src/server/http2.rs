@@ -1,0 +1,82 @@
+//! HTTP/2 with clients: the bounds of one connection.
+//!
+//! One HTTP/2 connection is many requests, so each of its bounds is a promise on memory:
+//!
+//! | what | bound | beyond it |
+//! | --- | --- | --- |
+//! | requests at once | `limits.max_streams` (100) | `REFUSED_STREAM` |
+//! | a request's header list, decoded | `limits.max_header_bytes` | 431 |
+//! | bytes of bodies not yet read by an upstream | [`CONNECTION_WINDOW`], of one body [`STREAM_WINDOW`] | the client waits |
+//! | bytes of one answer not yet taken by the client | [`SEND_BUFFER`] | the upstream waits |
+//! | streams reset by the client before they were looked at | [`RESETS`] | `GOAWAY` (RFC 9113 10.5; rapid reset) |
+//! | streams that we reset for a client's errors | [`ERRORS`] | `GOAWAY` |
+//! | the answer to a ping | [`PING_TIMEOUT`] | the connection closes |
+//!
+//! `CONTINUATION` frames and `SETTINGS` without end are bounded inside h2, by the header list's
+//! size and by answering each before the next is read.
+//!
+//! Upstreams stay HTTP/1.1: within a data centre HTTP/2 brings head-of-line blocking on one
+//! connection and nothing that a pool doesn't have, and an origin's stream limits would become
+//! ours. `CONNECT` is refused and extended `CONNECT` (RFC 8441) isn't offered: browsers open
+//! WebSockets over a connection of their own, on which they offer HTTP/1.1 alone.
+
+use std::time::Duration;
+
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioTimer;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Limits;
+
+/// How many bytes of one request's body may be on their way before it is read.
+const STREAM_WINDOW: u32 = 128 * 1024;
+
+/// How many bytes of all bodies of a connection may be on their way.
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+
+/// How many bytes of one answer wait for the client to take them.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// Streams that a client opened and reset before we looked at them.
+const RESETS: usize = 20;
+
+/// Streams of a connection's life that we reset since the client broke the protocol on them.
+const ERRORS: usize = 100;
+
+/// How often a silent client is asked whether it is there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long it may take to answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Runs the streams of a connection as tasks that shutdown waits for.
+#[derive(Debug, Clone)]
+pub(super) struct Streams(pub(super) TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        self.0.spawn(stream);
+    }
+}
+
+/// What connections of HTTP/2 are made with.
+pub(super) fn builder(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
+    // At most 1 MiB by `GatewayConfig::check`.
+    let max_header_list = u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX);
+    let mut http = http2::Builder::new(streams);
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(limits.max_streams)
+        .max_header_list_size(max_header_list)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(ERRORS)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    http
+}
