@@ -14,6 +14,8 @@ mod code;
 mod domains;
 mod health;
 mod join;
+mod link;
+mod members;
 mod metrics;
 mod openapi;
 mod tables;
@@ -36,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 pub use code::Code;
 pub(crate) use code::{ApiError, Result};
 pub use health::Readiness;
+pub use link::LinkAddress;
 pub use openapi::document;
 
 use self::auth::Access;
@@ -53,17 +56,19 @@ pub struct ApiOptions {
     pub public_url: String,
     /// The pin of the controller's own CA, where the listener serves TLS by it.
     pub pin: Option<Pin>,
+    /// Where `rutter.v1` is spoken, where it is.
+    pub link: Option<LinkAddress>,
     /// How often the token of one who watches is looked at again.
     pub recheck: Duration,
 }
 
 impl ApiOptions {
-    /// With the usual durations.
+    /// With the usual durations, and no link.
     pub fn new(public_url: String, pin: Option<Pin>) -> Self {
-        Self { public_url, pin, recheck: Duration::from_secs(60) }
+        Self { public_url, pin, link: None, recheck: Duration::from_secs(60) }
     }
 
-    /// What an agent is told with `--join`.
+    /// What one who joins is told: an agent with `--join`, a gateway in its configuration.
     pub fn join_line(&self, token: &str) -> String {
         match self.pin {
             None => format!("{}#{token}", self.public_url),
@@ -112,6 +117,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(Method::GET, "/healthz", Open, get(health::healthz)),
         endpoint(Method::GET, "/readyz", Open, get(health::readyz)),
         endpoint(Method::GET, "/v1/openapi.json", Open, get(openapi::serve)),
+        endpoint(Method::GET, "/v1/link", Open, get(link::serve)),
         endpoint(Method::POST, "/v1/join", Join, post(join::join)),
         endpoint(Method::PUT, "/v1/agent/routes", Agent, put(agent::replace)),
         endpoint(Method::DELETE, "/v1/agent/routes", Agent, delete(agent::withdraw)),
@@ -123,6 +129,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(Method::GET, "/v1/domains", admin, get(domains::list)),
         endpoint(Method::POST, "/v1/domains", admin, post(domains::create)),
         endpoint(Method::DELETE, "/v1/domains/{name}", admin, delete(domains::remove)),
+        endpoint(Method::GET, "/v1/members", admin, get(members::list)),
+        endpoint(Method::DELETE, "/v1/members/{name}", admin, delete(members::remove)),
         endpoint(Method::GET, "/v1/tokens", admin, get(tokens::list)),
         endpoint(Method::POST, "/v1/tokens", admin, post(tokens::create)),
         endpoint(Method::DELETE, "/v1/tokens/{id}", admin, delete(tokens::revoke)),

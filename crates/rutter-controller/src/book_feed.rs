@@ -1,5 +1,7 @@
 //! A table of a book as what the controller feeds.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use rutter_book::{BookClosed, BookHandle};
 use rutter_route::{
@@ -30,6 +32,26 @@ impl BookFeed {
     }
 }
 
+impl BookFeed {
+    async fn becomes(
+        &self,
+        source: SourceId,
+        incarnation: Incarnation,
+        state: SourceState,
+    ) -> Result<()> {
+        let name = self.table.clone();
+        let told = self.book.apply(move |book, now| {
+            let table = book.table_mut::<Service>(&name)?;
+            Some(table.source(now, &Session { source, incarnation }, state))
+        });
+        if let Err(why) = told.await?.ok_or(Error::Closed)? {
+            // A newer session has taken the place of this one: there is nothing of it left.
+            tracing::debug!(%why, "a source that goes was gone already");
+        }
+        Ok(())
+    }
+}
+
 impl From<BookClosed> for Error {
     fn from(_: BookClosed) -> Self {
         Self::Closed
@@ -56,18 +78,12 @@ impl Feed for BookFeed {
         told.await?.ok_or(Error::Closed)
     }
 
+    async fn away(&self, source: SourceId, incarnation: Incarnation, for_: Duration) -> Result<()> {
+        self.becomes(source, incarnation, SourceState::KeepStale { for_ }).await
+    }
+
     async fn gone(&self, source: SourceId, incarnation: Incarnation) -> Result<()> {
-        let name = self.table.clone();
-        let told = self.book.apply(move |book, now| {
-            let table = book.table_mut::<Service>(&name)?;
-            let session = Session { source, incarnation };
-            Some(table.source(now, &session, SourceState::Gone))
-        });
-        if let Err(why) = told.await?.ok_or(Error::Closed)? {
-            // A newer session has taken the place of this one: there is nothing of it left.
-            tracing::debug!(%why, "a source that goes was gone already");
-        }
-        Ok(())
+        self.becomes(source, incarnation, SourceState::Gone).await
     }
 
     async fn standings(&self, of: Service) -> Result<Vec<(SourceId, String, Standing)>> {

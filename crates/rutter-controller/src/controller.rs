@@ -7,8 +7,11 @@
 //! the table has never heard of.
 
 mod audit;
+mod away;
 mod domains;
+mod enrol;
 mod join;
+mod members;
 mod register;
 mod resolve;
 mod restore;
@@ -17,19 +20,22 @@ mod tokens;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rutter_registry::Registry;
 use rutter_route::ServiceName;
+use tokio::sync::Mutex;
 use tokio::task::JoinError;
 
+pub use away::RegistrationNumber;
 pub use domains::{Availability, DomainClaim};
+pub use enrol::{Enrolled, Enrolment};
 pub use join::{JoinRequest, Joined};
 pub use register::{Registered, RegisteredRoute, Registration};
 pub use resolve::{Resolved, ResolvedLease};
 pub use restore::Restored;
-pub use tokens::{MAX_JOIN_TTL, MadeToken, NewApiToken};
+pub use tokens::{MAX_JOIN_TTL, MadeToken, NewApiToken, NewJoinToken};
 
 use crate::address::AddressPolicy;
 use crate::directory::Directory;
@@ -100,6 +106,9 @@ struct Inner {
     feed: Arc<dyn Feed>,
     directory: Directory,
     locks: Locks,
+    /// Held by who enrols, and by who removes a member.
+    enrolments: Mutex<()>,
+    registrations: AtomicU64,
     restored: AtomicBool,
     refusals: Refusals,
 }
@@ -114,6 +123,8 @@ impl Controller {
             feed,
             directory: Directory::default(),
             locks: Locks::new(),
+            enrolments: Mutex::new(()),
+            registrations: AtomicU64::new(0),
             restored: AtomicBool::new(false),
             refusals: Refusals::default(),
         }))

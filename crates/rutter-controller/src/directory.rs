@@ -1,4 +1,4 @@
-//! What the controller knows of users and their leases, in memory.
+//! What the controller knows of users, their leases and members, in memory.
 //!
 //! The registry is what lasts; this is its copy for reading, so that names resolve while the disk
 //! is full or the database lost, and so that an answer costs no query. It is written only after
@@ -12,10 +12,16 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rutter_registry::{DomainName, Identity, SourceName, UserId};
+use rutter_registry::{
+    DomainName, Identity, Member, MemberName, Page, PublicKey, SourceName, UserId,
+};
 use rutter_route::{Deadline, Incarnation, Now, Wall};
 
-use crate::RouteClaim;
+use crate::{RegistrationNumber, RouteClaim, Speaker};
+
+mod speakers;
+
+use speakers::Speakers;
 
 /// What a source said, and until when it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +32,10 @@ pub(crate) struct Lease {
     pub(crate) ends: Deadline,
     /// All that the source said.
     pub(crate) claims: Vec<RouteClaim>,
+    /// The registration that said it.
+    pub(crate) number: RegistrationNumber,
+    /// Whether the session that said it is lost.
+    pub(crate) away: bool,
 }
 
 /// A user and what its sources said.
@@ -41,6 +51,7 @@ pub(crate) struct Known {
 struct Inner {
     users: HashMap<UserId, User>,
     names: HashMap<DomainName, UserId>,
+    speakers: Speakers,
 }
 
 struct User {
@@ -66,7 +77,9 @@ impl Directory {
     pub(crate) fn put_identity(&self, identity: Identity) {
         let inner = &mut *self.write();
         let user = identity.user.clone();
-        let before = inner.users.get(&user).and_then(|u| u.identity.name.clone());
+        let before = inner.users.get(&user).map(|u| (u.identity.name.clone(), u.identity.key));
+        let (before, key_before) = before.unwrap_or_default();
+        inner.speakers.user_key(&user, key_before, identity.key);
         if let Some(before) = before
             && inner.names.get(&before) == Some(&user)
         {
@@ -87,6 +100,7 @@ impl Directory {
     pub(crate) fn remove(&self, user: &UserId) {
         let inner = &mut *self.write();
         let Some(known) = inner.users.remove(user) else { return };
+        inner.speakers.user_key(user, known.identity.key, None);
         if let Some(name) = known.identity.name
             && inner.names.get(&name) == Some(user)
         {
@@ -161,6 +175,42 @@ impl Directory {
     pub(crate) fn counts(&self) -> (usize, usize) {
         let inner = self.read();
         (inner.users.len(), inner.users.values().map(|u| u.leases.len()).sum())
+    }
+
+    /// Whom a key belongs to, if that is one and has a name.
+    pub(crate) fn speaker(&self, key: &PublicKey) -> Option<Speaker> {
+        let inner = self.read();
+        if let Some(member) = inner.speakers.member_of(key) {
+            return Some(Speaker::Member(member.clone()));
+        }
+        let user = inner.speakers.user_of(key)?;
+        let name = inner.users.get(user)?.identity.name.clone()?;
+        Some(Speaker::Agent { user: user.clone(), name })
+    }
+
+    /// Puts in what a member is now.
+    pub(crate) fn put_member(&self, member: Member) {
+        self.write().speakers.put_member(member);
+    }
+
+    /// Takes a member out.
+    pub(crate) fn remove_member(&self, name: &MemberName) {
+        self.write().speakers.remove_member(name);
+    }
+
+    /// Notes that a member was heard of.
+    pub(crate) fn member_seen(&self, name: &MemberName, at: Wall) {
+        self.write().speakers.member_seen(name, at);
+    }
+
+    /// Members in the order of their names.
+    pub(crate) fn members(&self, page: &Page<MemberName>) -> Vec<Member> {
+        self.read().speakers.members(page)
+    }
+
+    /// How many members there are.
+    pub(crate) fn n_members(&self) -> usize {
+        self.read().speakers.n_members()
     }
 
     /// Users with a name in the order of their names, `limit` at most, behind `after`.

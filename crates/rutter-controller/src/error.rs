@@ -2,7 +2,7 @@
 //!
 //! Unless a variant says otherwise, nothing was changed.
 
-use rutter_registry::{DomainName, TokenRefusal};
+use rutter_registry::{DomainName, MemberName, TokenRefusal};
 use rutter_route::ParseError;
 
 use crate::NameError;
@@ -21,6 +21,12 @@ pub enum Error {
     /// Caller: another user has the name.
     #[error("the name `{0}` belongs to another user")]
     NameTaken(DomainName),
+    /// Caller: another member has the name.
+    #[error("the name `{0}` belongs to another member")]
+    MemberNameTaken(MemberName),
+    /// Caller: the key is another's.
+    #[error("the key belongs to another user or member")]
+    KeyTaken,
     /// Caller: nobody has that id, or nobody with a name.
     #[error("there is no such user")]
     UnknownUser,
@@ -74,6 +80,8 @@ impl From<rutter_registry::Error> for Error {
         use rutter_registry::Error as Registry;
         match error {
             Registry::NameTaken { name } => Self::NameTaken(name),
+            Registry::MemberNameTaken { name } => Self::MemberNameTaken(name),
+            Registry::KeyTaken => Self::KeyTaken,
             Registry::Token(refusal) => Self::Token(refusal),
             Registry::NotFound { what: "identity", .. } => Self::UnknownUser,
             Registry::NotFound { what, key } => Self::NotFound { what, key },

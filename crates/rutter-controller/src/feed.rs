@@ -3,6 +3,8 @@
 //! A trait with one implementation in the program, so that the order of things (first the
 //! registry, then the table) and a table that is gone can be tested without one.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use rutter_route::{Advertisement, Incarnation, Service, SourceId, SourceInfo, Standing, Verdict};
 
@@ -36,6 +38,13 @@ pub trait Feed: Send + Sync {
     /// # Errors
     /// As [`Feed::replace`].
     async fn gone(&self, source: SourceId, incarnation: Incarnation) -> Result<()>;
+
+    /// The source's session is lost: its routes are stale for so long, and withdrawn then unless it
+    /// is up again by then.
+    ///
+    /// # Errors
+    /// As [`Feed::replace`].
+    async fn away(&self, source: SourceId, incarnation: Incarnation, for_: Duration) -> Result<()>;
 
     /// How the routes of a destination stand: each source's, with the path id as text.
     ///

@@ -1,5 +1,5 @@
 //! What a controller does, however it is asked: users and their names, registrations and their
-//! leases, tokens, joining, and the restore at the start. No word of HTTP is in here; the APIs in
+//! leases, members and their keys, tokens, joining, and the restore at the start. No word of HTTP is in here; the APIs in
 //! `rutter-api` translate to and from it.
 //!
 //! Invariants:
@@ -25,18 +25,21 @@ mod name;
 mod refusals;
 mod signature;
 mod source;
+mod speaker;
 
 pub use book_feed::BookFeed;
 pub use claim::{MAX_HEALTH_PATH, RouteClaim, ServiceLabel, health_check};
 pub use controller::{
-    Availability, Config, Controller, DomainClaim, JoinRequest, Joined, MAX_JOIN_TTL, MadeToken,
-    NewApiToken, Registered, RegisteredRoute, Registration, Resolved, ResolvedLease, Restored,
+    Availability, Config, Controller, DomainClaim, Enrolled, Enrolment, JoinRequest, Joined,
+    MAX_JOIN_TTL, MadeToken, NewApiToken, NewJoinToken, Registered, RegisteredRoute, Registration,
+    RegistrationNumber, Resolved, ResolvedLease, Restored,
 };
 pub use error::{Error, Result};
 pub use feed::{Feed, SourceSet};
 pub use name::{MAX_NAME_LEN, NameError, RESERVED, parse_name, service_name};
 pub use signature::{key_text, parse_key, verifies};
 pub use source::{owner_of, source_of};
+pub use speaker::Speaker;
 
 #[cfg(test)]
 mod tests;

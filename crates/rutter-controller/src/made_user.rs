@@ -8,15 +8,13 @@ use crate::{Error, Result, base36};
 
 /// A user that nobody knows yet.
 pub(crate) struct MadeUser {
-    /// 128 random bits in base36: nobody else has it.
     pub(crate) user: UserId,
     key: SigningKey,
 }
 
 impl MadeUser {
     pub(crate) fn new() -> Result<Self> {
-        let user = base36::encode(&random::<16>()?).parse()?;
-        Ok(Self { user, key: SigningKey::from_bytes(&random()?) })
+        Ok(Self { user: made_id()?, key: SigningKey::from_bytes(&random()?) })
     }
 
     /// The claim that makes it known, with both halves of its key.
@@ -38,6 +36,11 @@ impl MadeUser {
     pub(crate) fn signature(&self) -> String {
         base36::encode(&self.key.sign(self.user.as_str().as_bytes()).to_bytes())
     }
+}
+
+/// An id of 128 random bits in base36: nobody else has it.
+pub(crate) fn made_id() -> Result<UserId> {
+    Ok(base36::encode(&random::<16>()?).parse()?)
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

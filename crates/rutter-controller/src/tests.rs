@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rutter_registry::{DataDir, Registry, SqliteRegistry, UserId};
@@ -24,6 +25,7 @@ pub(crate) fn vectors() -> serde_json::Value {
 pub(crate) struct Told {
     sets: Mutex<BTreeMap<String, SourceSet>>,
     bars: Mutex<Vec<String>>,
+    away: Mutex<BTreeMap<String, Duration>>,
     closed: AtomicBool,
 }
 
@@ -37,6 +39,11 @@ impl Told {
 
     pub(crate) fn set(&self, source: &str) -> Option<SourceSet> {
         self.sets.lock().unwrap().get(source).cloned()
+    }
+
+    /// For how long a source that is away may still be used; `None`: it is up.
+    pub(crate) fn away(&self, source: &str) -> Option<Duration> {
+        self.away.lock().unwrap().get(source).copied()
     }
 
     pub(crate) fn sources(&self) -> Vec<String> {
@@ -68,8 +75,18 @@ impl Feed for Told {
         self.open()?;
         let verdicts =
             set.routes.iter().map(|r| Verdict::Stands(self.standing(r.path.as_str()))).collect();
+        self.away.lock().unwrap().remove(&set.source.to_string());
         self.sets.lock().unwrap().insert(set.source.to_string(), set);
         Ok(verdicts)
+    }
+
+    async fn away(&self, source: SourceId, incarnation: Incarnation, for_: Duration) -> Result<()> {
+        self.open()?;
+        let source = source.to_string();
+        if self.set(&source).is_some_and(|set| set.incarnation == incarnation) {
+            self.away.lock().unwrap().insert(source, for_);
+        }
+        Ok(())
     }
 
     async fn gone(&self, source: SourceId, incarnation: Incarnation) -> Result<()> {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use rutter_route::{Incarnation, ParseError};
 
-use crate::{DomainName, TokenRefusal};
+use crate::{DomainName, MemberName, TokenRefusal};
 
 /// The result of asking the registry.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,6 +36,15 @@ pub enum Error {
         /// The name.
         name: DomainName,
     },
+    /// Caller: another member has the name.
+    #[error("the name `{name}` belongs to another member")]
+    MemberNameTaken {
+        /// The name.
+        name: MemberName,
+    },
+    /// Caller: somebody else has the key. Whose it is, isn't told.
+    #[error("the key belongs to another user or member")]
+    KeyTaken,
     /// Caller: there is no such thing.
     #[error("there is no {what} `{key}`")]
     NotFound {
@@ -189,6 +198,8 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::NameTaken { .. }
+            | Self::MemberNameTaken { .. }
+            | Self::KeyTaken
             | Self::NotFound { .. }
             | Self::Bound { .. }
             | Self::TooLong { .. }

@@ -2,7 +2,7 @@
 //! people decided, who may ask, and the key that signs certificates.
 //!
 //! The traits name subjects, not a store ([`Identities`], [`Leases`], [`Incarnations`],
-//! [`Decisions`], [`Incumbents`], [`Tokens`], [`Audit`]; together [`Registry`]). The store that
+//! [`Decisions`], [`Incumbents`], [`Tokens`], [`Members`], [`Audit`]; together [`Registry`]). The store that
 //! is here is SQLite inside the process, in a [`DataDir`] that one process holds at a time.
 //!
 //! Invariants:
@@ -21,6 +21,7 @@ mod error;
 mod identity;
 mod key;
 mod lease;
+mod member;
 mod note;
 mod page;
 mod registry;
@@ -45,6 +46,7 @@ pub use key::{PublicKey, Seed};
 pub use lease::{
     Incarnations, LeaseKey, Leases, MAX_SOURCES_OF_USER, NewLease, Routes, SourceName, StoredLease,
 };
+pub use member::{Enrolled, MAX_MEMBERS, Member, MemberName, Members, NewMember, Role};
 pub use note::Note;
 pub use page::{MAX_PAGE, Page};
 pub use registry::Registry;

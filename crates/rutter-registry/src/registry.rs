@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::{Audit, Decisions, Identities, Incarnations, Incumbents, Leases, Result, Tokens};
+use crate::{
+    Audit, Decisions, Identities, Incarnations, Incumbents, Leases, Members, Result, Tokens,
+};
 
 /// All that must last, behind one handle: `Arc<dyn Registry>`.
 ///
@@ -15,7 +17,7 @@ use crate::{Audit, Decisions, Identities, Incarnations, Incumbents, Leases, Resu
 /// - a caller that stops waiting may find its write done or not.
 #[async_trait]
 pub trait Registry:
-    Identities + Leases + Incarnations + Decisions + Incumbents + Tokens + Audit
+    Identities + Leases + Incarnations + Decisions + Incumbents + Tokens + Members + Audit
 {
     /// Finishes the writes that wait, then refuses more. Returns when all is on disk.
     async fn close(&self) -> Result<()>;

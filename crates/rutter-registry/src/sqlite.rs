@@ -46,6 +46,7 @@ mod failure;
 mod identities;
 mod incumbents;
 mod leases;
+mod members;
 mod tokens;
 mod writer;
 

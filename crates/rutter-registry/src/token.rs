@@ -8,7 +8,7 @@ use rutter_route::{ParseError, Wall};
 use serde::{Deserialize, Serialize};
 
 use crate::text_type::text_type;
-use crate::{Claim, Claimed, Note, Page, Result, TokenHash, TokenKind, TokenSecret, UserId};
+use crate::{Claim, Claimed, Note, Page, Result, Role, TokenHash, TokenKind, TokenSecret, UserId};
 
 /// The most tokens that are kept, of all kinds. One more is refused, after those that expired or
 /// were revoked have given way.
@@ -152,10 +152,12 @@ pub enum Grant {
         /// Which user; the token goes when the user does.
         user: UserId,
     },
-    /// Lets a new agent join.
+    /// Lets a new part of Rutter join.
     Join {
         /// Whether it may be used more than once.
         reusable: bool,
+        /// What its holder becomes.
+        role: Role,
     },
 }
 
@@ -196,7 +198,7 @@ pub struct Token {
 impl Token {
     /// Why the token opens nothing at `now`, if so.
     pub fn refusal(&self, now: Wall) -> Option<TokenRefusal> {
-        let spent = matches!(self.grant, Grant::Join { reusable: false });
+        let spent = matches!(self.grant, Grant::Join { reusable: false, .. });
         if self.revoked.is_some() {
             return Some(TokenRefusal::Revoked);
         }
@@ -222,6 +224,9 @@ pub enum TokenRefusal {
     /// It works once, and has.
     #[error("used up")]
     Used,
+    /// It lets join, but as something else.
+    #[error("for another role")]
+    Role,
 }
 
 /// Tokens, wherever they are stored.
@@ -255,6 +260,12 @@ pub trait Tokens: Send + Sync {
     /// Tokens of a kind in the order of their ids, those that ended among them.
     async fn tokens(&self, kind: TokenKind, page: Page<TokenId>) -> Result<Vec<Token>>;
 
+    /// The join token that somebody presents, whether or not it is still good.
+    ///
+    /// # Errors
+    /// [`Token`](crate::Error::Token) when there is none.
+    async fn join_token(&self, presented: &TokenSecret) -> Result<Token>;
+
     /// Uses a join token. Of any number of uses of a single-use token at the same time exactly
     /// one is granted.
     ///
@@ -268,7 +279,7 @@ pub trait Tokens: Send + Sync {
     /// `agent` is the hash of the token that the agent will have, and must be a new one.
     ///
     /// # Errors
-    /// [`Token`](crate::Error::Token) when the join token opens nothing,
+    /// [`Token`](crate::Error::Token) when the join token opens nothing or isn't for agents,
     /// [`NameTaken`](crate::Error::NameTaken) when another user has the name, those of
     /// [`Tokens::create_token`].
     async fn join(

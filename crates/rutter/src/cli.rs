@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod docs;
 mod domains;
+mod members;
 mod output;
 mod reload;
 mod routes;
@@ -79,6 +80,9 @@ enum Command {
     /// Give and take names
     #[command(subcommand)]
     Domains(domains::Domains),
+    /// Look at gateways that have joined, and remove them
+    #[command(subcommand)]
+    Members(members::Members),
     /// Make and revoke tokens
     #[command(subcommand)]
     Tokens(tokens::Tokens),
@@ -122,6 +126,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Run(run) => block_on(run.run(global)),
         Command::Agent(agent) => block_on(agent.run(global)),
         Command::Domains(domains) => block_on(domains.run(global)),
+        Command::Members(members) => block_on(members.run(global)),
         Command::Tokens(tokens) => block_on(tokens.run(global)),
         Command::Routes(routes) => block_on(routes.run(global)),
         Command::Check(check) => check.run(global),

@@ -48,12 +48,16 @@ codes! {
     Forbidden "forbidden" FORBIDDEN;
     /// There is no such thing.
     NotFound "not_found" NOT_FOUND;
+    /// This controller doesn't speak `rutter.v1`.
+    NoLink "no_link" NOT_FOUND;
     /// The path takes other methods.
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED;
     /// The request took too long to come.
     Timeout "timeout" REQUEST_TIMEOUT;
-    /// Another user has the name.
+    /// Another user or member has the name.
     NameTaken "name_taken" CONFLICT;
+    /// Another user or member has the key.
+    KeyTaken "key_taken" CONFLICT;
     /// The body is too large.
     TooLarge "too_large" PAYLOAD_TOO_LARGE;
     /// The name breaks a rule.
@@ -126,7 +130,8 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let code = match &error {
             Error::Name(_) => Code::InvalidName,
-            Error::NameTaken(_) => Code::NameTaken,
+            Error::NameTaken(_) | Error::MemberNameTaken(_) => Code::NameTaken,
+            Error::KeyTaken => Code::KeyTaken,
             Error::UnknownUser | Error::NotFound { .. } => Code::NotFound,
             // No more than that: which of unknown, expired, revoked and used it is helps who
             // guesses.

@@ -9,6 +9,7 @@ use super::*;
 use crate::testing::{Served, World, client};
 
 mod authorization;
+mod members;
 mod operators;
 mod routes;
 mod speaking;
@@ -26,11 +27,17 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) async fn new() -> Self {
+        Self::with_link(None).await
+    }
+
+    /// With a listener `link` beside it.
+    pub(super) async fn with_link(link: Option<LinkAddress>) -> Self {
         let world = World::new().await;
         let admin = world.token(&[Scope::Admin]).await;
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let mut options = ApiOptions::new("http://192.0.2.1:7070".into(), None);
         options.recheck = Duration::from_millis(50);
+        options.link = link;
         let mut tables = Tables::default();
         tables.add(None, world.book.clone()).await.unwrap();
         tables.add(Some("gateway"), crate::testing::book(&world.hands)).await.unwrap();

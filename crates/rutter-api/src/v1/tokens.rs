@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use rutter_controller::NewApiToken;
-use rutter_registry::{Page, Scope, Scopes, Token, TokenId, TokenKind};
+use rutter_controller::{NewApiToken, NewJoinToken};
+use rutter_registry::{Page, Role, Scope, Scopes, Token, TokenId, TokenKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -141,12 +141,20 @@ pub(crate) async fn revoke(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JoinTokenBody {
-    /// Whether more than one agent may join with it.
+    /// What joins with it: `agent` or `gateway`; absent: `agent`.
+    #[serde(default = "an_agent")]
+    #[schema(value_type = String, example = "agent")]
+    role: Role,
+    /// Whether more than one may join with it.
     #[serde(default)]
     reusable: bool,
     /// Seconds that it lives.
     #[serde(default = "an_hour")]
     ttl_s: u64,
+}
+
+fn an_agent() -> Role {
+    Role::Agent
 }
 
 fn an_hour() -> u64 {
@@ -158,12 +166,16 @@ fn an_hour() -> u64 {
 pub(crate) struct MadeJoinToken {
     /// Its id.
     id: String,
-    /// What an agent is told with `--join`: where the controller is, the token, and what to trust.
+    /// What one who joins is told, an agent with `--join`: where the controller is, the token, and
+    /// what to trust.
     #[schema(example = "https://192.0.2.1:7070#rtj_x.0011")]
     join: String,
     /// The token alone.
     secret: String,
-    /// Whether more than one agent may join with it.
+    /// What joins with it.
+    #[schema(value_type = String, example = "agent")]
+    role: Role,
+    /// Whether more than one may join with it.
     reusable: bool,
     /// When it ends, in milliseconds since the Unix epoch.
     expires_ms: u64,
@@ -184,12 +196,14 @@ pub(crate) async fn create_join(
     }
     let ttl = Duration::from_secs(body.ttl_s);
     let now = api.clock.now();
-    let made = api.controller.create_join_token(now, body.reusable, ttl, &caller.name).await?;
+    let new = NewJoinToken { role: body.role, reusable: body.reusable, ttl };
+    let made = api.controller.create_join_token(now, new, &caller.name).await?;
     let secret = made.secret.reveal().to_owned();
     let answer = MadeJoinToken {
         id: made.token.id.to_string(),
         join: api.options.join_line(&secret),
         secret,
+        role: body.role,
         reusable: body.reusable,
         expires_ms: made.token.expires.map_or(0, |at| at.0),
     };

@@ -91,6 +91,29 @@ async fn registrations_stand_in_the_table_by_source() {
 }
 
 #[tokio::test]
+async fn a_lost_session_is_stale_and_nothing_of_it_is_withdrawn_before_its_lease_ends() {
+    let whole = whole(Policy::default(), LEASE).await;
+    let user: rutter_registry::UserId = "uid-1".parse().unwrap();
+    let register = async || {
+        let what = registration(&user, "agent", &["http://192.0.2.1:80"]);
+        whole.controller.register(now(), what).await.unwrap().number
+    };
+    let number = register().await;
+    let away = async |number| {
+        whole.controller.away(now(), user.clone(), "agent".parse().unwrap(), number).await.unwrap()
+    };
+    assert!(away(number).await);
+    assert_eq!(whole.candidates().await, ["agent/uid-1 http://192.0.2.1:80 stale"]);
+    let resolved = whole.controller.resolve(now(), "alice").await.unwrap().unwrap();
+    assert_eq!(resolved.leases.len(), 1, "stale is impaired, not barred");
+    let again = register().await;
+    assert_eq!(whole.candidates().await, ["agent/uid-1 http://192.0.2.1:80 eligible"]);
+    assert!(!away(number).await && away(again).await);
+    whole.controller.withdraw(user.clone(), None).await.unwrap();
+    assert_eq!(whole.candidates().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_policy_denies_is_stored_barred_and_does_not_resolve() {
     let import = serde_json::json!({ "rules": [{
         "name": "no tunnels",

@@ -4,12 +4,12 @@
 //! both halves, since other parts of Rutter and old clients may need a signature of that user.
 //! The registry does all of it or nothing, so a name that is taken leaves the token unused.
 
-use rutter_registry::{DomainName, TokenKind, TokenSecret, UserId};
+use rutter_registry::{DomainName, Grant, Role, TokenKind, TokenRefusal, TokenSecret, UserId};
 use rutter_route::{Now, ServiceName};
 
 use super::Controller;
 use crate::made_user::MadeUser;
-use crate::{Result, parse_name, service_name};
+use crate::{Error, Result, parse_name, service_name};
 
 /// Who wants to join.
 #[derive(Debug, Clone)]
@@ -44,14 +44,17 @@ impl Controller {
         self.to_the_end(|this| async move { this.join_to_the_end(now, request).await }).await
     }
 
-    /// Looks whether a join token is good, without using it up.
+    /// Looks whether a join token is good for an agent, without using it up.
     ///
     /// # Errors
     /// [`Error::Token`](crate::Error::Token) when it isn't, those of the registry.
     pub async fn may_join(&self, now: Now, token: &str) -> Result<()> {
         let presented = TokenSecret::presented(token);
-        self.0.registry.authenticate(now.wall, TokenKind::Join, &presented).await?;
-        Ok(())
+        let token = self.0.registry.authenticate(now.wall, TokenKind::Join, &presented).await?;
+        match token.grant {
+            Grant::Join { role: Role::Agent, .. } => Ok(()),
+            _ => Err(Error::Token(TokenRefusal::Role)),
+        }
     }
 
     async fn join_to_the_end(&self, now: Now, request: JoinRequest) -> Result<Joined> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rutter_registry::{Identity, LeaseKey, NewLease, Routes, SourceName, StoredLease, UserId};
 use rutter_route::{Credential, Now, Service, SourceInfo, Verdict};
 
-use super::Controller;
+use super::{Controller, RegistrationNumber};
 use crate::address::{AddressRefused, Registrant};
 use crate::directory::Lease;
 use crate::feed::SourceSet;
@@ -38,6 +38,8 @@ pub struct Registered {
     pub routes: Vec<RegisteredRoute>,
     /// How long they stand.
     pub lease: Duration,
+    /// Which registration this was, for [`Controller::away`].
+    pub number: RegistrationNumber,
 }
 
 /// What came of one route.
@@ -91,12 +93,13 @@ impl Controller {
         let lease = self.config().lease;
         if what.claims.is_empty() {
             self.withdraw_source(&what.user, &what.source).await?;
-            return Ok(Registered { routes: Vec::new(), lease });
+            let number = self.next_number();
+            return Ok(Registered { routes: Vec::new(), lease, number });
         }
         let set = self.new_lease(now, &identity, &what.source, what.claims).await?;
         self.0.directory.put_lease(&what.user, what.source.clone(), set.clone());
         let routes = self.feed_lease(now, &identity, &what.source, &set).await?;
-        Ok(Registered { routes, lease })
+        Ok(Registered { routes, lease, number: set.number })
     }
 
     /// Writes what a source says to the registry.
@@ -123,7 +126,8 @@ impl Controller {
         let key = LeaseKey { user: identity.user.clone(), source: source.clone() };
         let routes = Routes::encode(&claims)?;
         self.0.registry.put_lease(now.wall, NewLease { key, incarnation, lease, routes }).await?;
-        Ok(Lease { incarnation, ends: now.deadline(lease), claims })
+        let number = self.next_number();
+        Ok(Lease { incarnation, ends: now.deadline(lease), claims, number, away: false })
     }
 
     /// Tells the table all that a source says, for as long as its lease has left.
@@ -155,8 +159,13 @@ impl Controller {
             ..SourceInfo::default()
         };
         let source = source_of(&identity.user, source)?;
-        let set = SourceSet { source, incarnation: lease.incarnation, info, routes };
+        let set =
+            SourceSet { source: source.clone(), incarnation: lease.incarnation, info, routes };
         let verdicts = self.0.feed.replace(set).await?;
+        if lease.away {
+            // It has moved to another name, and is still away.
+            self.0.feed.away(source, lease.incarnation, lease.ends.left(now)).await?;
+        }
         for verdict in &verdicts {
             if let Verdict::Refused(why) = verdict {
                 self.0.refusals.count(why.reason());
@@ -228,6 +237,8 @@ pub(super) fn restored(now: Now, stored: &StoredLease) -> Result<Lease> {
         incarnation: stored.incarnation,
         ends: now.deadline(stored.remaining),
         claims: stored.routes.decode()?,
+        number: RegistrationNumber::default(),
+        away: false,
     })
 }
 

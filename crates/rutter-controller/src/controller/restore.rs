@@ -22,6 +22,8 @@ use crate::{Error, Result};
 pub struct Restored {
     /// Users.
     pub n_users: usize,
+    /// Members.
+    pub n_members: usize,
     /// Leases that still stand.
     pub n_leases: usize,
     /// Leases that were left out because they can't be read.
@@ -34,7 +36,10 @@ impl Controller {
     /// # Errors
     /// Those of the registry; [`Error::Closed`].
     pub async fn restore(&self, now: Now) -> Result<Restored> {
-        let mut found = Restored { n_users: self.restore_users().await?, ..Restored::default() };
+        let n_users = self.restore_users().await?;
+        self.restore_members().await?;
+        let n_members = self.0.directory.n_members();
+        let mut found = Restored { n_users, n_members, ..Restored::default() };
         let mut page = Page::first(MAX_PAGE);
         loop {
             let leases = self.0.registry.leases(now.wall, page).await?;
@@ -73,6 +78,20 @@ impl Controller {
             match last {
                 Some(last) if n_page == MAX_PAGE => page = Page::after(last, MAX_PAGE),
                 _ => return Ok(n_users),
+            }
+        }
+    }
+
+    async fn restore_members(&self) -> Result<()> {
+        let mut page = Page::first(MAX_PAGE);
+        loop {
+            let members = self.0.registry.members(page).await?;
+            let last = members.last().map(|member| member.name.clone());
+            let n_page = members.len();
+            members.into_iter().for_each(|member| self.0.directory.put_member(member));
+            match last {
+                Some(last) if n_page == MAX_PAGE => page = Page::after(last, MAX_PAGE),
+                _ => return Ok(()),
             }
         }
     }

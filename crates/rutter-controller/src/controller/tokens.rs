@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rutter_registry::{
-    Grant, NewToken, Note, Page, Scopes, Token, TokenId, TokenKind, TokenSecret, UserId,
+    Grant, NewToken, Note, Page, Role, Scopes, Token, TokenId, TokenKind, TokenSecret, UserId,
 };
 use rutter_route::Now;
 
@@ -22,6 +22,17 @@ pub struct NewApiToken {
     pub scopes: Scopes,
     /// How long it lives; `None`: until it is revoked.
     pub ttl: Option<Duration>,
+}
+
+/// A join token to be made.
+#[derive(Debug, Clone)]
+pub struct NewJoinToken {
+    /// What its holder becomes.
+    pub role: Role,
+    /// Whether it works more than once.
+    pub reusable: bool,
+    /// How long it lives, [`MAX_JOIN_TTL`] at most.
+    pub ttl: Duration,
 }
 
 /// A token that was made. The secret is in no other place.
@@ -48,24 +59,24 @@ impl Controller {
         Ok(made)
     }
 
-    /// Makes a join token, which lives [`MAX_JOIN_TTL`] at most and works once unless `reusable`.
+    /// Makes a join token. `by` is who asked, for the audit.
     ///
     /// # Errors
     /// [`Error::Bound`] for a life of nothing or over the bound, those of the registry.
     pub async fn create_join_token(
         &self,
         now: Now,
-        reusable: bool,
-        ttl: Duration,
+        new: NewJoinToken,
         by: &str,
     ) -> Result<MadeToken> {
+        let NewJoinToken { role, reusable, ttl } = new;
         if ttl.is_zero() || ttl > MAX_JOIN_TTL {
             let most = MAX_JOIN_TTL.as_secs();
             return Err(Error::Bound(format!("a join token lives 1 to {most} seconds")));
         }
-        let made = self.make(now, "join", Grant::Join { reusable }, Some(ttl)).await?;
-        let detail = if reusable { "reusable" } else { "once" };
-        self.note(now, by, "join_token.create", made.token.id.as_str(), detail).await;
+        let made = self.make(now, "join", Grant::Join { reusable, role }, Some(ttl)).await?;
+        let detail = format!("{role}, {}", if reusable { "reusable" } else { "once" });
+        self.note(now, by, "join_token.create", made.token.id.as_str(), &detail).await;
         Ok(made)
     }
 

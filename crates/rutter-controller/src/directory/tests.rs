@@ -40,7 +40,13 @@ fn an_ended_lease_is_not_shown_and_is_named_for_the_sweep() {
     let now = Now::new(1000, 1000);
     for (source, seconds) in [("agent", 600), ("tunnel", 60)] {
         let ends = now.deadline(Duration::from_secs(seconds));
-        let lease = Lease { incarnation: Incarnation(1), ends, claims: Vec::new() };
+        let lease = Lease {
+            incarnation: Incarnation(1),
+            ends,
+            claims: Vec::new(),
+            number: RegistrationNumber::default(),
+            away: false,
+        };
         directory.put_lease(&user, source.parse().unwrap(), lease);
     }
     let known = directory.known(&user, now).unwrap();

@@ -47,13 +47,7 @@ impl Identities for SqliteRegistry {
     }
 
     async fn identity_by_name(&self, name: &DomainName) -> Result<Option<Identity>> {
-        sqlx::query("SELECT * FROM identities WHERE name = ?")
-            .bind(name.as_str())
-            .fetch_optional(&self.readers)
-            .await?
-            .as_ref()
-            .map(identity)
-            .transpose()
+        find_by_name(&self.readers, name).await
     }
 
     async fn identities(&self, page: Page<UserId>) -> Result<Vec<Identity>> {
@@ -164,6 +158,19 @@ pub(super) async fn find<'c>(
 ) -> Result<Option<Identity>> {
     sqlx::query("SELECT * FROM identities WHERE user_id = ?")
         .bind(user.as_str())
+        .fetch_optional(from)
+        .await?
+        .as_ref()
+        .map(identity)
+        .transpose()
+}
+
+pub(super) async fn find_by_name<'c>(
+    from: impl SqliteExecutor<'c>,
+    name: &DomainName,
+) -> Result<Option<Identity>> {
+    sqlx::query("SELECT * FROM identities WHERE name = ?")
+        .bind(name.as_str())
         .fetch_optional(from)
         .await?
         .as_ref()

@@ -12,6 +12,7 @@ mod decisions;
 mod identities;
 mod kill;
 mod leases;
+mod members;
 mod schema;
 mod throughput;
 mod tokens;

@@ -8,8 +8,8 @@ use sqlx::{Row, SqliteConnection, SqliteExecutor};
 use super::columns::{optional_parsed, optional_time, parsed, time, unreadable, wall};
 use super::{SqliteRegistry, check_room, identities};
 use crate::{
-    Claim, Claimed, Error, Grant, MAX_TOKENS, NewToken, Note, Page, Result, Scope, Scopes, Token,
-    TokenHash, TokenId, TokenKind, TokenRefusal, TokenSecret, Tokens, UserId,
+    Claim, Claimed, Error, Grant, MAX_TOKENS, NewToken, Note, Page, Result, Role, Scope, Scopes,
+    Token, TokenHash, TokenId, TokenKind, TokenRefusal, TokenSecret, Tokens, UserId,
 };
 
 /// How exact the time of the last use is: one write a token and minute, however often it is used.
@@ -70,6 +70,10 @@ impl Tokens for SqliteRegistry {
             .collect()
     }
 
+    async fn join_token(&self, presented: &TokenSecret) -> Result<Token> {
+        known(&self.readers, TokenKind::Join, &presented.hash()).await
+    }
+
     async fn consume_join_token(&self, now: Wall, presented: &TokenSecret) -> Result<Token> {
         let hash = presented.hash();
         self.writer.write(move |c| Box::pin(async move { consume(c, now, &hash).await })).await
@@ -87,6 +91,7 @@ impl Tokens for SqliteRegistry {
             .write(move |c| {
                 Box::pin(async move {
                     let joined_with = consume(c, now, &hash).await?;
+                    check_role(&joined_with, Role::Agent)?;
                     let claimed = identities::grant(c, now, claim).await?;
                     let user = claimed.identity.user.clone();
                     let name = Note::from(format!("joined with {}", joined_with.id));
@@ -106,7 +111,15 @@ async fn consume(c: &mut SqliteConnection, now: Wall, hash: &TokenHash) -> Resul
     Ok(Token { last_used: Some(now), ..token })
 }
 
-async fn used(c: &mut SqliteConnection, now: Wall, id: &TokenId) -> Result<()> {
+/// A token that lets join as something else is refused.
+pub(super) fn check_role(token: &Token, wanted: Role) -> Result<()> {
+    match token.grant {
+        Grant::Join { role, .. } if role == wanted => Ok(()),
+        _ => Err(Error::Token(TokenRefusal::Role)),
+    }
+}
+
+pub(super) async fn used(c: &mut SqliteConnection, now: Wall, id: &TokenId) -> Result<()> {
     sqlx::query("UPDATE tokens SET last_used = max(coalesce(last_used, 0), ?) WHERE id = ?")
         .bind(wall(now))
         .bind(id.as_str())
@@ -122,6 +135,19 @@ async fn good<'c>(
     kind: TokenKind,
     hash: &TokenHash,
 ) -> Result<Token> {
+    let token = known(from, kind, hash).await?;
+    match token.refusal(now) {
+        Some(refusal) => Err(Error::Token(refusal)),
+        None => Ok(token),
+    }
+}
+
+/// The token of that hash and kind, good or not.
+pub(super) async fn known<'c>(
+    from: impl SqliteExecutor<'c>,
+    kind: TokenKind,
+    hash: &TokenHash,
+) -> Result<Token> {
     let row = sqlx::query("SELECT * FROM tokens WHERE id = ? AND kind = ?")
         .bind(TokenId::of(hash).as_str())
         .bind(kind.as_str())
@@ -131,19 +157,16 @@ async fn good<'c>(
     if !hash.is(row.try_get("hash")?) {
         return Err(Error::Token(TokenRefusal::Unknown));
     }
-    let token = token(&row)?;
-    match token.refusal(now) {
-        Some(refusal) => Err(Error::Token(refusal)),
-        None => Ok(token),
-    }
+    token(&row)
 }
 
 async fn create(c: &mut SqliteConnection, now: Wall, new: NewToken) -> Result<Token> {
     make_room(c, now).await?;
-    let (scopes, user, reusable) = match &new.grant {
-        Grant::Api { scopes } => (*scopes, None, true),
-        Grant::Agent { user } => (Scopes::default(), Some(user), true),
-        Grant::Join { reusable } => (Scopes::default(), None, *reusable),
+    let none = Scopes::default();
+    let (scopes, user, reusable, role) = match &new.grant {
+        Grant::Api { scopes } => (*scopes, None, true, None),
+        Grant::Agent { user } => (none, Some(user), true, None),
+        Grant::Join { reusable, role } => (none, None, *reusable, Some(*role)),
     };
     if let Some(user) = user
         && identities::find(&mut *c, user).await?.is_none()
@@ -151,8 +174,8 @@ async fn create(c: &mut SqliteConnection, now: Wall, new: NewToken) -> Result<To
         return Err(identities::unknown(user));
     }
     let insert = "INSERT INTO tokens \
-                  (id, hash, kind, name, scopes, user_id, reusable, created, expires) \
-                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *";
+                  (id, hash, kind, name, scopes, user_id, reusable, role, created, expires) \
+                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *";
     let row = sqlx::query(insert)
         .bind(TokenId::of(&new.hash).as_str())
         .bind(new.hash.as_bytes().as_slice())
@@ -161,6 +184,7 @@ async fn create(c: &mut SqliteConnection, now: Wall, new: NewToken) -> Result<To
         .bind(scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(","))
         .bind(user.map(UserId::as_str))
         .bind(reusable)
+        .bind(role.map(Role::as_str))
         .bind(wall(now))
         .bind(new.expires.map(wall))
         .fetch_one(c)
@@ -195,7 +219,11 @@ fn token(row: &SqliteRow) -> Result<Token> {
 fn grant(row: &SqliteRow) -> Result<Grant> {
     match row.try_get("kind")? {
         "api" => Ok(Grant::Api { scopes: scopes(row.try_get("scopes")?)? }),
-        "join" => Ok(Grant::Join { reusable: row.try_get("reusable")? }),
+        "join" => {
+            // Made before there were others than agents.
+            let role = optional_parsed(row, "role")?.unwrap_or(Role::Agent);
+            Ok(Grant::Join { reusable: row.try_get("reusable")?, role })
+        }
         "agent" => {
             let user = optional_parsed(row, "user_id")?;
             let user = user.ok_or_else(|| unreadable("token", "an agent's without a user"))?;

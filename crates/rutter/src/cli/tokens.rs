@@ -15,12 +15,13 @@ use crate::text;
 Examples:
   rutter tokens create ci --scope read --ttl 30d
   rutter tokens join                 a line for one agent, good for an hour
+  rutter tokens join --role gateway  a line for one gateway
   rutter tokens list --kind agent
   rutter tokens revoke ID")]
 pub(crate) enum Tokens {
     /// Make a token for the API
     Create(Create),
-    /// Make a token with which an agent joins
+    /// Make a token with which an agent or a gateway joins
     Join(Join),
     /// List tokens, without their secrets
     List {
@@ -49,12 +50,24 @@ pub(crate) struct Create {
 
 #[derive(Debug, Args)]
 pub(crate) struct Join {
-    /// Any number of agents may join with it
+    /// What joins with it
+    #[arg(long, value_enum, default_value = "agent")]
+    role: Role,
+    /// Any number may join with it
     #[arg(long)]
     reusable: bool,
     /// How long it lives
     #[arg(long, value_parser = period, default_value = "1h")]
     ttl: Period,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    /// Registers services of its host under a name
+    Agent,
+    /// Forwards requests, apart from its controller
+    Gateway,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum, Serialize)]
@@ -106,6 +119,7 @@ struct Made {
 
 #[derive(Debug, Serialize)]
 struct NewJoin {
+    role: Role,
     reusable: bool,
     ttl_s: u64,
 }
@@ -115,6 +129,7 @@ struct MadeJoin {
     id: String,
     join: String,
     secret: String,
+    role: Role,
     reusable: bool,
     expires_ms: u64,
 }
@@ -167,18 +182,10 @@ impl Tokens {
                     format!("Token {}, shown this once:\n  {}\n", made.token.id, made.secret)
                 })
             }
-            Self::Join(Join { reusable, ttl }) => {
-                let new = NewJoin { reusable, ttl_s: ttl.0.as_secs() };
+            Self::Join(Join { role, reusable, ttl }) => {
+                let new = NewJoin { role, reusable, ttl_s: ttl.0.as_secs() };
                 let made: MadeJoin = client.post(&["v1", "join-tokens"], &new).await?;
-                output.print(&made, |made| {
-                    let uses = if made.reusable { "any number of agents" } else { "one agent" };
-                    format!(
-                        "For {uses}, until {} UTC:\n  rutter agent --join '{}' --name NAME \
-                         --service web=127.0.0.1:3000\n",
-                        text::date(made.expires_ms),
-                        made.join
-                    )
-                })
+                output.print(&made, joining)
             }
             Self::List { kind } => {
                 let tokens = all(&client, kind).await?;
@@ -190,6 +197,23 @@ impl Tokens {
             }
         }
     }
+}
+
+/// What to do with a join token.
+fn joining(made: &MadeJoin) -> String {
+    let uses = match (made.role, made.reusable) {
+        (Role::Agent, false) => "one agent",
+        (Role::Agent, true) => "any number of agents",
+        (Role::Gateway, false) => "one gateway",
+        (Role::Gateway, true) => "any number of gateways",
+    };
+    let line = match made.role {
+        Role::Agent => {
+            format!("rutter agent --join '{}' --name NAME --service web=127.0.0.1:3000", made.join)
+        }
+        Role::Gateway => made.join.clone(),
+    };
+    format!("For {uses}, until {} UTC:\n  {line}\n", text::date(made.expires_ms))
 }
 
 async fn all(client: &Client, kind: Kind) -> anyhow::Result<Vec<Token>> {
@@ -219,11 +243,12 @@ fn list(tokens: &[Token]) -> String {
             words.map(|words: Vec<_>| words.join(" "))
         };
         let scopes = token.rest.get("scopes").and_then(list).unwrap_or_default();
-        let user = token.rest.get("user").and_then(Value::as_str).unwrap_or_default();
+        let word = |key| token.rest.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (user, role) = (word("user"), word("role"));
         vec![
             token.id.clone(),
             token.name.clone(),
-            format!("{scopes}{user}"),
+            format!("{scopes}{user}{role}"),
             token.state(now).to_owned(),
             text::date(token.created),
             moment(token.expires),

@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use rutter_book::{Clock, SystemClock};
+use rutter_controller::NewJoinToken;
+use rutter_registry::Role;
 
 use super::controller::ControllerRole;
 use super::local::{AdminToken, RunFile};
@@ -42,8 +44,8 @@ impl Announce {
         }
         if let Some(join) = &run.join {
             let now = SystemClock.now();
-            let made =
-                role.controller().create_join_token(now, reusable, JOIN_TTL, "the start").await?;
+            let new = NewJoinToken { role: Role::Agent, reusable, ttl: JOIN_TTL };
+            let made = role.controller().create_join_token(now, new, "the start").await?;
             let pin = run.pin.as_ref().map(|pin| format!(".{pin}")).unwrap_or_default();
             let uses = if reusable { "any number of agents" } else { "one agent" };
             text.push_str(&format!(

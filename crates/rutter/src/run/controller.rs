@@ -103,6 +103,7 @@ impl ControllerRole {
         let restored = controller.restore(now).await.context("the registry can't be restored")?;
         tracing::info!(
             n_users = restored.n_users,
+            n_members = restored.n_members,
             n_leases = restored.n_leases,
             "restored what was registered"
         );

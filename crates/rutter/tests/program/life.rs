@@ -153,8 +153,8 @@ fn every_command_teaches_by_examples() {
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
         stdout(&output)
     };
-    let commands = ["up", "run", "agent", "domains", "tokens", "routes", "check", "demo", "reload"];
-    for command in commands.into_iter().chain(["completions"]) {
+    let commands = ["up", "run", "agent", "domains", "members", "tokens", "routes", "check"];
+    for command in commands.into_iter().chain(["demo", "reload", "completions"]) {
         assert!(help(&[command, "--help"]).contains("Examples:\n"), "{command}");
     }
     assert!(help(&["--help"]).contains("rutter demo"));

@@ -8,6 +8,7 @@
 
 mod demo;
 mod life;
+mod members;
 mod newcomer;
 mod reload;
 mod support;

@@ -3,8 +3,18 @@
 use super::*;
 
 /// Who asks, by what they hold.
-const HOLDERS: [&str; 9] =
-    ["nothing", "nonsense", "admin", "read", "domains", "gateway", "agent", "join", "revoked"];
+const HOLDERS: [&str; 10] = [
+    "nothing",
+    "nonsense",
+    "admin",
+    "read",
+    "domains",
+    "gateway",
+    "agent",
+    "join",
+    "join a gateway",
+    "revoked",
+];
 
 async fn token_of(api: &Api, holder: &str) -> Option<String> {
     Some(match holder {
@@ -17,6 +27,11 @@ async fn token_of(api: &Api, holder: &str) -> Option<String> {
         "agent" => api.agent("matrix").await,
         "join" => {
             let (_, made) = api.admin("POST", "/v1/join-tokens", json!({ "reusable": true })).await;
+            made["secret"].as_str().unwrap().into()
+        }
+        "join a gateway" => {
+            let body = json!({ "reusable": true, "role": "gateway" });
+            let (_, made) = api.admin("POST", "/v1/join-tokens", body).await;
             made["secret"].as_str().unwrap().into()
         }
         "revoked" => {

@@ -72,6 +72,7 @@ async fn what_is_wrong_with_a_name_or_a_token_is_said() {
             "ttl_s",
         ),
         ("/v1/join-tokens", json!({ "ttl_s": 0 }), 422, "invalid_field", "ttl_s"),
+        ("/v1/join-tokens", json!({ "role": "node" }), 422, "invalid_field", "`gateway`"),
         ("/v1/join-tokens", json!({ "ttl_s": 99_999_999 }), 422, "invalid_field", "ttl_s"),
     ];
     for (path, body, status, code, says) in cases {

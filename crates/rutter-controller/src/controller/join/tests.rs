@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use rutter_registry::TokenRefusal;
+use rutter_registry::{Role, TokenRefusal};
 
 use super::*;
 use crate::tests::{START, World};
@@ -10,7 +10,12 @@ use crate::{Availability, Error, base36, verifies};
 const HOUR: Duration = Duration::from_secs(3600);
 
 async fn token(world: &World, reusable: bool) -> String {
-    let made = world.controller.create_join_token(START, reusable, HOUR, "test").await.unwrap();
+    token_for(world, Role::Agent, reusable).await
+}
+
+async fn token_for(world: &World, role: Role, reusable: bool) -> String {
+    let new = crate::NewJoinToken { role, reusable, ttl: HOUR };
+    let made = world.controller.create_join_token(START, new, "test").await.unwrap();
     made.secret.reveal().to_owned()
 }
 
@@ -50,6 +55,10 @@ async fn who_may_not_join_learns_nothing_and_uses_nothing_up() {
     let late = START.plus(HOUR);
     let error = join(late, &once, "bob").await.unwrap_err();
     assert!(matches!(error, Error::Token(TokenRefusal::Expired)), "{error}");
+    // A token for gateways makes no agent.
+    let gateways = token_for(&world, Role::Gateway, false).await;
+    let error = join(START, &gateways, "bob").await.unwrap_err();
+    assert!(matches!(error, Error::Token(TokenRefusal::Role)), "{error}");
     // A name that is taken or bad leaves a single-use token unused.
     assert!(matches!(join(START, &once, "alice").await, Err(Error::NameTaken(_))));
     assert!(matches!(join(START, &once, "www").await, Err(Error::Name(_))));

@@ -44,5 +44,5 @@ async fn a_lease_that_can_not_be_read_keeps_no_other_from_being_served() {
     let world = world.restart(START).await;
     assert_eq!(world.told.sources(), ["agent/1"]);
     let again = world.controller.restore(START).await.unwrap();
-    assert_eq!(again, Restored { n_users: 1, n_leases: 1, n_unreadable: 1 });
+    assert_eq!(again, Restored { n_users: 1, n_members: 0, n_leases: 1, n_unreadable: 1 });
 }

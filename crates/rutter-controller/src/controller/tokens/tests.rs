@@ -34,7 +34,8 @@ async fn a_token_that_could_do_nothing_or_never_ends_is_not_made() {
     let nothing = world.controller.create_token(START, new(&[], None), "test").await;
     assert!(matches!(nothing, Err(Error::Bound(_))));
     for ttl in [Duration::ZERO, MAX_JOIN_TTL + Duration::from_secs(1)] {
-        let made = world.controller.create_join_token(START, false, ttl, "test").await;
+        let new = NewJoinToken { role: Role::Agent, reusable: false, ttl };
+        let made = world.controller.create_join_token(START, new, "test").await;
         assert!(matches!(made, Err(Error::Bound(_))), "{ttl:?}");
     }
     let kinds = [TokenKind::Api, TokenKind::Join];

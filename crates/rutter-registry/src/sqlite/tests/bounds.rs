@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     DecisionRecord, Decisions, Grant, Identities, MAX_DECISIONS_OF_TABLE, MAX_TOKENS, NewToken,
-    Note, TokenKind, TokenSecret, Tokens,
+    Note, Role, TokenKind, TokenSecret, Tokens,
 };
 use rutter_route::{By, Decision};
 
@@ -63,7 +63,7 @@ async fn tokens_are_bounded_and_those_that_ended_give_way() {
     let new = |expires| NewToken {
         hash: TokenSecret::generate(TokenKind::Join).unwrap().hash(),
         name: Note::default(),
-        grant: Grant::Join { reusable: true },
+        grant: Grant::Join { reusable: true, role: Role::Agent },
         expires,
     };
     fixture.create_token(NOW, new(Some(later(60)))).await.unwrap();

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    Grant, Identities, NewToken, Page, Scope, Scopes, Token, TokenKind, TokenRefusal, TokenSecret,
-    Tokens,
+    Grant, Identities, NewToken, Page, Role, Scope, Scopes, Token, TokenKind, TokenRefusal,
+    TokenSecret, Tokens,
 };
 
 async fn create(
@@ -76,7 +76,7 @@ async fn the_last_use_is_noted_to_the_minute() {
 async fn nothing_of_a_secret_is_kept_or_shown() {
     let fixture = Fixture::new().await;
     let (secret, token) = create(&fixture, api(&[Scope::Admin]), None).await;
-    let (join, _) = create(&fixture, Grant::Join { reusable: true }, None).await;
+    let (join, _) = create(&fixture, Grant::Join { reusable: true, role: Role::Agent }, None).await;
     for (secret, prefix) in [(&secret, "rtk_"), (&join, "rtj_")] {
         assert!(secret.reveal().starts_with(prefix));
         assert_eq!(secret.reveal().len(), prefix.len() + 43);
@@ -98,7 +98,8 @@ async fn nothing_of_a_secret_is_kept_or_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_use_join_token_is_used_exactly_once() {
     let fixture = Fixture::new().await;
-    let (secret, _) = create(&fixture, Grant::Join { reusable: false }, None).await;
+    let (secret, _) =
+        create(&fixture, Grant::Join { reusable: false, role: Role::Agent }, None).await;
     let uses: Vec<_> = (0..32)
         .map(|_| {
             let (registry, secret) = (Arc::clone(&fixture.registry), secret.clone());
@@ -124,7 +125,7 @@ async fn a_single_use_join_token_is_used_exactly_once() {
 #[tokio::test]
 async fn a_reusable_join_token_is_used_until_it_expires() {
     let fixture = Fixture::new().await;
-    let grant = Grant::Join { reusable: true };
+    let grant = Grant::Join { reusable: true, role: Role::Agent };
     let (secret, _) = create(&fixture, grant, Some(later(3600))).await;
     for at in [0, 1, 3599] {
         fixture.consume_join_token(later(at), &secret).await.unwrap();
@@ -137,7 +138,8 @@ async fn a_reusable_join_token_is_used_until_it_expires() {
 async fn joining_is_all_or_nothing() {
     let fixture = Fixture::new().await;
     fixture.claim(NOW, claim_of("bob", "taken")).await.unwrap();
-    let (secret, _) = create(&fixture, Grant::Join { reusable: false }, None).await;
+    let (secret, _) =
+        create(&fixture, Grant::Join { reusable: false, role: Role::Agent }, None).await;
     let agent = TokenSecret::generate(TokenKind::Agent).unwrap();
 
     let taken = fixture.join(NOW, &secret, claim_of("alice", "taken"), agent.hash()).await;
@@ -164,7 +166,7 @@ async fn tokens_are_listed_by_kind_in_pages() {
     for _ in 0..5 {
         made.insert(create(&fixture, api(&[Scope::Read]), None).await.1.id);
     }
-    create(&fixture, Grant::Join { reusable: false }, None).await;
+    create(&fixture, Grant::Join { reusable: false, role: Role::Agent }, None).await;
     let first = fixture.tokens(TokenKind::Api, Page::first(3)).await.unwrap();
     let after = Page::after(first[2].id.clone(), 3);
     let rest = fixture.tokens(TokenKind::Api, after).await.unwrap();
