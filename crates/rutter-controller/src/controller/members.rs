@@ -37,7 +37,8 @@ impl Controller {
         Ok(gone)
     }
 
-    /// Notes that a member was heard of.
+    /// Notes that a member was heard of. Each call is a write, so once a session, or some minutes,
+    /// is enough.
     ///
     /// # Errors
     /// [`Error::NotFound`], those of the registry.
