@@ -37,9 +37,8 @@ impl Controller {
     /// Lets an agent join under a name that nobody has.
     ///
     /// # Errors
-    /// [`Error::Token`](crate::Error::Token), [`Error::Name`](crate::Error::Name),
-    /// [`Error::NameTaken`](crate::Error::NameTaken) (also when the name was made by
-    /// this very token), those of the registry.
+    /// [`Error::Token`], [`Error::Name`], [`Error::NameTaken`] (also when the name was made by this
+    /// very token), those of the registry.
     pub async fn join(&self, now: Now, request: JoinRequest) -> Result<Joined> {
         self.to_the_end(|this| async move { this.join_to_the_end(now, request).await }).await
     }
@@ -47,7 +46,7 @@ impl Controller {
     /// Looks whether a join token is good for an agent, without using it up.
     ///
     /// # Errors
-    /// [`Error::Token`](crate::Error::Token) when it isn't, those of the registry.
+    /// [`Error::Token`] when it isn't, those of the registry.
     pub async fn may_join(&self, now: Now, token: &str) -> Result<()> {
         let presented = TokenSecret::presented(token);
         let token = self.0.registry.authenticate(now.wall, TokenKind::Join, &presented).await?;
