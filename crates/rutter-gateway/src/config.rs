@@ -81,6 +81,13 @@ pub struct Limits {
     pub max_streams: u32,
     /// How long a client may take for a request's head, and how long a connection may be idle.
     pub header_timeout: Duration,
+    /// How long nothing may come of a request's body while more of it is wanted; then 408.
+    pub body_timeout: Duration,
+    /// How long a client may take nothing of an answer that waits for it.
+    pub send_timeout: Duration,
+    /// Bytes a second that a client must keep to, in bodies and in taking answers, once it has used
+    /// up `body_timeout` or `send_timeout`; 0: a byte in that time is enough.
+    pub min_rate: u32,
     /// How long a client may take for the TLS handshake.
     pub handshake_timeout: Duration,
     /// How long requests in flight may take to end at shutdown.
@@ -135,6 +142,9 @@ impl Default for Limits {
             max_target_bytes: 8 * 1024,
             max_streams: 100,
             header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(60),
+            min_rate: 500,
             handshake_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
@@ -179,7 +189,7 @@ impl GatewayConfig {
     /// # Errors
     /// [`GatewayError::Config`] names the first field that is out of its bounds.
     pub fn check(&self) -> Result<(), GatewayError> {
-        let checks: [(&'static str, bool, &str); 9] = [
+        let checks: [(&'static str, bool, &str); 10] = [
             ("listeners", !self.listeners.is_empty(), "expected at least one"),
             ("workers", self.workers <= 256, "expected at most 256"),
             ("limits.max_connections", self.limits.max_connections > 0, "expected at least 1"),
@@ -202,6 +212,11 @@ impl GatewayConfig {
                 "limits.max_streams",
                 (1..=1000).contains(&self.limits.max_streams),
                 "expected 1 to 1000",
+            ),
+            (
+                "limits.body_timeout",
+                !self.limits.body_timeout.is_zero() && !self.limits.send_timeout.is_zero(),
+                "expected more than 0, and so limits.send_timeout",
             ),
             ("upstream.max_tries", self.upstream.max_tries > 0, "expected at least 1"),
             (

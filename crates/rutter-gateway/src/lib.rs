@@ -10,6 +10,7 @@
 //! - `upstream`: connections to services, verified, counted and pooled;
 //! - `proxy`: one request from its head to its answer;
 //! - `server`: listeners, workers, their start and end;
+//! - `slow`: clients that take their time, and where that ends;
 //! - `table`: the gateway's own table: fed by the controller, ranked here, read by the index;
 //! - `feed`: from the table to the index.
 //!
@@ -31,6 +32,7 @@ mod metrics;
 mod proxy;
 pub mod routes;
 mod server;
+mod slow;
 mod socket;
 mod table;
 #[cfg(test)]

@@ -67,6 +67,12 @@ pub struct GatewayMetrics {
     pub active_connections: std::sync::Arc<Counter>,
     /// TLS handshakes with clients that failed.
     pub tls_handshake_failures: Counter,
+    /// Connections cut since a request's head had begun and didn't end in time.
+    pub slow_heads: Counter,
+    /// Requests cut since their body came too slowly.
+    pub slow_bodies: Counter,
+    /// Answers cut since their client took them too slowly.
+    pub slow_readers: Counter,
     /// Tunnels (WebSocket) open now.
     pub active_tunnels: std::sync::Arc<Counter>,
     /// Health probes that found the route well.

@@ -29,7 +29,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use rutter_route::Prefix;
 use smol_str::SmolStr;
@@ -41,6 +42,8 @@ use crate::failover::replay::Replay;
 use crate::health::Health;
 use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
+use crate::slow::Pace;
+use crate::slow::body::ClientBody;
 use crate::upstream::body::{AnswerBody, UpstreamBody};
 use crate::upstream::{Connector, Pool};
 
@@ -65,6 +68,7 @@ pub(crate) struct Settings {
     pub(crate) max_target_bytes: usize,
     pub(crate) max_tries: usize,
     pub(crate) response_timeout: Duration,
+    pub(crate) body_pace: Pace,
     pub(crate) trusted_proxies: Vec<Prefix>,
 }
 
@@ -104,7 +108,13 @@ pub(crate) async fn handle(
     let outcome = answer(&worker, &settings, client, &about, request).await;
     let mut response = match outcome.answer {
         Ok(response) => response,
-        Err(page) => page.answer(about.accept.as_ref()),
+        Err(page) => {
+            let mut answer = page.answer(about.accept.as_ref());
+            if page.closes() && about.version < Version::HTTP_2 {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
     };
     let headers = response.headers_mut();
     if about.trace {
@@ -163,7 +173,8 @@ async fn answer(
     }
     let upgrade = websocket::Upgrade::wanted(&mut request);
     let (parts, body) = request.into_parts();
-    let body = Replay::new(body);
+    let metrics = worker.shared.metrics.clone();
+    let body = Replay::new(ClientBody::new(body, settings.body_pace, metrics));
     let onward = headers::Onward {
         via: &worker.shared.via,
         version: parts.version,
@@ -231,6 +242,7 @@ fn deliver(
 /// What the log and the answer need of a request once it is gone.
 struct About {
     id: HeaderValue,
+    version: Version,
     method: http::Method,
     uri: http::Uri,
     accept: Option<HeaderValue>,
@@ -243,6 +255,7 @@ impl About {
         let given = headers.get("x-request-id").filter(|id| is_request_id(id));
         Self {
             id: given.cloned().unwrap_or_else(|| worker.ids.next()),
+            version: request.version(),
             method: request.method().clone(),
             uri: request.uri().clone(),
             accept: headers.get(http::header::ACCEPT).cloned(),

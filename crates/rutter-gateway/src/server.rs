@@ -54,6 +54,7 @@ use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
 use crate::proxy::headers::Via;
 use crate::proxy::{Settings, Shared};
+use crate::slow::Pace;
 use crate::upstream::Connector;
 
 use accept::Acceptor;
@@ -229,6 +230,7 @@ fn settings(config: &GatewayConfig) -> Settings {
         max_target_bytes: config.limits.max_target_bytes,
         max_tries: config.upstream.max_tries,
         response_timeout: config.upstream.response_timeout,
+        body_pace: Pace::of_bodies(&config.limits),
         trusted_proxies: config.trusted_proxies.clone(),
     }
 }

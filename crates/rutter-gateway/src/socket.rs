@@ -15,11 +15,18 @@ const BETWEEN: Duration = Duration::from_secs(10);
 /// How many stay unanswered before the connection is given up.
 const QUESTIONS: u32 = 3;
 
+/// How many bytes that are not yet on their way the kernel keeps of one connection. Beyond that a
+/// write waits. So a client that takes an answer slowly shows it in steps of this size, and not in
+/// the megabytes that the kernel would else take; what is on its way isn't bounded by it, so
+/// neither is the throughput.
+const UNSENT: u32 = 128 * 1024;
+
 /// No delay for small messages. And keepalive: an end that vanished without a word is noticed
 /// within a minute also where nothing is sent, as under an idle WebSocket, which would otherwise
 /// hold its place among the connections for ever.
 pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)?;
     let keepalive =
         TcpKeepalive::new().with_time(QUIET).with_interval(BETWEEN).with_retries(QUESTIONS);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)

@@ -15,9 +15,9 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::BodyLeft;
+use crate::slow::body::{ClientBody as Incoming, Cut};
 use crate::upstream::Meter;
 
 /// How many bytes of a body are kept for another try.
@@ -28,7 +28,7 @@ pub(crate) const CAPACITY: usize = 64 * 1024;
 pub(crate) enum BodyError {
     /// The client's connection failed, or it broke the framing.
     #[error("the client's request body ended early")]
-    Client(#[source] hyper::Error),
+    Client(#[source] Cut),
     /// A later try took the body over.
     #[error("the request body belongs to another try")]
     Superseded,
@@ -44,6 +44,8 @@ pub(crate) struct Replay {
 struct Shared {
     state: Mutex<State>,
     client_failed: AtomicBool,
+    /// Whether it failed by being too slow.
+    client_slow: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,11 @@ impl Replay {
             ended: false,
             turn: 0,
         };
-        let shared = Shared { state: Mutex::new(state), client_failed: AtomicBool::new(false) };
+        let shared = Shared {
+            state: Mutex::new(state),
+            client_failed: AtomicBool::new(false),
+            client_slow: AtomicBool::new(false),
+        };
         Some(Self { shared: Arc::new(shared) })
     }
 
@@ -103,6 +109,11 @@ impl Replay {
             (true, true) => BodyLeft::Kept,
             (true, false) => BodyLeft::Whole,
         }
+    }
+
+    /// Whether it was the client who failed, by being too slow.
+    pub(crate) fn client_slow(&self) -> bool {
+        self.shared.client_slow.load(Ordering::Acquire)
     }
 
     /// Whether it was the client who failed.
@@ -162,6 +173,8 @@ impl ClientBody {
         let frame = match std::task::ready!(Pin::new(&mut state.incoming).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
+                let slow = matches!(error, Cut::TooSlow);
+                self.shared.client_slow.store(slow, Ordering::Release);
                 self.shared.client_failed.store(true, Ordering::Release);
                 state.whole = false;
                 self.ended = true;

@@ -15,21 +15,23 @@ pub(crate) struct BadHost;
 /// case.
 ///
 /// # Errors
-/// User information, an empty or over-long host, a port that is none, or a byte that can't stand
-/// in a host name.
+/// User information, an empty or over-long host or an empty label in it, a port that is none, or a
+/// byte that can't stand in a host name.
 pub(crate) fn normalise(authority: &str) -> Result<Cow<'_, str>, BadHost> {
     let host = without_port(authority)?;
     let host = host.strip_suffix('.').unwrap_or(host);
     if host.is_empty() || host.len() > MAX_LEN {
         return Err(BadHost);
     }
-    let mut upper = false;
+    let (mut upper, mut before) = (false, b'.');
     for byte in host.bytes() {
         match byte {
+            b'.' if before == b'.' => return Err(BadHost),
             b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':' => {}
             b'A'..=b'Z' => upper = true,
             _ => return Err(BadHost),
         }
+        before = byte;
     }
     Ok(if upper { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) })
 }

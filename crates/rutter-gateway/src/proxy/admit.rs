@@ -53,9 +53,26 @@ fn target<B>(request: &Request<B>) -> Result<PathAndQuery, Page> {
     let target = uri.path_and_query().ok_or(pages::BAD_TARGET)?;
     match target.as_str() {
         "*" if *request.method() == Method::OPTIONS => Ok(target.clone()),
-        text if text.starts_with('/') => Ok(target.clone()),
+        text if text.starts_with('/') => escaped(target),
         _ => Err(pages::BAD_TARGET),
     }
+}
+
+/// The target with each byte over 0x7e escaped (RFC 3987 3.1): clients send them raw, and no
+/// grammar of HTTP lets them through.
+fn escaped(target: &PathAndQuery) -> Result<PathAndQuery, Page> {
+    let text = target.as_str();
+    if text.bytes().all(|b| b < 0x7f) {
+        return Ok(target.clone());
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        match byte {
+            0x7f.. => escaped.push_str(&format!("%{byte:02X}")),
+            plain => escaped.push(char::from(plain)),
+        }
+    }
+    PathAndQuery::try_from(escaped).map_err(|_| pages::BAD_TARGET)
 }
 
 /// `Transfer-Encoding` is `chunked` and nothing else: another coding would reach the origin

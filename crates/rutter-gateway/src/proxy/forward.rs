@@ -166,7 +166,9 @@ impl Forward<'_> {
     fn failed(&self, route: &Route, error: &TryError) -> Result<(), Stopped> {
         let shared = &self.worker.shared;
         if self.body.as_ref().is_some_and(Replay::client_failed) {
-            return Err(Stopped::Answer(pages::BODY_INCOMPLETE));
+            let slow = self.body.as_ref().is_some_and(Replay::client_slow);
+            let page = if slow { pages::BODY_TOO_SLOW } else { pages::BODY_INCOMPLETE };
+            return Err(Stopped::Answer(page));
         }
         tracing::debug!(route = %route.id, %error, "the route failed a request");
         if !error.reused || error.timed_out {

@@ -54,6 +54,8 @@ pub(crate) const HEADERS_TOO_MANY: Page = page(
 );
 pub(crate) const BODY_INCOMPLETE: Page =
     page(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", "The request body ended early");
+pub(crate) const BODY_TOO_SLOW: Page =
+    page(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "The request body came too slowly");
 pub(crate) const LOOP: Page =
     page(StatusCode::LOOP_DETECTED, "LOOP", "This request has come through this gateway before");
 pub(crate) const UNKNOWN_HOST: Page =
@@ -71,6 +73,13 @@ pub(crate) const BACKEND_TIMEOUT: Page =
     page(StatusCode::GATEWAY_TIMEOUT, "BACKEND_TIMEOUT", "Backend server timed out");
 
 impl Page {
+    /// Whether the connection ends with it (HTTP/1): where the request's framing can't be trusted,
+    /// or its body won't be read to its end, what follows may not be a request.
+    pub(crate) fn closes(self) -> bool {
+        self.status.is_client_error() && self != UNKNOWN_HOST
+            || matches!(self, NO_CONNECT | BAD_VERSION | BAD_CODING)
+    }
+
     /// The answer, in the form that the client prefers.
     pub(crate) fn answer(self, accept: Option<&HeaderValue>) -> Response<AnswerBody> {
         let (kind, text) = if prefers_html(accept) {

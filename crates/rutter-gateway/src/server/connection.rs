@@ -1,5 +1,6 @@
 //! A client's connection, from its first byte to its end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use hyper::server::conn::{http1, http2};
@@ -15,6 +16,10 @@ use super::http2::{Streams, builder};
 use super::worker::Place;
 use crate::config::Limits;
 use crate::proxy::{Client, Worker, handle};
+use crate::slow::Pace;
+use crate::slow::answer::Delivered;
+use crate::slow::idle::Activity;
+use crate::slow::stream::Patient;
 use crate::upstream::Stream;
 
 /// HTTP/2 in ALPN (RFC 9113 3.1).
@@ -39,7 +44,12 @@ pub(super) struct Serving {
 
 impl Serving {
     pub(super) fn new(worker: Arc<Worker>, limits: &Limits, draining: CancellationToken) -> Self {
-        let http2 = builder(limits, Streams(worker.tasks.clone()));
+        let streams = Streams {
+            tasks: worker.tasks.clone(),
+            pace: Pace::of_answers(limits),
+            metrics: worker.shared.metrics.clone(),
+        };
+        let http2 = builder(limits, streams);
         Self { worker, http1: http1(limits), http2, limits: limits.clone(), draining }
     }
 
@@ -109,6 +119,8 @@ impl Serving {
     async fn http1(&self, stream: ClientStream, client: Client) {
         let worker = self.worker.clone();
         let service = service_fn(move |request| handle(worker.clone(), client, request));
+        let stream = self.patient(stream);
+        let begun = stream.begun();
         let connection = self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
@@ -119,14 +131,28 @@ impl Serving {
             }
         };
         if let Err(error) = ended {
+            if error.is_timeout() && begun.get() {
+                self.worker.shared.metrics.slow_heads.add(1);
+            }
             tracing::debug!(client = %client.peer, %error, "a client's connection ended");
         }
     }
 
+    fn patient(&self, stream: ClientStream) -> Patient<ClientStream> {
+        Patient::new(stream, Pace::of_answers(&self.limits), self.worker.shared.metrics.clone())
+    }
+
     async fn http2(&self, stream: ClientStream, client: Client) {
         let worker = self.worker.clone();
-        let service = service_fn(move |request| handle(worker.clone(), client, request));
-        let connection = self.http2.serve_connection(TokioIo::new(stream), service);
+        let activity = Activity::new();
+        let asked = activity.clone();
+        let service = service_fn(move |request| {
+            let under_way = asked.begin();
+            let answer = handle(worker.clone(), client, request);
+            async move { Ok::<_, Infallible>(answer.await?.map(|b| Delivered::new(b, under_way))) }
+        });
+        let stream = TokioIo::new(self.patient(stream));
+        let connection = self.http2.serve_connection(stream, service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => ended,
@@ -134,12 +160,20 @@ impl Serving {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = activity.quiet_for(self.limits.header_timeout) => {
+                connection.as_mut().graceful_shutdown();
+                // Whoever doesn't close is closed.
+                tokio::time::timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(client = %client.peer, %error, "a client's HTTP/2 connection ended");
         }
     }
 }
+
+/// How long a client of HTTP/2 may take to close after it was told to.
+const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How often a beginning of the preface is looked at again. It comes in one piece from whoever
 /// means it.

@@ -11,6 +11,8 @@
 //! | streams reset by the client before they were looked at | [`RESETS`] | `GOAWAY` (RFC 9113 10.5; rapid reset) |
 //! | streams that we reset for a client's errors | [`ERRORS`] | `GOAWAY` |
 //! | the answer to a ping | [`PING_TIMEOUT`] | the connection closes |
+//! | time without a request under way | `limits.header_timeout` | `GOAWAY` |
+//! | time in which a client takes nothing of an answer | `limits.send_timeout` | `RST_STREAM`, CANCEL |
 //!
 //! `CONTINUATION` frames and `SETTINGS` without end are bounded inside h2, by the header list's
 //! size and by answering each before the next is read.
@@ -20,6 +22,7 @@
 //! ours. `CONNECT` is refused and extended `CONNECT` (RFC 8441) isn't offered: browsers open
 //! WebSockets over a connection of their own, on which they offer HTTP/1.1 alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
@@ -27,6 +30,9 @@ use hyper_util::rt::TokioTimer;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
+use crate::metrics::GatewayMetrics;
+use crate::slow::Pace;
+use crate::slow::answer::hurried;
 
 /// How many bytes of one request's body may be on their way before it is read.
 const STREAM_WINDOW: u32 = 128 * 1024;
@@ -49,9 +55,14 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may take to answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs the streams of a connection as tasks that shutdown waits for.
+/// Runs the streams of a connection as tasks that shutdown waits for, each until its client takes
+/// too long to take the answer.
 #[derive(Debug, Clone)]
-pub(super) struct Streams(pub(super) TaskTracker);
+pub(super) struct Streams {
+    pub(super) tasks: TaskTracker,
+    pub(super) pace: Pace,
+    pub(super) metrics: Arc<GatewayMetrics>,
+}
 
 impl<F> hyper::rt::Executor<F> for Streams
 where
@@ -59,7 +70,7 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, stream: F) {
-        self.0.spawn(stream);
+        self.tasks.spawn(hurried(stream, self.pace, self.metrics.clone()));
     }
 }
 

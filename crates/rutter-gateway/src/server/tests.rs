@@ -229,7 +229,7 @@ async fn a_reload_changes_numbers_at_once_and_refuses_other_listeners() {
     changed.listeners.push(ListenerConfig::plain(any_port()));
     let error = gateway.server.reload(&changed).unwrap_err().to_string();
     assert!(error.contains("restart"), "{error}");
-    assert_eq!(client.ask(&long).await.status(), 414, "nothing has changed");
+    assert_eq!(gateway.ask(&long).await.status(), 414, "nothing has changed");
     gateway.set("alice.nsl.sh", vec![]).await;
-    assert_eq!(client.ask(&get("/")).await.status(), 503);
+    assert_eq!(gateway.ask(&get("/")).await.status(), 503);
 }

@@ -175,6 +175,13 @@ section! {
         max_streams: u32 = Is("100"),
         /// For the head of a request, and for an idle connection.
         header_timeout: Period = Is("1m"),
+        /// In which nothing may come of a request's body while more of it is wanted; then 408.
+        body_timeout: Period = Is("30s"),
+        /// In which a client may take nothing of an answer that waits for it.
+        send_timeout: Period = Is("1m"),
+        /// Bytes a second, of bodies and of answers taken, that save a client from both; 0: any byte
+        /// does.
+        min_rate: u32 = Is("500"),
         /// For the TLS handshake.
         handshake_timeout: Period = Is("10s"),
         /// For requests in flight at shutdown.

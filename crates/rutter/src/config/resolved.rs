@@ -144,6 +144,9 @@ pub(crate) struct Limits {
     pub(crate) max_target_bytes: usize,
     pub(crate) max_streams: u32,
     pub(crate) header_timeout: Period,
+    pub(crate) body_timeout: Period,
+    pub(crate) send_timeout: Period,
+    pub(crate) min_rate: u32,
     pub(crate) handshake_timeout: Period,
     pub(crate) drain: Period,
 }

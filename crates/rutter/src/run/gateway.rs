@@ -138,6 +138,9 @@ fn limits(limits: &resolved::Limits) -> Limits {
         max_target_bytes: limits.max_target_bytes,
         max_streams: limits.max_streams,
         header_timeout: limits.header_timeout.into(),
+        body_timeout: limits.body_timeout.into(),
+        send_timeout: limits.send_timeout.into(),
+        min_rate: limits.min_rate,
         handshake_timeout: limits.handshake_timeout.into(),
         drain: limits.drain.into(),
     }

@@ -30,7 +30,7 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 8] = [
+        let counters: [(&str, &str, &Counter); 11] = [
             ("failovers", "Requests that went on to another route", &metrics.failovers),
             ("stale_retries", "Requests tried again on the same route", &metrics.stale_retries),
             (
@@ -47,6 +47,9 @@ impl Collector for Exported {
             ),
             ("upstream_reuses", "Requests sent over a pooled connection", &metrics.upstream_reuses),
             ("connections", "Client connections accepted", &metrics.connections),
+            ("slow_heads", "Connections cut amid a request's head", &metrics.slow_heads),
+            ("slow_bodies", "Requests cut amid their body", &metrics.slow_bodies),
+            ("slow_readers", "Answers whose clients didn't take them", &metrics.slow_readers),
         ];
         for (name, help, counter) in counters {
             let counter = ConstCounter::new(counter.get());

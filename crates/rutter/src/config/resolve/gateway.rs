@@ -53,6 +53,9 @@ fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
         max_target_bytes: raw.max_target_bytes.unwrap_or(8 * 1024),
         max_streams: raw.max_streams.unwrap_or(100),
         header_timeout: raw.header_timeout.unwrap_or(Period::seconds(60)),
+        body_timeout: raw.body_timeout.unwrap_or(Period::seconds(30)),
+        send_timeout: raw.send_timeout.unwrap_or(Period::seconds(60)),
+        min_rate: raw.min_rate.unwrap_or(500),
         handshake_timeout: raw.handshake_timeout.unwrap_or(Period::seconds(10)),
         drain: raw.drain.unwrap_or(Period::seconds(10)),
     };
@@ -71,6 +74,8 @@ fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
     );
     to.unless((1..=1000).contains(&limits.max_streams), &at("max_streams"), "expected 1 to 1000");
     to.more_than_zero(&at("header_timeout"), limits.header_timeout);
+    to.more_than_zero(&at("body_timeout"), limits.body_timeout);
+    to.more_than_zero(&at("send_timeout"), limits.send_timeout);
     to.more_than_zero(&at("handshake_timeout"), limits.handshake_timeout);
     limits
 }
