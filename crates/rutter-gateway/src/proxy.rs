@@ -14,6 +14,7 @@
 //! second parser in front of hyper, and two parsers that may disagree are the disease itself.
 
 pub(crate) mod admit;
+mod answer;
 mod forward;
 pub(crate) mod headers;
 mod http2;

@@ -7,6 +7,7 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use smol_str::SmolStr;
 
+use super::answer;
 use super::headers::Head;
 use super::pages::{self, Page};
 use super::{Settings, Worker};
@@ -143,13 +144,18 @@ impl Forward<'_> {
         route: &Arc<Route>,
         target: Target,
         connection: Connection,
-        response: Response<Incoming>,
+        mut response: Response<Incoming>,
     ) -> Result<Answer, Stopped> {
         let health = &self.worker.shared.health;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade {
             tracing::debug!(route = %route.id, "an answer of 101 to a request without Upgrade");
             health.failed(&route.health, Failure::Exchange);
             return Err(Stopped::Answer(pages::BACKEND_FAILED));
+        }
+        if let Err(error) = answer::check(response.headers_mut()) {
+            tracing::debug!(route = %route.id, %error, "an answer isn't passed on");
+            health.failed(&route.health, Failure::Exchange);
+            return Err(Stopped::Answer(pages::BACKEND_INVALID));
         }
         health.succeeded(&route.health);
         let held = Held {

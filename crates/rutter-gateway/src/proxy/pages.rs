@@ -69,6 +69,11 @@ pub(crate) const BACKEND_FAILED: Page = page(
     "BACKEND_FAILED",
     "The backend failed while it had the request, which may not be repeated",
 );
+pub(crate) const BACKEND_INVALID: Page = page(
+    StatusCode::BAD_GATEWAY,
+    "BACKEND_INVALID",
+    "The backend's answer could be read in two ways",
+);
 pub(crate) const BACKEND_TIMEOUT: Page =
     page(StatusCode::GATEWAY_TIMEOUT, "BACKEND_TIMEOUT", "Backend server timed out");
 

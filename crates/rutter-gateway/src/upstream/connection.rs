@@ -17,7 +17,7 @@ use crate::failover::replay::RequestBody;
 /// The most header lines an answer may have.
 const MAX_HEADERS: usize = 128;
 
-/// The largest read buffer of a connection, and with it the largest head of an answer.
+/// The largest head of an answer, and the largest read buffer.
 const MAX_BUFFER: usize = 64 * 1024;
 
 /// A connection, and the task that drives it.
@@ -70,6 +70,7 @@ impl Connection {
         let io = TokioIo::new(Metered::new(stream, meter.clone()));
         let (sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_BUFFER)
             .max_buf_size(MAX_BUFFER)
             .handshake(io)
             .await?;

@@ -13,5 +13,6 @@
 
 mod http1;
 mod origin;
+mod responses;
 mod scene;
 mod strict;
