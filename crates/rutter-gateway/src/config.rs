@@ -8,7 +8,8 @@ use rustls::pki_types::CertificateDer;
 use rutter_route::{Prefix, ServiceName};
 
 use crate::error::GatewayError;
-use crate::health::detector::HealthConfig;
+use crate::failover::budget::RetryBudgetConfig;
+use crate::health::HealthConfig;
 use crate::upstream::Roots;
 
 /// A gateway's configuration, resolved: what will happen, not what was written.
@@ -100,8 +101,16 @@ pub struct UpstreamConfig {
     /// How long a connection may take to come about, TLS included.
     pub connect_timeout: Duration,
     /// How long an upstream may be silent while an answer is awaited: nothing taken of the
-    /// request, nothing sent of the answer. It may be up to twice as long before it is noticed.
+    /// request, nothing sent of the answer. It may be a quarter longer before it is noticed.
     pub response_timeout: Duration,
+    /// How long a route may be silent before a request that may be repeated is given to another in
+    /// service, with the same quarter; zero: for as long as `response_timeout`.
+    pub try_timeout: Duration,
+    /// How long a request may take from its head to the head of its answer, over all its tries, an
+    /// upload included; zero: for as long as something moves.
+    pub timeout: Duration,
+    /// How many requests may be repeated.
+    pub retry_budget: RetryBudgetConfig,
     /// Routes tried for one request, at most.
     pub max_tries: usize,
     /// Idle connections a worker keeps, in all.
@@ -156,6 +165,9 @@ impl Default for UpstreamConfig {
         Self {
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(300),
+            try_timeout: Duration::from_secs(15),
+            timeout: Duration::ZERO,
+            retry_budget: RetryBudgetConfig::default(),
             max_tries: 8,
             max_idle: 1024,
             max_idle_per_upstream: 64,
@@ -189,7 +201,7 @@ impl GatewayConfig {
     /// # Errors
     /// [`GatewayError::Config`] names the first field that is out of its bounds.
     pub fn check(&self) -> Result<(), GatewayError> {
-        let checks: [(&'static str, bool, &str); 10] = [
+        let checks: [(&'static str, bool, &str); 13] = [
             ("listeners", !self.listeners.is_empty(), "expected at least one"),
             ("workers", self.workers <= 256, "expected at most 256"),
             ("limits.max_connections", self.limits.max_connections > 0, "expected at least 1"),
@@ -223,6 +235,21 @@ impl GatewayConfig {
                 "health.check_timeout",
                 !self.health.check_timeout.is_zero() && !self.health.recheck.is_zero(),
                 "expected more than 0, and so health.recheck",
+            ),
+            (
+                "health.healthy_threshold",
+                self.health.healthy_threshold > 0 && self.health.unhealthy_threshold > 0,
+                "expected at least 1, and so health.unhealthy_threshold",
+            ),
+            (
+                "health.outlier.max_ejection_percent",
+                self.health.outlier.max_ejection_percent <= 100,
+                "expected at most 100",
+            ),
+            (
+                "health.outlier.interval",
+                !self.health.outlier.interval.is_zero(),
+                "expected more than 0",
             ),
         ];
         match checks.into_iter().find(|(_, holds, _)| !holds) {

@@ -17,13 +17,26 @@
 //! 2. *Something sent, nothing answered*: only an idempotent method (RFC 9110 9.2.2), and only if
 //!    its body is empty or lies wholly in the replay buffer ([`replay::CAPACITY`]).
 //! 3. *A byte of an answer came*: never. The origin has begun, perhaps ended.
-//! 4. *No answer in time*: never. It may still be working, and an answer that is slow for one is
-//!    slow for all: to send it on would multiply the load of the slowest requests.
-//! 5. Everything else gets one 502, and was sent once.
+//! 4. *Silence*: a route that has the request and for `try_timeout` neither takes nor says anything
+//!    is given up, if rule 2 lets the request go on *and* another route is in service, not yet
+//!    tried, and the budget has room. Where any of that fails the try isn't cut: it may still be
+//!    working, and an answer in the end is worth more than an error now.
+//! 5. *Silence for `response_timeout`*, or the request's own `timeout` is over: 504, never again.
+//! 6. Everything else gets one 502, and was sent once.
+//!
+//! **Rule 4 is a trade.** An answer that is slow for one is often slow for all, and to send it on
+//! multiplies the load of the slowest requests; that is why the last route is always waited for,
+//! why a `try_timeout` of zero switches the rule off, and why it spends the budget. What it buys:
+//! a host that froze, or whose packets vanish, accepts connections and says nothing; without rule
+//! 4 it costs every reader five minutes. Four such silences eject the route.
+//!
+//! **The budget** ([`budget`]). A request of which nothing was sent goes on for free: nobody has it.
+//! Once bytes of it were out, every further route costs a token, so that a service in trouble gets
+//! at most a fifth more than people ask of it. Out of tokens is 502 (`RETRY_BUDGET`).
 //!
 //! **Where it goes on.** A connection from the pool that fails says little about the route: the
 //! origin may just have closed an idle connection. The same route is tried once more over a new
-//! connection, and the failure isn't counted. A failure on a new connection is the route's: it is
+//! connection, and the failure isn't counted (nor does it cost a token). A failure on a new connection is the route's: it is
 //! counted by the detector, and the next route in rank is tried. Routes that the detector holds
 //! for bad come after all others, but they come: the worst route is better than an answer that
 //! there is none.
@@ -38,13 +51,14 @@
 //! has answered: whether it acted is its secret); to decide by error kinds (a reset looks the same
 //! before and after the origin acted).
 
+pub(crate) mod budget;
 pub(crate) mod replay;
 #[cfg(test)]
 mod tests;
 
 use http::Method;
 
-use crate::upstream::TryError;
+use crate::upstream::{Silence, TryError};
 
 /// What is known of a request that failed on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +67,8 @@ pub(crate) struct Tried {
     pub(crate) sent: bool,
     /// Whether a byte of an answer came.
     pub(crate) answered: bool,
-    /// Whether time ran out.
-    pub(crate) timed_out: bool,
+    /// Whether it was given up because nothing moved for too long.
+    pub(crate) silent: Option<Silence>,
     /// Whether the connection came from the pool.
     pub(crate) reused: bool,
 }
@@ -94,9 +108,17 @@ pub(crate) enum Refused {
     TimedOut,
 }
 
+/// Whether rule 2 would let a request go on that was sent and not answered: whether it may be
+/// given up for another route at all.
+pub(crate) fn may_be_cut(method: &Method, body: BodyLeft) -> bool {
+    method.is_idempotent() && body == BodyLeft::Kept
+}
+
 /// The rules above.
 pub(crate) fn judge(method: &Method, body: BodyLeft, tried: Tried) -> Next {
-    let go_on = if tried.reused { Next::SameAnew } else { Next::Another };
+    // A connection that is silent isn't stale: a new one would meet the same silence.
+    let stale = tried.reused && tried.silent.is_none();
+    let go_on = if stale { Next::SameAnew } else { Next::Another };
     if !tried.sent {
         return match body {
             BodyLeft::Kept | BodyLeft::Whole => go_on,
@@ -106,7 +128,7 @@ pub(crate) fn judge(method: &Method, body: BodyLeft, tried: Tried) -> Next {
     if tried.answered {
         return Next::GiveUp(Refused::Answered);
     }
-    if tried.timed_out {
+    if tried.silent == Some(Silence::Response) {
         return Next::GiveUp(Refused::TimedOut);
     }
     if !method.is_idempotent() {
@@ -123,7 +145,7 @@ impl From<&TryError> for Tried {
         Self {
             sent: error.sent,
             answered: error.answered,
-            timed_out: error.timed_out,
+            silent: error.silent,
             reused: error.reused,
         }
     }

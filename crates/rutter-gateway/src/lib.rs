@@ -41,8 +41,9 @@ mod upstream;
 
 pub use config::{CertificateFiles, GatewayConfig, Limits, ListenerConfig, UpstreamConfig};
 pub use error::GatewayError;
+pub use failover::budget::RetryBudgetConfig;
 pub use gateway::{Gateway, GatewayHandle};
-pub use health::detector::HealthConfig;
+pub use health::{CheckMethod, HealthConfig, OutlierConfig, StatusRange};
 pub use index::HostIndex;
 pub use metrics::{Counter, GatewayMetrics};
 pub use table::{Sources, TableRef, claim_of};

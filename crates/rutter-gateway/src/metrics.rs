@@ -53,6 +53,15 @@ pub struct GatewayMetrics {
     pub stale_retries: Counter,
     /// Requests that failed and were not sent again, by the rules of failover.
     pub retries_refused: Counter,
+    /// Requests that went on to another route after bytes of them were sent to one: each cost a
+    /// token of the retry budget.
+    pub retries: Counter,
+    /// Requests that failed because the retry budget was used up.
+    pub retry_budget_exhausted: Counter,
+    /// Tries that were given up for another route because nothing moved for `try_timeout`.
+    pub try_timeouts: Counter,
+    /// Requests that were not answered within `timeout`.
+    pub request_timeouts: Counter,
     /// Requests for which no route was left.
     pub routes_exhausted: Counter,
     /// Upstream connections opened.
@@ -79,6 +88,12 @@ pub struct GatewayMetrics {
     pub probes_good: Counter,
     /// Health probes that didn't.
     pub probes_bad: Counter,
+    /// Routes taken out of service by outlier detection.
+    pub ejections: Counter,
+    /// Routes out of service by it now.
+    pub ejected_routes: Counter,
+    /// Failures that would have had a route ejected, had enough others been in service.
+    pub ejections_spared: Counter,
     /// Failures and successes that the detector had no room for.
     pub health_notes_dropped: Counter,
     /// Routes that the gateway's table could not take.

@@ -39,6 +39,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::failover::budget::{RetryBudget, RetryBudgetConfig};
 use crate::failover::replay::Replay;
 use crate::health::Health;
 use crate::index::HostIndex;
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) connector: Connector,
     pub(crate) health: Health,
+    pub(crate) retries: RetryBudget,
     pub(crate) metrics: Arc<GatewayMetrics>,
     /// The gateway's name in `Via`, like no other's.
     pub(crate) via: headers::Via,
@@ -70,6 +72,11 @@ pub(crate) struct Settings {
     pub(crate) max_tries: usize,
     pub(crate) response_timeout: Duration,
     pub(crate) body_pace: Pace,
+    /// Zero: a route is never given up for another because it is silent.
+    pub(crate) try_timeout: Duration,
+    /// Zero: none.
+    pub(crate) timeout: Duration,
+    pub(crate) retry_budget: RetryBudgetConfig,
     pub(crate) trusted_proxies: Vec<Prefix>,
 }
 
@@ -83,6 +90,8 @@ impl Settings {
 /// What one worker has of its own.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    /// Which of the workers, from 0.
+    pub(crate) number: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) ids: RequestIds,
@@ -201,6 +210,7 @@ async fn answer(
         body,
         upgrade: upgrade.is_some(),
         tried: Vec::new(),
+        progress: forward::Progress::default(),
     };
     let answer = forward.run().await;
     let tried = forward.tried;

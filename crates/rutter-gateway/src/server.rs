@@ -47,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{GatewayConfig, Limits, ListenerConfig};
 use crate::error::GatewayError;
+use crate::failover::budget::RetryBudget;
 use crate::feed::Feed;
 use crate::health::Health;
 use crate::health::verdicts::VerdictBoard;
@@ -209,8 +210,10 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
     )?;
     let verdicts = Arc::new(VerdictBoard::default());
     let stop = CancellationToken::new();
+    let random = RandomState::default();
     let health = Health::start(
         config.health.clone(),
+        random.hash_one("probes"),
         connector.clone(),
         metrics.clone(),
         verdicts.clone(),
@@ -220,7 +223,16 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
     let feed = Feed::new(index.clone(), health.clone());
     let settings = ArcSwap::from_pointee(settings(config));
     let via = Via::new(RandomState::default().hash_one(config.name.as_str()));
-    let shared = Shared { index, settings, connector, health, metrics: metrics.clone(), via, stop };
+    let shared = Shared {
+        index,
+        settings,
+        connector,
+        health,
+        retries: RetryBudget::new(n_workers(config)),
+        metrics: metrics.clone(),
+        via,
+        stop,
+    };
     Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics }))
 }
 
@@ -231,6 +243,9 @@ fn settings(config: &GatewayConfig) -> Settings {
         max_tries: config.upstream.max_tries,
         response_timeout: config.upstream.response_timeout,
         body_pace: Pace::of_bodies(&config.limits),
+        try_timeout: config.upstream.try_timeout,
+        timeout: config.upstream.timeout,
+        retry_budget: config.upstream.retry_budget,
         trusted_proxies: config.trusted_proxies.clone(),
     }
 }
@@ -239,10 +254,16 @@ fn start_workers(
     config: &GatewayConfig,
     shared: &Arc<Shared>,
 ) -> Result<Vec<WorkerThread>, GatewayError> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let n = if config.workers == 0 { processors } else { config.workers };
     let random = RandomState::default();
-    (0..n).map(|i| WorkerThread::start(i, random.hash_one(i), config, shared.clone())).collect()
+    let start = |i| WorkerThread::start(i, random.hash_one(i), config, shared.clone());
+    (0..n_workers(config)).map(start).collect()
+}
+
+fn n_workers(config: &GatewayConfig) -> usize {
+    match config.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    }
 }
 
 impl Drop for Server {

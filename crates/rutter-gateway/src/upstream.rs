@@ -23,7 +23,7 @@ mod tests;
 mod tls;
 
 pub(crate) use connect::{Connector, Target};
-pub(crate) use connection::{Connection, TryError};
+pub(crate) use connection::{Connection, Patience, Silence, TryError};
 pub(crate) use meter::Meter;
 pub(crate) use pool::{Pool, PoolConfig};
 pub(crate) use stream::Stream;

@@ -80,7 +80,7 @@ async fn an_excluded_route_ranks_last_in_the_gateways_table_until_it_is_back() {
     for _ in 0..4 {
         assert_eq!(gateway.ask(&get("/")).await.text(), "tunnel");
     }
-    bench.explained_until(&bench.sources.own, "4 connects failed").await;
+    bench.explained_until(&bench.sources.own, "4 connects in a row failed").await;
     assert_eq!(bench.best(&bench.sources.own).await.0.path.as_str(), {
         // The tunnel's source and path id, as `table::key` writes them.
         format!("c1alice  http {}", tunnel.address)

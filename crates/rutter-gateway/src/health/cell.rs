@@ -30,6 +30,8 @@ pub struct HealthCell {
     /// Whether failures are counted that a success would clear. Keeps successes, which are many,
     /// off the detector's queue.
     has_failures: AtomicBool,
+    /// When the detector was last told that requests use the route, in milliseconds.
+    use_noted: AtomicU64,
     changed: Notify,
 }
 
@@ -40,6 +42,9 @@ const UNHEALTHY: u64 = 2;
 /// How long before the end of a belief a request has the route asked again.
 const REFRESH_AHEAD_MS: u64 = 30_000;
 
+/// How often the detector is told that a route is in use, at most.
+const NOTE_USE_MS: u64 = 1000;
+
 impl HealthCell {
     /// A route of which nothing is known: it counts as well unless it has a health check.
     pub(crate) fn new(id: RouteId, has_check: bool) -> Self {
@@ -48,6 +53,7 @@ impl HealthCell {
             id,
             word: AtomicU64::new(word),
             has_failures: AtomicBool::new(false),
+            use_noted: AtomicU64::new(0),
             changed: Notify::new(),
         }
     }
@@ -55,6 +61,7 @@ impl HealthCell {
     /// As new.
     pub(crate) fn reset(&self, has_check: bool) {
         self.set_has_failures(false);
+        self.use_noted.store(0, Ordering::Relaxed);
         if has_check { self.believe_unknown() } else { self.believe_healthy(Mono(u64::MAX)) }
     }
 
@@ -79,6 +86,18 @@ impl HealthCell {
             UNHEALTHY => Belief::Unhealthy,
             _ => Belief::Unknown,
         }
+    }
+
+    /// A request uses the route; whether the detector should be told. Once a second is enough, so
+    /// requests only read a word that seldom changes.
+    pub(crate) fn note_use(&self, now: Mono) -> bool {
+        let noted = self.use_noted.load(Ordering::Relaxed);
+        let is_due = noted == 0 || now.0.saturating_sub(noted) >= NOTE_USE_MS;
+        let take = || {
+            let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+            self.use_noted.compare_exchange(noted, now.0, set, fetch).is_ok()
+        };
+        is_due && take()
     }
 
     /// Whether a success should be told to the detector.

@@ -1,16 +1,15 @@
-//! One probe: a `HEAD` that must be answered 200, or a TCP connect.
+//! One probe: a request for the health check's path, or a TCP connect.
 //!
 //! A probe makes a connection of its own: a pooled one would prove that the service was well when
 //! it was opened. It goes to the same address, by the same scheme and with the same verification
 //! as a request would.
 
-use std::time::Duration;
-
 use http::header::HOST;
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, Uri};
 use rutter_route::{Endpoint, HealthCheck, ServiceName};
 
-use super::detector::ProbeKind;
+use super::config::{CheckMethod, HealthConfig};
+use super::events::ProbeKind;
 use crate::failover::replay::RequestBody;
 use crate::upstream::{Connector, Target};
 
@@ -27,17 +26,17 @@ pub(crate) async fn probe(
     connector: &Connector,
     target: &ProbeTarget,
     kind: ProbeKind,
-    timeout: Duration,
+    config: &HealthConfig,
 ) -> Result<(), String> {
     let asked = async {
         match (kind, &target.health_check) {
-            (ProbeKind::Head, Some(check)) => head(connector, target, check).await,
+            (ProbeKind::Check, Some(check)) => ask(connector, target, check, config).await,
             _ => connect(connector, target).await,
         }
     };
-    match tokio::time::timeout(timeout, asked).await {
+    match tokio::time::timeout(config.check_timeout, asked).await {
         Ok(seen) => seen,
-        Err(_) => Err(format!("no answer within {} ms", timeout.as_millis())),
+        Err(_) => Err(format!("no answer within {} ms", config.check_timeout.as_millis())),
     }
 }
 
@@ -46,26 +45,32 @@ async fn connect(connector: &Connector, target: &ProbeTarget) -> Result<(), Stri
     connector.connect_tcp(&to).await.map(drop).map_err(|e| e.to_string())
 }
 
-async fn head(
+async fn ask(
     connector: &Connector,
     target: &ProbeTarget,
     check: &HealthCheck,
+    config: &HealthConfig,
 ) -> Result<(), String> {
     let host = check.host.as_deref().unwrap_or(target.service.as_str());
     let name = crate::index::normalise(host).map_err(|e| e.to_string())?;
     let path: Uri = check.path.parse().map_err(|e| format!("the health check's path: {e}"))?;
     let to = Target::new(&target.endpoint, &name, &target.service);
     let mut connection = connector.connect(&to).await.map_err(|e| e.to_string())?;
+    let method = match config.check_method {
+        CheckMethod::Head => Method::HEAD,
+        CheckMethod::Get => Method::GET,
+    };
     let request = Request::builder()
-        .method(Method::HEAD)
+        .method(method.clone())
         .uri(path)
         .header(HOST, host)
         .header("x-health-check", "1")
         .body(RequestBody::Empty)
         .map_err(|e| e.to_string())?;
     let response = connection.send(request).await.map_err(|e| e.to_string())?;
+    // A body, if there is one, is left unread: the connection ends here.
     match response.status() {
-        StatusCode::OK => Ok(()),
-        other => Err(format!("HEAD {} answered {}", check.path, other.as_u16())),
+        status if config.check_status.contains(status) => Ok(()),
+        other => Err(format!("{method} {} answered {}", check.path, other.as_u16())),
     }
 }

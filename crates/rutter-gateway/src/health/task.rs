@@ -12,11 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::StatusCode;
 use rutter_route::Mono;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::detector::{Detector, Failure, HealthConfig, Input, Output, ProbeKind, Verdict};
+use super::config::HealthConfig;
+use super::detector::Detector;
+use super::events::{Failure, Input, Output, ProbeKind, Verdict};
 use super::prober::{ProbeTarget, probe};
 use super::verdicts::{Told, VerdictBoard};
 use super::{Belief, HealthCell};
@@ -46,9 +49,11 @@ struct Shared {
 }
 
 impl Health {
-    /// Starts the task. Verdicts go to `verdicts`; it ends with `stop`.
+    /// Starts the task. Verdicts go to `verdicts`; it ends with `stop`. `seed`: see
+    /// [`Detector::new`].
     pub(crate) fn start(
         config: HealthConfig,
+        seed: u64,
         connector: Connector,
         metrics: Arc<GatewayMetrics>,
         verdicts: Arc<VerdictBoard>,
@@ -62,7 +67,7 @@ impl Health {
         });
         let health = Self { shared, notes };
         let task = Task {
-            detector: Detector::new(config),
+            detector: Detector::new(config, seed),
             health: health.clone(),
             connector,
             verdicts,
@@ -109,7 +114,8 @@ impl Health {
     /// Whether the route may be used, asking it first if nobody knows. Waits as long as a probe
     /// may take and no longer; then it may be used, as if it had no check.
     pub(crate) async fn is_usable(&self, cell: &HealthCell) -> bool {
-        match cell.belief(clock::now()) {
+        let now = clock::now();
+        let usable = match cell.belief(now) {
             Belief::Healthy { ends_soon: false } => true,
             Belief::Unhealthy => false,
             Belief::Healthy { ends_soon: true } => {
@@ -117,11 +123,41 @@ impl Health {
                 true
             }
             Belief::Unknown => self.ask(cell).await,
+        };
+        if usable {
+            self.note_use(cell, now);
+        }
+        usable
+    }
+
+    /// Whether the route is known to be bad.
+    pub(crate) fn is_out(&self, cell: &HealthCell) -> bool {
+        cell.belief(clock::now()) == Belief::Unhealthy
+    }
+
+    /// A request uses the route although it may not, since nothing better is left.
+    pub(crate) fn used_anyway(&self, cell: &HealthCell) {
+        self.note_use(cell, clock::now());
+    }
+
+    fn note_use(&self, cell: &HealthCell, now: Mono) {
+        if cell.note_use(now) {
+            self.note(Input::Used { id: cell.id().clone() });
         }
     }
 
-    /// A request was answered on the route.
-    pub(crate) fn succeeded(&self, cell: &HealthCell) {
+    /// A request was answered on the route, with that status.
+    pub(crate) fn answered(&self, cell: &HealthCell, status: StatusCode) {
+        match status.as_u16() {
+            502..=504 => self.failed(cell, Failure::Gateway),
+            500.. if self.shared.config.load().outlier.consecutive_5xx > 0 => {
+                self.failed(cell, Failure::Server);
+            }
+            _ => self.succeeded(cell),
+        }
+    }
+
+    fn succeeded(&self, cell: &HealthCell) {
         if cell.has_failures() {
             self.note(Input::Succeeded { id: cell.id().clone() });
         }
@@ -179,6 +215,7 @@ struct Task {
 impl Task {
     async fn run(mut self, mut inbox: mpsc::Receiver<Input>, stop: CancellationToken) {
         let mut out = Vec::new();
+        let mut config = self.health.shared.config.load_full();
         loop {
             let due = self.detector.next_deadline();
             let input = tokio::select! {
@@ -188,7 +225,11 @@ impl Task {
                 () = sleep_until(due) => None,
             };
             let now = clock::now();
-            self.detector.set_config(self.health.shared.config.load().as_ref().clone());
+            let latest = self.health.shared.config.load_full();
+            if !Arc::ptr_eq(&config, &latest) {
+                self.detector.set_config(latest.as_ref().clone());
+                config = latest;
+            }
             if let Some(input) = input {
                 self.before(&input);
                 self.detector.handle(now, input, &mut out);
@@ -214,12 +255,34 @@ impl Task {
         match output {
             Output::Probe { id, kind, number } => self.spawn_probe(id, kind, number),
             Output::Verdict { id, is } => self.publish(now, id, is),
+            Output::Renewed { id, until } => {
+                if let Some((cell, _)) = self.health.find(&id) {
+                    cell.believe_healthy(until.unwrap_or(Mono(u64::MAX)));
+                }
+            }
             Output::CountsFailures { id, any } => {
                 if let Some((cell, _)) = self.health.find(&id) {
                     cell.set_has_failures(any);
                 }
             }
+            Output::Ejected { id, times } => {
+                tracing::info!(route = %id, times, "the route is ejected");
+                self.metrics().ejections.add(1);
+                self.metrics().ejected_routes.add(1);
+            }
+            Output::Returned { id } => {
+                tracing::info!(route = %id, "the route is back in service");
+                self.metrics().ejected_routes.sub(1);
+            }
+            Output::Spared { id } => {
+                tracing::debug!(route = %id, "the route fails, but too few others are left");
+                self.metrics().ejections_spared.add(1);
+            }
         }
+    }
+
+    fn metrics(&self) -> &GatewayMetrics {
+        &self.health.shared.metrics
     }
 
     fn publish(&self, now: Mono, id: RouteId, is: Verdict) {
@@ -251,8 +314,8 @@ impl Task {
         tokio::spawn(async move {
             // The semaphore is never closed.
             let _permit = permits.acquire_owned().await;
-            let timeout = health.shared.config.load().check_timeout;
-            let seen = probe(&connector, &target, kind, timeout).await;
+            let config = health.shared.config.load_full();
+            let seen = probe(&connector, &target, kind, &config).await;
             health.shared.metrics.count_probe(seen.is_ok());
             // The task is gone only when the gateway ends.
             let _closed = done.send(Input::Probed { id, number, failed: seen.err() });

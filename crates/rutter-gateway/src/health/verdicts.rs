@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::detector::Verdict;
+use super::events::Verdict;
 use crate::routes::RouteId;
 
 /// A verdict. How long it holds is a duration, since the table's clock is another.

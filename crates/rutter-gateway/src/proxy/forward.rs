@@ -11,13 +11,13 @@ use super::answer;
 use super::headers::Head;
 use super::pages::{self, Page};
 use super::{Settings, Worker};
+use crate::clock;
 use crate::failover::replay::{Replay, RequestBody};
-use crate::failover::{BodyLeft, Next, Refused, judge};
-use crate::health::Health;
-use crate::health::detector::Failure;
+use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
+use crate::health::{Failure, Health};
 use crate::routes::{Route, Routes};
 use crate::upstream::body::Held;
-use crate::upstream::{Connection, Target, TryError};
+use crate::upstream::{Connection, Patience, Silence, Target, TryError};
 
 /// A request on its way.
 pub(super) struct Forward<'a> {
@@ -32,6 +32,17 @@ pub(super) struct Forward<'a> {
     pub(super) upgrade: bool,
     /// The words for the sources of the routes tried.
     pub(super) tried: Vec<SmolStr>,
+    /// How far it has come.
+    pub(super) progress: Progress,
+}
+
+/// How far a request has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Whether bytes of it were sent to any route: from then on another route costs a token.
+    sent: bool,
+    /// The route that has it now.
+    current: Option<Arc<Route>>,
 }
 
 /// An answer, and the connection that it came by.
@@ -47,29 +58,64 @@ enum Stopped {
 }
 
 impl Forward<'_> {
-    /// Tries the routes; the error is the answer when none of them gave one.
+    /// Tries the routes, within the request's time; the error is the answer when none gave one.
     pub(super) async fn run(&mut self) -> Result<Answer, Page> {
-        let metrics = &self.worker.shared.metrics;
-        let mut plan = Plan::new(self.routes);
-        for n in 0..self.settings.max_tries {
-            let Some(route) = plan.next(&self.worker.shared.health).await else { break };
-            if n > 0 {
-                metrics.failovers.add(1);
+        let shared = &self.worker.shared;
+        shared.retries.request(self.worker.number, clock::now());
+        let limit = self.settings.timeout;
+        if limit.is_zero() {
+            return self.try_routes().await;
+        }
+        if let Ok(answer) = tokio::time::timeout(limit, self.try_routes()).await {
+            return answer;
+        }
+        // What was under way ended with the future: the connection is closed.
+        shared.metrics.request_timeouts.add(1);
+        if let Some(route) = &self.progress.current {
+            tracing::debug!(route = %route.id, "the request's time is over");
+            shared.health.failed(&route.health, Failure::Exchange);
+        }
+        Err(pages::BACKEND_TIMEOUT)
+    }
+
+    async fn try_routes(&mut self) -> Result<Answer, Page> {
+        let shared = self.worker.shared.clone();
+        let mut plan = Plan::new(self.routes, self.settings.max_tries);
+        while let Some(route) = plan.next(&shared.health).await {
+            if !self.tried.is_empty() {
+                self.may_go_on()?;
             }
             self.tried.push(route.label.clone());
-            match self.try_route(&route).await {
+            self.progress.current = Some(route.clone());
+            let tried = self.try_route(&route, &plan).await;
+            self.progress.current = None;
+            match tried {
                 Ok(answer) => return Ok(answer),
                 Err(Stopped::NextRoute) => {}
                 Err(Stopped::Answer(page)) => return Err(page),
             }
         }
-        metrics.routes_exhausted.add(1);
+        shared.metrics.routes_exhausted.add(1);
         Err(pages::ROUTES_EXHAUSTED)
     }
 
-    /// Tries one route, twice if the first connection was a stale one.
-    async fn try_route(&self, route: &Arc<Route>) -> Result<Answer, Stopped> {
+    /// Counts a request that goes on to another route; the error: there is no budget for that.
+    fn may_go_on(&self) -> Result<(), Page> {
         let shared = &self.worker.shared;
+        if self.progress.sent {
+            if !shared.retries.retry(clock::now(), self.settings.retry_budget) {
+                shared.metrics.retry_budget_exhausted.add(1);
+                return Err(pages::RETRY_BUDGET);
+            }
+            shared.metrics.retries.add(1);
+        }
+        shared.metrics.failovers.add(1);
+        Ok(())
+    }
+
+    /// Tries one route, twice if the first connection was a stale one.
+    async fn try_route(&mut self, route: &Arc<Route>, plan: &Plan<'_>) -> Result<Answer, Stopped> {
+        let shared = self.worker.shared.clone();
         let target = Target::new(&route.endpoint, self.host, &self.routes.service);
         let mut pooled = self.pooled(&target).await;
         loop {
@@ -81,17 +127,30 @@ impl Forward<'_> {
                 None => self.connect(route, &target).await?,
             };
             let request = self.request(&connection);
-            let patience = self.settings.response_timeout;
-            let error = match connection.send_within(request, patience).await {
+            let patience = Patience {
+                response: self.settings.response_timeout,
+                one_try: self.settings.try_timeout,
+            };
+            let may_move = || self.may_move(plan);
+            let error = match connection.send_within(request, patience, may_move).await {
                 Ok(response) => return self.answered(route, target, connection, response),
                 Err(error) => error,
             };
+            self.progress.sent |= error.sent;
             if error.reused {
                 self.worker.pool.forget(&target);
             }
             self.failed(route, &error)?;
             shared.metrics.stale_retries.add(1);
         }
+    }
+
+    /// Whether a route that is silent may be given up for another.
+    fn may_move(&self, plan: &Plan<'_>) -> bool {
+        let shared = &self.worker.shared;
+        may_be_cut(&self.head.method, self.left())
+            && plan.has_another(&shared.health)
+            && shared.retries.has_room(clock::now(), self.settings.retry_budget)
     }
 
     /// A connection from the pool; for a request that can't be repeated once sent, one that was
@@ -157,7 +216,7 @@ impl Forward<'_> {
             health.failed(&route.health, Failure::Exchange);
             return Err(Stopped::Answer(pages::BACKEND_INVALID));
         }
-        health.succeeded(&route.health);
+        health.answered(&route.health, response.status());
         let held = Held {
             connection,
             target,
@@ -177,7 +236,10 @@ impl Forward<'_> {
             return Err(Stopped::Answer(page));
         }
         tracing::debug!(route = %route.id, %error, "the route failed a request");
-        if !error.reused || error.timed_out {
+        if error.silent == Some(Silence::Try) {
+            shared.metrics.try_timeouts.add(1);
+        }
+        if !error.reused || error.silent.is_some() {
             shared.health.failed(&route.health, Failure::Exchange);
         }
         match judge(&self.head.method, self.left(), error.into()) {
@@ -203,20 +265,31 @@ impl Forward<'_> {
 struct Plan<'a> {
     ranked: std::slice::Iter<'a, Arc<Route>>,
     passed_over: VecDeque<Arc<Route>>,
+    /// How many may still be tried.
+    n_left: usize,
 }
 
 impl<'a> Plan<'a> {
-    fn new(routes: &'a Routes) -> Self {
-        Self { ranked: routes.ranked.iter(), passed_over: VecDeque::new() }
+    fn new(routes: &'a Routes, max_tries: usize) -> Self {
+        Self { ranked: routes.ranked.iter(), passed_over: VecDeque::new(), n_left: max_tries }
     }
 
     async fn next(&mut self, health: &Health) -> Option<Arc<Route>> {
+        self.n_left = self.n_left.checked_sub(1)?;
         for route in self.ranked.by_ref() {
             if health.is_usable(&route.health).await {
                 return Some(route.clone());
             }
             self.passed_over.push_back(route.clone());
         }
-        self.passed_over.pop_front()
+        let route = self.passed_over.pop_front()?;
+        health.used_anyway(&route.health);
+        Some(route)
+    }
+
+    /// Whether another route is in service and may be tried.
+    fn has_another(&self, health: &Health) -> bool {
+        let in_service = |route: &Arc<Route>| !health.is_out(&route.health);
+        self.n_left > 0 && self.ranked.as_slice().iter().any(in_service)
     }
 }

@@ -74,6 +74,11 @@ pub(crate) const BACKEND_INVALID: Page = page(
     "BACKEND_INVALID",
     "The backend's answer could be read in two ways",
 );
+pub(crate) const RETRY_BUDGET: Page = page(
+    StatusCode::BAD_GATEWAY,
+    "RETRY_BUDGET",
+    "The backend failed, and too many requests are being repeated already",
+);
 pub(crate) const BACKEND_TIMEOUT: Page =
     page(StatusCode::GATEWAY_TIMEOUT, "BACKEND_TIMEOUT", "Backend server timed out");
 

@@ -5,4 +5,5 @@ mod forwarding;
 mod framing;
 mod health;
 mod http2;
+mod silence;
 mod upgrade;

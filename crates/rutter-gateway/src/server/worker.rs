@@ -98,6 +98,7 @@ impl WorkerThread {
             .build()
             .map_err(GatewayError::Worker)?;
         let worker = Worker {
+            number,
             pool: Arc::new(Pool::new(PoolConfig {
                 max_idle: config.upstream.max_idle,
                 max_idle_per_target: config.upstream.max_idle_per_upstream,

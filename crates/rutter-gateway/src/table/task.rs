@@ -16,7 +16,7 @@ use super::relay::{self, NotTaken, ToIndex, Unreachable};
 use super::{Sources, TableRef, key};
 use crate::error::GatewayError;
 use crate::feed::Update;
-use crate::health::detector::Verdict;
+use crate::health::Verdict;
 use crate::health::verdicts::Told;
 use crate::routes::RouteId;
 use crate::server::TableEnd;

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use super::connect::Target;
 use super::connection::Connection;
 use super::pool::Pool;
+use crate::health::Failure;
 use crate::health::Health;
-use crate::health::detector::Failure;
 use crate::routes::Route;
 
 /// How long a connection may take to become ready again after its answer ended, as when the

@@ -19,7 +19,7 @@ use super::resolver::Resolver;
 use super::stream::Stream;
 use super::tls::{Roots, TlsClients};
 use crate::error::GatewayError;
-use crate::health::detector::Failure;
+use crate::health::Failure;
 
 /// A stream to an upstream.
 pub(super) type Upstream = Stream<TlsStream<TcpStream>>;

@@ -32,6 +32,28 @@ pub(crate) struct Connection {
     pub(super) idle_since: Instant,
 }
 
+/// Which patience ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// That with one route, where others are left.
+    Try,
+    /// That with an upstream altogether.
+    Response,
+}
+
+/// How long nothing may move.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Before the upstream is given up altogether.
+    pub(crate) response: Duration,
+    /// Before it is given up for another; zero: never.
+    pub(crate) one_try: Duration,
+}
+
+/// Into how many parts the time is cut after which silence is looked for: so it is noticed at
+/// most a quarter late, and a request that takes no longer than that costs one timer.
+const LOOKS: u32 = 4;
+
 /// A request that got no answer, and what is known of it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.describe())]
@@ -40,12 +62,22 @@ pub(crate) struct TryError {
     pub(crate) sent: bool,
     /// Whether a byte of an answer came.
     pub(crate) answered: bool,
-    /// Whether time ran out.
-    pub(crate) timed_out: bool,
+    /// Whether it was given up because nothing moved for too long.
+    pub(crate) silent: Option<Silence>,
     /// Whether the connection came from the pool.
     pub(crate) reused: bool,
     #[source]
     source: Option<hyper::Error>,
+}
+
+impl Patience {
+    fn look(&self) -> Duration {
+        let shorter = match self.one_try {
+            Duration::ZERO => self.response,
+            one_try => one_try.min(self.response),
+        };
+        (shorter / LOOKS).max(Duration::from_millis(1))
+    }
 }
 
 impl TryError {
@@ -95,47 +127,64 @@ impl Connection {
         let (written, read) = (self.meter.written(), self.meter.read());
         match self.sender.try_send_request(request).await {
             Ok(response) => Ok(response),
-            Err(error) => Err(self.failed(written, read, Some(error.into_error())).await),
+            Err(error) => Err(self.failed(written, read, Ok(error.into_error())).await),
         }
     }
 
-    /// As [`Connection::send`], but gives up when for `patience` nothing moved in either direction
-    /// and no answer came. (An upload may take hours; what is watched is that it goes on.)
+    /// As [`Connection::send`], but gives up when for too long nothing moved in either direction
+    /// and no answer came. (An upload may take hours; what is watched is that it goes on.) For
+    /// another route only if not a byte of an answer came and `may_move` says so then.
     pub(crate) async fn send_within(
         &mut self,
         request: Request<RequestBody>,
-        patience: Duration,
+        patience: Patience,
+        may_move: impl Fn() -> bool,
     ) -> Result<Response<Incoming>, TryError> {
         let meter = self.meter();
         let (written, read) = (meter.written(), meter.read());
-        {
+        let silence = {
             let mut send = std::pin::pin!(self.send(request));
-            let mut moved = written + read;
+            let look = patience.look();
+            let (mut moved, mut since) = (written + read, Instant::now());
             loop {
-                if let Ok(sent) = tokio::time::timeout(patience, &mut send).await {
+                if let Ok(sent) = tokio::time::timeout(look, &mut send).await {
                     return sent;
                 }
+                let now = Instant::now();
                 let before = std::mem::replace(&mut moved, meter.written() + meter.read());
-                if before == moved {
-                    break;
+                if before != moved {
+                    since = now;
+                    continue;
+                }
+                if now - since >= patience.response {
+                    break Silence::Response;
+                }
+                let cut = !patience.one_try.is_zero() && now - since >= patience.one_try;
+                if cut && meter.read() == read && may_move() {
+                    break Silence::Try;
                 }
             }
-        }
-        Err(self.failed(written, read, None).await)
+        };
+        Err(self.failed(written, read, Err(silence)).await)
     }
 
     /// Ends the connection, and only then reads the meter: as long as the driver lives it could
     /// still write what hyper has buffered.
-    async fn failed(&mut self, written: u64, read: u64, source: Option<hyper::Error>) -> TryError {
+    async fn failed(
+        &mut self,
+        written: u64,
+        read: u64,
+        why: Result<hyper::Error, Silence>,
+    ) -> TryError {
         self.driver.abort();
         // Cancelled or ended, either way nothing moves any more.
         let _ended = (&mut self.driver).await;
         TryError {
             sent: self.meter.written() != written,
             answered: self.meter.read() != read,
-            timed_out: source.is_none(),
+            silent: why.as_ref().err().copied(),
             reused: self.reused,
-            source,
+            source: why.ok(),
         }
     }
 

@@ -15,9 +15,13 @@ use super::Config;
 /// What changes while the program runs: these paths and what lies under them; `*` is any one step.
 const LIVE: &[&[&str]] = &[
     &["gateway", "health"],
+    &["gateway", "outlier_detection"],
+    &["gateway", "retry_budget"],
     &["gateway", "limits", "max_target_bytes"],
     &["gateway", "upstream", "max_tries"],
     &["gateway", "upstream", "response_timeout"],
+    &["gateway", "upstream", "try_timeout"],
+    &["gateway", "upstream", "timeout"],
     &["gateway", "tls"],
     &["gateway", "trusted_proxies"],
     &["listeners", "gateway", "https", "tls"],

@@ -5,6 +5,7 @@ mod listen;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rutter_gateway::{CheckMethod, StatusRange};
 use rutter_rib::{HopKind, Policy, Rules};
 use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, TableName};
 
@@ -128,8 +129,12 @@ section! {
         domains: Vec<ServiceName> = Says("the file's `domain`"),
         /// Threads that serve; 0: one a processor.
         workers: usize = Is("0"),
-        /// How it knows what works.
+        /// How routes are asked whether they work.
         health: Health = Says("as below"),
+        /// What requests tell of routes.
+        outlier_detection: OutlierDetection = Says("as below"),
+        /// How many requests may be repeated.
+        retry_budget: RetryBudget = Says("as below"),
         /// What one client may take.
         limits: Limits = Says("as below"),
         /// How services are spoken to.
@@ -142,21 +147,62 @@ section! {
 }
 
 section! {
-    /// How the gateway knows what works.
+    /// How routes are asked whether they work.
     Health {
         /// How long a probe may take. `HEALTH_CHECK_TIMEOUT` of Mesh Router.
         check_timeout: Period = Is("2s"),
-        /// How long a good answer is believed. `HEALTH_CACHE_TTL` of Mesh Router.
+        /// How long a good answer is believed of a route that isn't asked again.
+        /// `HEALTH_CACHE_TTL` of Mesh Router.
         cache_ttl: Period = Is("5m"),
-        /// With more failures than this in the window a route is out. `FAILURE_THRESHOLD` of Mesh
-        /// Router.
-        failure_threshold: u32 = Is("3"),
-        /// The window in which failures count.
-        failure_window: Period = Is("2m"),
-        /// How long a route is out, unless a good probe ends it.
-        exclusion: Period = Is("1m"),
-        /// How long after a bad verdict a route is asked again.
-        recheck: Period = Is("5s")
+        /// How long after a bad answer a route is asked again.
+        recheck: Period = Is("5s"),
+        /// How often a route that carries traffic is asked, give or take a tenth: by its health
+        /// check, or by a TCP connect. `0s`: it isn't.
+        check_interval: Period = Is("10s"),
+        /// How long after its last request a route counts as one that carries traffic.
+        used_within: Period = Is("1m"),
+        /// How a health check's path is asked for.
+        check_method: CheckMethod = Is("HEAD"),
+        /// What a health check must answer: `200`, or a range such as `200-399`.
+        check_status: StatusRange = Is("200"),
+        /// Good answers in a row that bring a bad route back.
+        healthy_threshold: u32 = Is("2"),
+        /// Bad answers in a row that take a good route out. Of a route of which nothing is known
+        /// the first answer counts.
+        unhealthy_threshold: u32 = Is("2")
+    }
+}
+
+section! {
+    /// Outlier detection, in Envoy's words: routes that fail requests are taken out of service.
+    OutlierDetection {
+        /// Failures in a row that eject a route: no connection, a reset, no answer in time, or an
+        /// answer of 502, 503 or 504. `0`: they never do. Mesh Router's `FAILURE_THRESHOLD` plus
+        /// one.
+        consecutive_gateway_failure: u32 = Is("4"),
+        /// The same with every answer of 500 and above counted too. `0`: they never do.
+        consecutive_5xx: u32 = Is("0"),
+        /// The window in which failures must fall to count together. For each such time in
+        /// service an earlier ejection is forgotten.
+        interval: Period = Is("2m"),
+        /// How long a first ejection lasts, unless good probes end it; the second in a row lasts
+        /// twice as long, and so on.
+        base_ejection_time: Period = Is("1m"),
+        /// How long an ejection lasts at most.
+        max_ejection_time: Period = Is("5m"),
+        /// How many of a service's routes may be ejected at once, in percent, rounded down. One of
+        /// two or more always may, unless this is `0`; the last in service never is.
+        max_ejection_percent: u32 = Is("100")
+    }
+}
+
+section! {
+    /// How many requests may be repeated on another route once bytes of them were sent.
+    RetryBudget {
+        /// In percent of the requests of the last ten seconds.
+        budget_percent: u32 = Is("20"),
+        /// A second, in any case; saved up for ten seconds.
+        min_retries_per_second: u32 = Is("10")
     }
 }
 
@@ -194,8 +240,14 @@ section! {
     Upstream {
         /// For a connection, TLS included.
         connect_timeout: Period = Is("5s"),
-        /// For the head of an answer.
+        /// How long an upstream may be silent before its answer is given up, or its answer's body.
         response_timeout: Period = Is("5m"),
+        /// How long a route may be silent before a request that may be repeated is given to
+        /// another. `0s`: for as long as `response_timeout`.
+        try_timeout: Period = Is("15s"),
+        /// How long a request may take from its head to the head of its answer, over all routes
+        /// and its upload. `0s`: for as long as something moves.
+        timeout: Period = Is("0s"),
         /// Routes tried for one request, at most.
         max_tries: usize = Is("8"),
         /// Idle connections a worker keeps, in all.

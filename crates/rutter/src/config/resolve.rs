@@ -5,6 +5,7 @@
 
 mod agent;
 mod gateway;
+mod health;
 mod listeners;
 pub(crate) mod tables;
 

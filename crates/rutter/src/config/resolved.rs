@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use rutter_agent::{JoinUrl, ServiceSpec};
 use rutter_controller::address::AddressPolicy;
+use rutter_gateway::{CheckMethod, StatusRange};
 use rutter_rib::{HopKind, Policy, Rules};
 use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, TableName};
 use serde::{Deserialize, Serialize, Serializer};
@@ -118,21 +119,44 @@ pub(crate) struct Gateway {
     pub(crate) domains: Vec<ServiceName>,
     pub(crate) workers: usize,
     pub(crate) health: Health,
+    pub(crate) outlier_detection: OutlierDetection,
+    pub(crate) retry_budget: RetryBudget,
     pub(crate) limits: Limits,
     pub(crate) upstream: Upstream,
     pub(crate) tls: Option<CertificateFiles>,
     pub(crate) trusted_proxies: Vec<Prefix>,
 }
 
-/// How the gateway knows what works.
+/// How routes are asked whether they work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Health {
     pub(crate) check_timeout: Period,
     pub(crate) cache_ttl: Period,
-    pub(crate) failure_threshold: u32,
-    pub(crate) failure_window: Period,
-    pub(crate) exclusion: Period,
     pub(crate) recheck: Period,
+    pub(crate) check_interval: Period,
+    pub(crate) used_within: Period,
+    pub(crate) check_method: CheckMethod,
+    pub(crate) check_status: StatusRange,
+    pub(crate) healthy_threshold: u32,
+    pub(crate) unhealthy_threshold: u32,
+}
+
+/// What requests tell of routes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct OutlierDetection {
+    pub(crate) consecutive_gateway_failure: u32,
+    pub(crate) consecutive_5xx: u32,
+    pub(crate) interval: Period,
+    pub(crate) base_ejection_time: Period,
+    pub(crate) max_ejection_time: Period,
+    pub(crate) max_ejection_percent: u32,
+}
+
+/// How many requests may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct RetryBudget {
+    pub(crate) budget_percent: u32,
+    pub(crate) min_retries_per_second: u32,
 }
 
 /// What one client may take.
@@ -156,6 +180,8 @@ pub(crate) struct Limits {
 pub(crate) struct Upstream {
     pub(crate) connect_timeout: Period,
     pub(crate) response_timeout: Period,
+    pub(crate) try_timeout: Period,
+    pub(crate) timeout: Period,
     pub(crate) max_tries: usize,
     pub(crate) max_idle: usize,
     pub(crate) max_idle_per_upstream: usize,

@@ -161,6 +161,8 @@ value! {
     Vec<ServiceName>: "list of host names",
     Vec<PathBuf>: "list of paths",
     Vec<String>: "list of texts",
+    rutter_gateway::CheckMethod: "`HEAD` or `GET`",
+    rutter_gateway::StatusRange: "statuses",
     rutter_rib::Policy: "policy, see below",
     rutter_rib::Rules: "list of rules, see below",
     rutter_rib::HopKind: "kind of next hop, see below",

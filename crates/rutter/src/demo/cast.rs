@@ -161,7 +161,11 @@ async fn start_process(
 
 fn configuration(data: &Path) -> anyhow::Result<Config> {
     let free = || Some(Listen::at(([127, 0, 0, 1], 0).into()));
-    let health = raw::Health { recheck: Some(Period::seconds(1)), ..raw::Health::default() };
+    let health = raw::Health {
+        recheck: Some(Period::seconds(1)),
+        healthy_threshold: Some(1),
+        ..raw::Health::default()
+    };
     let file = raw::File {
         data: Some(data.to_owned()),
         listeners: Some(raw::Listeners {

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_gateway::{
     Gateway, GatewayConfig, GatewayHandle, GatewayMetrics, HealthConfig, Limits, ListenerConfig,
-    Roots, Sources, TableRef, UpstreamConfig,
+    OutlierConfig, RetryBudgetConfig, Roots, Sources, TableRef, UpstreamConfig,
 };
 use rutter_rib::{Book, TableSpec};
 use rutter_route::{DestinationKind, TableName};
@@ -112,21 +112,33 @@ fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Resul
         listeners: listeners(config).map(listener).collect(),
         domains: gateway.domains.clone(),
         workers: gateway.workers,
-        health: health(&gateway.health),
+        health: health(gateway),
         limits: limits(&gateway.limits),
-        upstream: upstream(&gateway.upstream, certificates)?,
+        upstream: upstream(gateway, certificates)?,
         trusted_proxies: gateway.trusted_proxies.clone(),
     })
 }
 
-fn health(health: &resolved::Health) -> HealthConfig {
+fn health(gateway: &resolved::Gateway) -> HealthConfig {
+    let (health, outlier) = (&gateway.health, &gateway.outlier_detection);
     HealthConfig {
         check_timeout: health.check_timeout.into(),
         cache_ttl: health.cache_ttl.into(),
-        failure_threshold: health.failure_threshold,
-        failure_window: health.failure_window.into(),
-        exclusion: health.exclusion.into(),
         recheck: health.recheck.into(),
+        check_interval: health.check_interval.into(),
+        used_within: health.used_within.into(),
+        check_method: health.check_method,
+        check_status: health.check_status,
+        healthy_threshold: health.healthy_threshold,
+        unhealthy_threshold: health.unhealthy_threshold,
+        outlier: OutlierConfig {
+            consecutive_gateway_failure: outlier.consecutive_gateway_failure,
+            consecutive_5xx: outlier.consecutive_5xx,
+            interval: outlier.interval.into(),
+            base_ejection_time: outlier.base_ejection_time.into(),
+            max_ejection_time: outlier.max_ejection_time.into(),
+            max_ejection_percent: outlier.max_ejection_percent,
+        },
     }
 }
 
@@ -147,9 +159,10 @@ fn limits(limits: &resolved::Limits) -> Limits {
 }
 
 fn upstream(
-    upstream: &resolved::Upstream,
+    gateway: &resolved::Gateway,
     certificates: &Certificates,
 ) -> anyhow::Result<UpstreamConfig> {
+    let upstream = &gateway.upstream;
     let roots = match &upstream.roots {
         None => Roots::System,
         Some(files) => {
@@ -166,6 +179,12 @@ fn upstream(
     Ok(UpstreamConfig {
         connect_timeout: upstream.connect_timeout.into(),
         response_timeout: upstream.response_timeout.into(),
+        try_timeout: upstream.try_timeout.into(),
+        timeout: upstream.timeout.into(),
+        retry_budget: RetryBudgetConfig {
+            budget_percent: gateway.retry_budget.budget_percent,
+            min_retries_per_second: gateway.retry_budget.min_retries_per_second,
+        },
         max_tries: upstream.max_tries,
         max_idle: upstream.max_idle,
         max_idle_per_upstream: upstream.max_idle_per_upstream,

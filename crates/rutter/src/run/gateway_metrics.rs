@@ -30,7 +30,7 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 11] = [
+        let counters: [(&str, &str, &Counter); 21] = [
             ("failovers", "Requests that went on to another route", &metrics.failovers),
             ("stale_retries", "Requests tried again on the same route", &metrics.stale_retries),
             (
@@ -50,6 +50,28 @@ impl Collector for Exported {
             ("slow_heads", "Connections cut amid a request's head", &metrics.slow_heads),
             ("slow_bodies", "Requests cut amid their body", &metrics.slow_bodies),
             ("slow_readers", "Answers whose clients didn't take them", &metrics.slow_readers),
+            ("retries", "Requests repeated after bytes of them were sent", &metrics.retries),
+            (
+                "retry_budget_exhausted",
+                "Requests not repeated since too many were",
+                &metrics.retry_budget_exhausted,
+            ),
+            ("try_timeouts", "Tries given up for another route", &metrics.try_timeouts),
+            ("request_timeouts", "Requests not answered in their time", &metrics.request_timeouts),
+            ("probes_good", "Health probes that found the route well", &metrics.probes_good),
+            ("probes_bad", "Health probes that didn't", &metrics.probes_bad),
+            ("ejections", "Routes taken out of service by outlier detection", &metrics.ejections),
+            (
+                "ejections_spared",
+                "Failures that ejected nothing since too few others are in service",
+                &metrics.ejections_spared,
+            ),
+            (
+                "health_notes_dropped",
+                "Failures and successes that the detector had no room for",
+                &metrics.health_notes_dropped,
+            ),
+            ("routes_refused", "Routes that the table could not take", &metrics.routes_refused),
         ];
         for (name, help, counter) in counters {
             let counter = ConstCounter::new(counter.get());
@@ -57,11 +79,20 @@ impl Collector for Exported {
             let described = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
             counter.encode(described)?;
         }
-        let open = i64::try_from(metrics.active_connections.get()).unwrap_or(i64::MAX);
-        let open = ConstGauge::new(open);
-        let name = "rutter_gateway_active_connections";
-        let help = "Client connections open now";
-        let described = encoder.encode_descriptor(name, help, None, open.metric_type())?;
-        open.encode(described)
+        let gauges: [(&str, &str, &Counter); 2] = [
+            ("active_connections", "Client connections open now", &metrics.active_connections),
+            (
+                "ejected_routes",
+                "Routes out of service by outlier detection now",
+                &metrics.ejected_routes,
+            ),
+        ];
+        for (name, help, gauge) in gauges {
+            let gauge = ConstGauge::new(i64::try_from(gauge.get()).unwrap_or(i64::MAX));
+            let name = format!("rutter_gateway_{name}");
+            let described = encoder.encode_descriptor(&name, help, None, gauge.metric_type())?;
+            gauge.encode(described)?;
+        }
+        Ok(())
     }
 }

@@ -95,9 +95,13 @@ impl Running {
         next.log.level.clone_from(&to.log.level);
         if let (Some(next), Some(to)) = (&mut next.gateway, &to.gateway) {
             next.health = to.health.clone();
+            next.outlier_detection = to.outlier_detection.clone();
+            next.retry_budget = to.retry_budget.clone();
             next.limits.max_target_bytes = to.limits.max_target_bytes;
             next.upstream.max_tries = to.upstream.max_tries;
             next.upstream.response_timeout = to.upstream.response_timeout;
+            next.upstream.try_timeout = to.upstream.try_timeout;
+            next.upstream.timeout = to.upstream.timeout;
             next.tls.clone_from(&to.tls);
             next.trusted_proxies.clone_from(&to.trusted_proxies);
         }

@@ -12,6 +12,7 @@ fn quick() -> crate::GatewayConfig {
     let mut config = config();
     config.health.check_timeout = Duration::from_millis(500);
     config.health.recheck = Duration::from_millis(50);
+    config.health.healthy_threshold = 1;
     config
 }
 
@@ -97,7 +98,7 @@ async fn a_route_that_fails_too_often_is_passed_over_until_a_connect_probe_succe
 
 #[tokio::test]
 async fn verdicts_reach_the_table() {
-    use crate::health::detector::Verdict;
+    use crate::health::Verdict;
     let direct = with_check("direct", Arc::new(AtomicBool::new(false))).await;
     let mut gateway = TestGateway::start(quick()).await;
     let spec = checked(route("agent/alice", direct.address), "/healthz");

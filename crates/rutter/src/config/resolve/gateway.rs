@@ -2,8 +2,8 @@
 
 use rutter_route::ServiceName;
 
-use super::Problems;
-use crate::config::resolved::{Gateway, Health, Limits, Upstream};
+use super::{Problems, health};
+use crate::config::resolved::{Gateway, Limits, Upstream};
 use crate::config::{Period, raw};
 
 pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problems) -> Gateway {
@@ -17,32 +17,17 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
         name,
         domains: raw.domains.clone().unwrap_or_else(|| vec![domain.clone()]),
         workers,
-        health: health(&raw.health.clone().unwrap_or_default(), to),
+        health: health::health(&raw.health.clone().unwrap_or_default(), to),
+        outlier_detection: health::outlier_detection(
+            &raw.outlier_detection.clone().unwrap_or_default(),
+            to,
+        ),
+        retry_budget: health::retry_budget(&raw.retry_budget.clone().unwrap_or_default(), to),
         limits: limits(&raw.limits.clone().unwrap_or_default(), to),
         upstream: upstream(&raw.upstream.clone().unwrap_or_default(), to),
         tls: raw.tls.clone(),
         trusted_proxies: raw.trusted_proxies.clone().unwrap_or_default(),
     }
-}
-
-fn health(raw: &raw::Health, to: &mut Problems) -> Health {
-    let health = Health {
-        check_timeout: raw.check_timeout.unwrap_or(Period::seconds(2)),
-        cache_ttl: raw.cache_ttl.unwrap_or(Period::seconds(300)),
-        failure_threshold: raw.failure_threshold.unwrap_or(3),
-        failure_window: raw.failure_window.unwrap_or(Period::seconds(120)),
-        exclusion: raw.exclusion.unwrap_or(Period::seconds(60)),
-        recheck: raw.recheck.unwrap_or(Period::seconds(5)),
-    };
-    to.more_than_zero("gateway.health.check_timeout", health.check_timeout);
-    to.more_than_zero("gateway.health.recheck", health.recheck);
-    to.more_than_zero("gateway.health.failure_window", health.failure_window);
-    to.unless(
-        health.failure_threshold <= 1000,
-        "gateway.health.failure_threshold",
-        "expected at most 1000",
-    );
-    health
 }
 
 fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
@@ -84,6 +69,8 @@ fn upstream(raw: &raw::Upstream, to: &mut Problems) -> Upstream {
     let upstream = Upstream {
         connect_timeout: raw.connect_timeout.unwrap_or(Period::seconds(5)),
         response_timeout: raw.response_timeout.unwrap_or(Period::seconds(300)),
+        try_timeout: raw.try_timeout.unwrap_or(Period::seconds(15)),
+        timeout: raw.timeout.unwrap_or(Period::seconds(0)),
         max_tries: raw.max_tries.unwrap_or(8),
         max_idle: raw.max_idle.unwrap_or(1024),
         max_idle_per_upstream: raw.max_idle_per_upstream.unwrap_or(64),
