@@ -93,6 +93,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// How long requests in flight may take to end at shutdown.
     pub drain: Duration,
+    /// How long a connection without a request may still bring one at shutdown.
+    pub drain_idle: Duration,
 }
 
 /// How upstreams are spoken to.
@@ -156,6 +158,7 @@ impl Default for Limits {
             min_rate: 500,
             handshake_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(10),
+            drain_idle: Duration::from_secs(1),
         }
     }
 }

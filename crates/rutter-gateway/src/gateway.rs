@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, Limits};
 use crate::error::GatewayError;
 use crate::metrics::GatewayMetrics;
 use crate::server::Server;
@@ -20,23 +21,40 @@ mod tests;
 pub struct Gateway;
 
 impl Gateway {
-    /// Binds the listeners, fills the gateway's table and index from `sources`, and only then
-    /// accepts: the first request finds what the controller knows. To be called inside a tokio
-    /// runtime, which runs the acceptors, the detector and the table's task; requests run on
-    /// threads of the gateway's own.
+    /// As [`Gateway::prepare`] with listeners of its own, and accepts at once.
     ///
     /// # Errors
-    /// A listener can't be bound, a file can't be read, a number is out of its bounds, or a table
-    /// isn't there. Nothing stays behind then.
+    /// As there.
     pub async fn start(
         config: GatewayConfig,
         sources: Sources,
     ) -> Result<GatewayHandle, GatewayError> {
-        let (mut server, end) = Server::bind(&config).await?;
+        let mut handle = Self::prepare(config, sources, Vec::new()).await?;
+        handle.open();
+        Ok(handle)
+    }
+
+    /// Takes the listeners' sockets and fills the gateway's table and index from `sources`. Nobody
+    /// is accepted before [`GatewayHandle::open`], so the first request finds what the controller
+    /// knows. To be called inside a tokio runtime, which runs the acceptors, the detector and the
+    /// table's task; requests run on threads of the gateway's own.
+    ///
+    /// `inherited` are sockets that listen already, in the order of the configuration; listeners
+    /// without one are bound. Whoever gave them may go on accepting from them until this one does.
+    ///
+    /// # Errors
+    /// A listener can't be bound, a file can't be read, a number is out of its bounds, or a table
+    /// isn't there. Nothing stays behind then.
+    pub async fn prepare(
+        config: GatewayConfig,
+        sources: Sources,
+        inherited: Vec<Option<std::net::TcpListener>>,
+    ) -> Result<GatewayHandle, GatewayError> {
+        let (server, end) = Server::bind(&config, inherited).await?;
         let stop = CancellationToken::new();
         let table = table::start(&config.name, sources, end, stop.clone()).await?;
-        server.open();
-        Ok(GatewayHandle { server, table, stop: stop.drop_guard() })
+        let limits = config.limits;
+        Ok(GatewayHandle { server, limits, table, stop: stop.drop_guard() })
     }
 }
 
@@ -44,11 +62,26 @@ impl Gateway {
 #[derive(Debug)]
 pub struct GatewayHandle {
     server: Server,
+    limits: Limits,
     table: JoinHandle<()>,
     stop: DropGuard,
 }
 
 impl GatewayHandle {
+    /// Accepts from now on.
+    pub fn open(&mut self) {
+        self.server.open();
+    }
+
+    /// The listening sockets, once more each, in the order of the configuration: for a process
+    /// that takes over. What is accepted by one isn't seen by the other.
+    ///
+    /// # Errors
+    /// The process may have no more files open.
+    pub fn sockets(&self) -> std::io::Result<Vec<std::net::TcpListener>> {
+        self.server.sockets()
+    }
+
     /// Where it listens, in the order of the configuration, with the ports that the system chose.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.server.addresses()
@@ -72,10 +105,23 @@ impl GatewayHandle {
     }
 
     /// Stops accepting, lets requests in flight end within `limits.drain`, closes tunnels, and
-    /// returns when all of it has ended.
+    /// returns when all of it has ended. Connections without a request close after
+    /// `limits.drain_idle`.
     pub async fn shutdown(self) {
-        let Self { server, table, stop } = self;
-        server.shutdown().await;
+        let linger = self.limits.drain_idle;
+        self.end(linger).await;
+    }
+
+    /// As [`GatewayHandle::shutdown`] when another gateway has the sockets: nobody waits for the
+    /// end of this one, so idle connections may take all of `limits.drain` for their last request.
+    pub async fn hand_over(self) {
+        let linger = self.limits.drain;
+        self.end(linger).await;
+    }
+
+    async fn end(self, linger: Duration) {
+        let Self { server, table, stop, .. } = self;
+        server.shutdown(linger).await;
         drop(stop);
         if let Err(error) = table.await {
             tracing::warn!(%error, "the gateway's table task");

@@ -84,6 +84,10 @@ pub struct GatewayMetrics {
     pub slow_readers: Counter,
     /// Tunnels (WebSocket) open now.
     pub active_tunnels: std::sync::Arc<Counter>,
+    /// Client connections cut off at the end of the drain time.
+    pub connections_cut: Counter,
+    /// Tunnels closed at the end of the drain time.
+    pub tunnels_cut: Counter,
     /// Health probes that found the route well.
     pub probes_good: Counter,
     /// Health probes that didn't.

@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<GatewayMetrics>,
     /// The gateway's name in `Via`, like no other's.
     pub(crate) via: headers::Via,
+    /// Whether it is about to end.
+    pub(crate) drain: crate::server::Drain,
     /// Ends tunnels, which would otherwise outlive the gateway.
     pub(crate) stop: CancellationToken,
 }

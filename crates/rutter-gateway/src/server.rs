@@ -21,12 +21,16 @@
 //! clients wait in the kernel's queue. A worker's inbox holds only connections that were counted
 //! there, so it needs no bound of its own.
 //!
-//! **The end.** The listeners close first. Idle connections close at once, the others after the
-//! request in flight, all of them after `limits.drain`; tunnels are closed at once, since they
-//! have no end to wait for.
+//! **Sockets** may come from somebody who had them before, such as the process that this one takes
+//! over from; what waits in their queues is then served here. `sockets` gives them to the next.
+//!
+//! **The end** ([`drain`]). The listeners close first. A connection closes after the answer that
+//! says so, or when it was idle for the linger; what is left after `limits.drain`, tunnels among
+//! it, is cut off, counted and logged.
 
 mod accept;
 mod connection;
+mod drain;
 mod http2;
 #[cfg(test)]
 mod tests;
@@ -34,7 +38,9 @@ mod tls;
 mod worker;
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
@@ -59,6 +65,7 @@ use crate::slow::Pace;
 use crate::upstream::Connector;
 
 use accept::Acceptor;
+pub(crate) use drain::Drain;
 #[cfg(test)]
 pub(crate) use tls::provider;
 use worker::WorkerThread;
@@ -71,6 +78,8 @@ pub(crate) struct Server {
     listeners: Vec<ListenerConfig>,
     shared: Arc<Shared>,
     tls: Vec<Option<Arc<ArcSwap<rustls::ServerConfig>>>>,
+    /// The listening sockets, until the end begins: whoever takes over gets them.
+    sockets: Vec<Arc<TcpListener>>,
     /// Bound, and not yet open.
     waiting: Vec<Acceptor>,
     acceptors: JoinSet<()>,
@@ -87,15 +96,20 @@ pub(crate) struct TableEnd {
 }
 
 impl Server {
-    /// Binds every listener and starts the workers; nobody is accepted before [`Server::open`]. On
-    /// an error nothing stays behind.
-    pub(crate) async fn bind(config: &GatewayConfig) -> Result<(Self, TableEnd), GatewayError> {
+    /// Binds every listener that has no socket in `inherited` (which goes by their order) and
+    /// starts the workers; nobody is accepted before [`Server::open`]. On an error nothing stays
+    /// behind.
+    pub(crate) async fn bind(
+        config: &GatewayConfig,
+        inherited: Vec<Option<std::net::TcpListener>>,
+    ) -> Result<(Self, TableEnd), GatewayError> {
         config.check()?;
         let mut listeners = Vec::new();
         let mut tls = Vec::new();
+        let mut inherited = inherited.into_iter();
         for listener in &config.listeners {
             tls.push(listener.tls.as_ref().map(tls::server_config).transpose()?);
-            listeners.push(bind(listener.address).await?);
+            listeners.push(bind(listener.address, inherited.next().flatten()).await?);
         }
         let addresses = listeners.iter().map(|(_, address)| *address).collect();
         let tls: Vec<_> = tls.into_iter().map(|t| t.map(|c| Arc::new(ArcSwap::new(c)))).collect();
@@ -114,6 +128,7 @@ impl Server {
         let h2c = config.listeners.iter().map(|l| l.h2c);
         let server = Self {
             addresses,
+            sockets: listeners.iter().map(|(listener, _)| listener.clone()).collect(),
             listeners: config.listeners.clone(),
             waiting: listeners.into_iter().zip(&tls).zip(h2c).map(acceptor).collect(),
             acceptors: JoinSet::new(),
@@ -175,27 +190,46 @@ impl Server {
         listeners.len() == self.listeners.len() && listeners.iter().zip(&self.listeners).all(same)
     }
 
-    /// Stops accepting, lets requests in flight end, and waits for the workers.
-    pub(crate) async fn shutdown(mut self) {
+    /// The listening sockets, once more each, in the order of the configuration.
+    pub(crate) fn sockets(&self) -> std::io::Result<Vec<std::net::TcpListener>> {
+        let again = |s: &Arc<TcpListener>| Ok(s.as_fd().try_clone_to_owned()?.into());
+        self.sockets.iter().map(again).collect()
+    }
+
+    /// Stops accepting, lets requests in flight end, and waits for the workers. Idle connections
+    /// close after `linger`, which `limits.drain` bounds.
+    pub(crate) async fn shutdown(mut self, linger: Duration) {
+        let deadline = Instant::now() + self.limits.drain;
+        self.sockets.clear();
         self.accepting.cancel();
         self.waiting.clear();
         while self.acceptors.join_next().await.is_some() {}
-        self.shared.stop.cancel();
+        self.shared.drain.begin(linger.min(self.limits.drain));
         for worker in &self.workers {
             worker.drain();
         }
-        let deadline = Instant::now() + self.limits.drain;
-        for worker in self.workers.drain(..) {
-            worker.join(deadline).await;
-        }
+        let workers = std::mem::take(&mut self.workers);
+        worker::join(workers, deadline, &self.shared).await;
+        self.shared.stop.cancel();
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), GatewayError> {
+async fn bind(
+    address: SocketAddr,
+    inherited: Option<std::net::TcpListener>,
+) -> Result<(Arc<TcpListener>, SocketAddr), GatewayError> {
     let failed = |source| GatewayError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = match inherited {
+        Some(socket) => adopt(socket).map_err(failed)?,
+        None => TcpListener::bind(address).await.map_err(failed)?,
+    };
     let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    Ok((Arc::new(listener), bound))
+}
+
+fn adopt(socket: std::net::TcpListener) -> std::io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
 }
 
 fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError> {
@@ -231,6 +265,7 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
         retries: RetryBudget::new(n_workers(config)),
         metrics: metrics.clone(),
         via,
+        drain: Drain::default(),
         stop,
     };
     Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics }))

@@ -80,7 +80,8 @@ pub(crate) async fn refused() -> SocketAddr {
 
 impl TestGateway {
     pub(crate) async fn start(config: GatewayConfig) -> Self {
-        let (mut server, TableEnd { feed, verdicts, .. }) = Server::bind(&config).await.unwrap();
+        let (mut server, TableEnd { feed, verdicts, .. }) =
+            Server::bind(&config, Vec::new()).await.unwrap();
         server.open();
         Self { server, feed, verdicts }
     }

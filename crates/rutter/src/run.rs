@@ -10,7 +10,7 @@
 //! The order at the start is what a restart promises: the APIs' addresses are bound first, so that a
 //! port that is taken is told before anything is done; what the registry holds is restored before
 //! anybody is answered; the gateway accepts when its table has its first snapshot. At the end it
-//! runs backwards: listeners close and drain, the registry writes what waits, and only then the
+//! runs backwards: `/readyz` says so, the gateway's listeners close and drain, then the APIs', the registry writes what waits, and only then the
 //! books end. A second signal ends it at once; nothing that was acknowledged waits for anything
 //! but the disk, so nothing of it is lost.
 //!
@@ -21,6 +21,7 @@ mod announce;
 mod certificates;
 mod control;
 mod controller;
+mod drain;
 mod gateway;
 mod gateway_metrics;
 mod local;
@@ -54,6 +55,7 @@ pub(crate) struct Running {
     /// The file to read again at a reload; `rutter up` has none.
     origin: Option<Origin>,
     dir: Option<Arc<DataDir>>,
+    readiness: Readiness,
     logging: Logging,
     certificates: Option<Certificates>,
     controller: Option<ControllerRole>,
@@ -83,6 +85,7 @@ impl Running {
             config,
             origin,
             dir: None,
+            readiness: Readiness::default(),
             logging,
             certificates: None,
             controller: None,
@@ -103,7 +106,7 @@ impl Running {
     async fn start_controller(&mut self, announce: Announce) -> anyhow::Result<()> {
         let dir = Arc::new(DataDir::open(&self.config.data)?);
         let certificates = Certificates::open(&dir, &self.config)?;
-        let (metrics, readiness) = (Metrics::new(), Readiness::default());
+        let (metrics, readiness) = (Metrics::new(), self.readiness.clone());
         let bound = controller::bind(&self.config, &certificates)?;
         let role = ControllerRole::start(&self.config, &dir).await?;
         let gateway = match &self.config.gateway {
@@ -210,20 +213,20 @@ impl Running {
     }
 
     async fn shutdown(self) -> anyhow::Result<()> {
+        drain::announce(&self.readiness, &self.config).await;
         if let Some(dir) = &self.dir {
             RunFile::remove(dir);
         }
         self.stop_agent.cancel();
         self.agents.close();
         self.agents.wait().await;
+        // The API outlives the gateway's requests, so that `/readyz` and the metrics tell of them.
+        if let Some(gateway) = self.gateway {
+            gateway.shutdown().await;
+        }
         self.stop.cancel();
         self.tasks.close();
-        let gateway = async {
-            if let Some(gateway) = self.gateway {
-                gateway.shutdown().await;
-            }
-        };
-        tokio::join!(self.tasks.wait(), gateway);
+        self.tasks.wait().await;
         if let Some(controller) = self.controller {
             controller.shutdown().await?;
         }

@@ -32,7 +32,7 @@ pub(super) struct Accepted {
 /// A listener's task to be.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    pub(super) listener: TcpListener,
+    pub(super) listener: Arc<TcpListener>,
     pub(super) address: SocketAddr,
     pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
     pub(super) h2c: bool,
@@ -42,7 +42,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until told to stop; the socket closes with it.
+    /// Accepts until told to stop.
     pub(super) async fn run(self, stop: CancellationToken) {
         loop {
             let accepted = tokio::select! {

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -118,14 +120,21 @@ impl Serving {
 
     async fn http1(&self, stream: ClientStream, client: Client) {
         let worker = self.worker.clone();
-        let service = service_fn(move |request| handle(worker.clone(), client, request));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (worker, version) = (worker.clone(), request.version());
+            async move {
+                let mut answer = handle(worker.clone(), client, request).await?;
+                worker.shared.drain.mark(version, &mut answer);
+                Ok::<_, Infallible>(answer)
+            }
+        });
         let stream = self.patient(stream);
         let begun = stream.begun();
         let connection = self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => ended,
-            () = self.draining.cancelled() => {
+            () = self.lingered() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -140,6 +149,14 @@ impl Serving {
 
     fn patient(&self, stream: ClientStream) -> Patient<ClientStream> {
         Patient::new(stream, Pace::of_answers(&self.limits), self.worker.shared.metrics.clone())
+    }
+
+    /// Waits until the end has begun and idle connections may close. HTTP/2 needs no such wait:
+    /// GOAWAY names the last request that counts, so a client knows which to send elsewhere
+    /// (RFC 9113 6.8).
+    async fn lingered(&self) {
+        self.draining.cancelled().await;
+        tokio::time::sleep(self.worker.shared.drain.linger()).await;
     }
 
     async fn http2(&self, stream: ClientStream, client: Client) {

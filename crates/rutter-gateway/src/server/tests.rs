@@ -95,14 +95,14 @@ async fn a_port_that_is_taken_says_what_to_do() {
     let taken = tokio::net::TcpListener::bind(any_port()).await.unwrap();
     let mut config = config();
     config.listeners[0].address = taken.local_addr().unwrap();
-    let error = Server::bind(&config).await.err().unwrap().to_string();
+    let error = Server::bind(&config, Vec::new()).await.err().unwrap().to_string();
     let port = taken.local_addr().unwrap().port();
     assert!(error.contains(&format!("another program listens on port {port}")), "{error}");
 
     // A second gateway doesn't quietly share the first one's port either.
     let gateway = TestGateway::start(crate::testing::config()).await;
     config.listeners[0].address = gateway.address();
-    assert!(matches!(Server::bind(&config).await, Err(GatewayError::Listen { .. })));
+    assert!(matches!(Server::bind(&config, Vec::new()).await, Err(GatewayError::Listen { .. })));
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn numbers_out_of_bounds_are_refused_by_name() {
     for (field, spoil) in cases {
         let mut config = config();
         spoil(&mut config);
-        match Server::bind(&config).await.err() {
+        match Server::bind(&config, Vec::new()).await.err() {
             Some(GatewayError::Config { field: named, .. }) => assert_eq!(named, field),
             other => panic!("{field}: {other:?}"),
         }
@@ -139,7 +139,7 @@ async fn a_request_in_flight_ends_and_idle_connections_close_at_shutdown() {
     let metrics = gateway.metrics();
     until("the request upstream", || metrics.upstream_connects.get() == 1).await;
 
-    let ending = tokio::spawn(gateway.server.shutdown());
+    let ending = tokio::spawn(gateway.server.shutdown(Duration::ZERO));
     assert!(idle.answer().await.is_none(), "an idle connection closes");
     assert!(TcpStream::connect(address).await.is_err(), "nobody is accepted");
     release.send(true).unwrap();
@@ -160,7 +160,7 @@ async fn what_doesnt_end_is_cut_off_after_the_drain_time() {
     let mut client = gateway.client().await;
     client.send(get("/")).await;
     origin.got(1).await;
-    tokio::time::timeout(PATIENCE, gateway.server.shutdown()).await.expect("an end");
+    tokio::time::timeout(PATIENCE, gateway.server.shutdown(Duration::ZERO)).await.expect("an end");
     assert!(client.answer().await.is_none());
 }
 

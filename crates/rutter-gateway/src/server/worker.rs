@@ -17,6 +17,9 @@ use crate::error::GatewayError;
 use crate::proxy::{RequestIds, Shared, Worker};
 use crate::upstream::{Pool, PoolConfig};
 
+/// How long tunnels may take to close both their ends.
+const TUNNELS: Duration = Duration::from_secs(2);
+
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -134,17 +137,32 @@ impl WorkerThread {
     pub(super) fn drain(&self) {
         self.draining.cancel();
     }
+}
 
-    /// Waits until it has ended, and ends what is left at `deadline`.
-    pub(super) async fn join(mut self, deadline: Instant) {
-        let Some(thread) = self.thread.take() else { return };
-        let mut joined = tokio::task::spawn_blocking(move || thread.join());
-        if tokio::time::timeout_at(deadline, &mut joined).await.is_err() {
-            tracing::warn!("requests in flight were cut off at the end of the drain time");
-            self.ending.cancel();
-            // A worker that panicked has told so itself.
-            let _ended = joined.await;
-        }
+/// Waits until all have ended; what is left at `deadline` is counted and cut off: tunnels in an
+/// orderly way, then the rest.
+pub(super) async fn join(mut workers: Vec<WorkerThread>, deadline: Instant, shared: &Shared) {
+    let threads: Vec<_> = workers.iter_mut().filter_map(|worker| worker.thread.take()).collect();
+    let mut joined = tokio::task::spawn_blocking(move || {
+        // A worker that panicked has told so itself.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    });
+    if tokio::time::timeout_at(deadline, &mut joined).await.is_ok() {
+        return;
+    }
+    let metrics = &shared.metrics;
+    let (n_connections, n_tunnels) =
+        (metrics.active_connections.get(), metrics.active_tunnels.get());
+    tracing::warn!(n_connections, n_tunnels, "cut off at the end of the drain time");
+    metrics.connections_cut.add(n_connections);
+    metrics.tunnels_cut.add(n_tunnels);
+    shared.stop.cancel();
+    if n_tunnels > 0 && tokio::time::timeout(TUNNELS, &mut joined).await.is_ok() {
+        return;
+    }
+    workers.iter().for_each(|worker| worker.ending.cancel());
+    if let Err(error) = joined.await {
+        tracing::error!(%error, "the workers' threads");
     }
 }
 

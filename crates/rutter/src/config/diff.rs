@@ -17,6 +17,7 @@ const LIVE: &[&[&str]] = &[
     &["gateway", "health"],
     &["gateway", "outlier_detection"],
     &["gateway", "retry_budget"],
+    &["gateway", "limits", "drain_delay"],
     &["gateway", "limits", "max_target_bytes"],
     &["gateway", "upstream", "max_tries"],
     &["gateway", "upstream", "response_timeout"],

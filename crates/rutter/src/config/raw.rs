@@ -230,8 +230,14 @@ section! {
         min_rate: u32 = Is("500"),
         /// For the TLS handshake.
         handshake_timeout: Period = Is("10s"),
-        /// For requests in flight at shutdown.
-        drain: Period = Is("10s")
+        /// For requests in flight at shutdown, WebSockets and other tunnels among them.
+        drain: Period = Is("10s"),
+        /// For one request more on a connection that is idle at shutdown; its answer says that it
+        /// was the last.
+        drain_idle: Period = Is("1s"),
+        /// Between `/readyz` saying 503 and the listeners' end, so that a load balancer sends its
+        /// traffic elsewhere first.
+        drain_delay: Period = Is("0s")
     }
 }
 

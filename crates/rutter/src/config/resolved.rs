@@ -173,6 +173,8 @@ pub(crate) struct Limits {
     pub(crate) min_rate: u32,
     pub(crate) handshake_timeout: Period,
     pub(crate) drain: Period,
+    pub(crate) drain_idle: Period,
+    pub(crate) drain_delay: Period,
 }
 
 /// How services are spoken to.

@@ -155,6 +155,7 @@ fn limits(limits: &resolved::Limits) -> Limits {
         min_rate: limits.min_rate,
         handshake_timeout: limits.handshake_timeout.into(),
         drain: limits.drain.into(),
+        drain_idle: limits.drain_idle.into(),
     }
 }
 

@@ -30,7 +30,7 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 21] = [
+        let counters: [(&str, &str, &Counter); 23] = [
             ("failovers", "Requests that went on to another route", &metrics.failovers),
             ("stale_retries", "Requests tried again on the same route", &metrics.stale_retries),
             (
@@ -72,6 +72,12 @@ impl Collector for Exported {
                 &metrics.health_notes_dropped,
             ),
             ("routes_refused", "Routes that the table could not take", &metrics.routes_refused),
+            (
+                "connections_cut",
+                "Client connections cut off at the end of the drain time",
+                &metrics.connections_cut,
+            ),
+            ("tunnels_cut", "Tunnels closed at the end of the drain time", &metrics.tunnels_cut),
         ];
         for (name, help, counter) in counters {
             let counter = ConstCounter::new(counter.get());

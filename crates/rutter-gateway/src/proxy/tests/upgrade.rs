@@ -111,3 +111,24 @@ async fn an_upgrade_nobody_asked_for_is_a_fault_of_the_origin() {
     }
     assert!(origin.seen().iter().all(|m| m.header("upgrade").is_none()));
 }
+
+#[tokio::test]
+async fn a_tunnel_lasts_as_long_as_the_drain_and_is_then_closed_and_counted() {
+    let (address, _echo) = echo().await;
+    let mut config = crate::testing::config();
+    config.limits.drain = Duration::from_secs(5);
+    let mut gateway = TestGateway::start(config).await;
+    gateway.set("alice.nsl.sh", vec![route("agent/alice", address)]).await;
+    let mut socket = connect(&gateway).await;
+    let (listens, metrics) = (gateway.address(), gateway.metrics());
+    let ending = tokio::spawn(gateway.server.shutdown(Duration::ZERO));
+    until("the listener's end", || std::net::TcpStream::connect(listens).is_err()).await;
+    round_trip(&mut socket, Message::text("while it drains")).await;
+    let end = tokio::time::timeout(PATIENCE, socket.next()).await.expect("the tunnel's end");
+    use tokio_tungstenite::tungstenite::Error;
+    use tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
+    assert!(matches!(end, Some(Err(Error::Protocol(ResetWithoutClosingHandshake)))), "{end:?}");
+    drop(socket);
+    tokio::time::timeout(PATIENCE, ending).await.expect("the end").unwrap();
+    assert_eq!((metrics.tunnels_cut.get(), metrics.connections_cut.get()), (1, 0));
+}

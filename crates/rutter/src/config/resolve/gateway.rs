@@ -43,6 +43,8 @@ fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
         min_rate: raw.min_rate.unwrap_or(500),
         handshake_timeout: raw.handshake_timeout.unwrap_or(Period::seconds(10)),
         drain: raw.drain.unwrap_or(Period::seconds(10)),
+        drain_idle: raw.drain_idle.unwrap_or(Period::seconds(1)),
+        drain_delay: raw.drain_delay.unwrap_or(Period::seconds(0)),
     };
     let at = |key: &str| format!("gateway.limits.{key}");
     to.unless(limits.max_connections > 0, &at("max_connections"), "expected at least 1");
