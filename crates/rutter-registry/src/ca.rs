@@ -292,7 +292,7 @@ impl CertificateAuthority {
         })
     }
 
-    fn parse(pem: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(pem: &[u8]) -> Result<Self, String> {
         let certificate = CertificateDer::from_pem_slice(pem).map_err(|e| e.to_string())?;
         let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|e| e.to_string())?;
         let key = KeyPair::try_from(&key).map_err(|e| e.to_string())?;

@@ -10,6 +10,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ const OTHERS_ANY: u32 = 0o077;
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl DataDir {
@@ -47,7 +48,44 @@ impl DataDir {
             return Err(Error::Exposed { path, mode: mode & 0o777, wanted: DIRECTORY_MODE });
         }
         let lock = lock(&path)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, lock })
+    }
+
+    /// The lock, once more: whoever has it keeps the directory locked, also when this process has
+    /// ended, so that a successor needn't compete for it (`flock` is a property of the open file,
+    /// which a descriptor that is passed on shares).
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io): the process may have no more files open.
+    pub fn lock(&self) -> Result<OwnedFd> {
+        let again = self.lock.as_fd().try_clone_to_owned();
+        again.map_err(|e| io("lock", &self.file(LOCK_FILE), e))
+    }
+
+    /// Takes over a directory from the process that holds it, by its [`DataDir::lock`].
+    ///
+    /// # Errors
+    /// [`Locked`](Error::Locked) when the lock isn't this directory's, [`Io`](Error::Io).
+    pub fn adopt(path: impl Into<PathBuf>, lock: OwnedFd) -> Result<Self> {
+        let path = path.into();
+        let file = path.join(LOCK_FILE);
+        let lock = File::from(lock);
+        let there = file.metadata().map_err(|e| io("read", &file, e))?;
+        let ours = lock.metadata().map_err(|e| io("read", &file, e))?;
+        if (there.dev(), there.ino()) != (ours.dev(), ours.ino()) {
+            return Err(Error::Locked { path, holder: None });
+        }
+        let dir = Self { path, lock };
+        dir.note_holder()?;
+        Ok(dir)
+    }
+
+    /// Writes into the lock whose it is, for those who find it locked.
+    ///
+    /// # Errors
+    /// [`NoPermission`](Error::NoPermission), [`Io`](Error::Io).
+    pub fn note_holder(&self) -> Result<()> {
+        note_holder(&mut &self.lock).map_err(|e| io("write", &self.file(LOCK_FILE), e))
     }
 
     /// Where it is.
@@ -130,11 +168,11 @@ fn lock(directory: &Path) -> Result<File> {
         }
         Err(TryLockError::Error(e)) => return Err(io("lock", &path, e)),
     }
-    note_holder(&mut file).map_err(|e| io("write", &path, e))?;
+    note_holder(&mut &file).map_err(|e| io("write", &path, e))?;
     Ok(file)
 }
 
-fn note_holder(file: &mut File) -> std::io::Result<()> {
+fn note_holder(file: &mut &File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())
@@ -160,7 +198,7 @@ fn check_private(file: &File, path: &Path) -> Result<()> {
     Err(Error::Exposed { path: path.to_owned(), mode: mode & 0o777, wanted: FILE_MODE })
 }
 
-fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
+pub(crate) fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
     let path = path.to_owned();
     match source.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {

@@ -110,16 +110,28 @@ pub enum Error {
     },
     /// Operator: a newer version of the program wrote the data.
     #[error(
-        "{path} was written by a newer version of rutter (schema {found}, this one knows up to \
-         {known}): run that version, or restore a copy made before the upgrade"
+        "{path} was written by a newer version of rutter ({}schema {found}; this is {}, which knows \
+         up to {known}): run that version, or `rutter restore` a backup made before the upgrade. \
+         Nothing was changed",
+        by.as_ref().map(|by| format!("{by}, ")).unwrap_or_default(), env!("CARGO_PKG_VERSION")
     )]
     Newer {
-        /// The database.
+        /// The database or the backup.
         path: PathBuf,
         /// Its schema.
         found: i64,
         /// The newest schema this program knows.
         known: i64,
+        /// The version that wrote it, where it says so.
+        by: Option<String>,
+    },
+    /// Operator: a backup can't be taken, or isn't what could be restored there.
+    #[error("{path}: {why}")]
+    Backup {
+        /// The backup, or the data directory.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        why: String,
     },
     /// Operator: the system lets this user not do that.
     #[error("no permission to {doing} {path}: change its owner or mode, or run as its owner")]
@@ -210,6 +222,7 @@ impl Error {
             | Self::Parse(_) => Fault::Caller,
             Self::Locked { .. }
             | Self::Newer { .. }
+            | Self::Backup { .. }
             | Self::NoPermission { .. }
             | Self::Exposed { .. }
             | Self::Damaged { .. }

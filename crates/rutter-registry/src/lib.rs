@@ -9,11 +9,13 @@
 //! - an acknowledged write survives the death of the process, and of the machine, at any moment;
 //! - an error means that nothing was changed ([`Error`]);
 //! - no secret of a token is stored, and no private key is readable by others;
+//! - a copy that is taken while others write is one moment's ([`backup`]);
 //! - nothing here asks for the time: it is an argument;
 //! - all that grows has a bound, and each listing comes in pages.
 #![forbid(unsafe_code)]
 
 mod audit;
+pub mod backup;
 mod ca;
 mod data_dir;
 mod decision;
@@ -52,4 +54,5 @@ pub use page::{MAX_PAGE, Page};
 pub use registry::Registry;
 pub use secret::{TokenHash, TokenKind, TokenSecret};
 pub use sqlite::SqliteRegistry;
+pub use sqlite::schema::schema_known;
 pub use token::{Grant, MAX_TOKENS, NewToken, Scope, Scopes, Token, TokenId, TokenRefusal, Tokens};

@@ -21,4 +21,11 @@ pub trait Registry:
 {
     /// Finishes the writes that wait, then refuses more. Returns when all is on disk.
     async fn close(&self) -> Result<()>;
+
+    /// As [`Registry::close`], so that another process may open what is stored; until
+    /// [`Registry::take_back`], which may never come, everything is refused.
+    async fn lend(&self) -> Result<()>;
+
+    /// Opens again what was lent. Whoever had it must not use it any more.
+    async fn take_back(&self) -> Result<()>;
 }

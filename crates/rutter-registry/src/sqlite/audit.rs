@@ -43,7 +43,7 @@ impl Audit for SqliteRegistry {
         sqlx::query("SELECT * FROM audit WHERE number < ? ORDER BY number DESC LIMIT ?")
             .bind(before)
             .bind(page.limit() as i64)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(event)

@@ -73,7 +73,7 @@ impl Decisions for SqliteRegistry {
             .bind(table.as_str())
             .bind(after)
             .bind(page.limit() as i64)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(record)

@@ -43,11 +43,11 @@ impl Identities for SqliteRegistry {
     }
 
     async fn identity(&self, user: &UserId) -> Result<Option<Identity>> {
-        find(&self.readers, user).await
+        find(&self.readers(), user).await
     }
 
     async fn identity_by_name(&self, name: &DomainName) -> Result<Option<Identity>> {
-        find_by_name(&self.readers, name).await
+        find_by_name(&self.readers(), name).await
     }
 
     async fn identities(&self, page: Page<UserId>) -> Result<Vec<Identity>> {
@@ -55,7 +55,7 @@ impl Identities for SqliteRegistry {
         sqlx::query("SELECT * FROM identities WHERE user_id > ? ORDER BY user_id LIMIT ?")
             .bind(after)
             .bind(page.limit() as i64)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(identity)

@@ -78,7 +78,7 @@ impl Incumbents for SqliteRegistry {
             .bind(kind)
             .bind(text)
             .bind(page.limit() as i64)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(incumbent)

@@ -103,7 +103,7 @@ impl Leases for SqliteRegistry {
             .bind(user)
             .bind(source)
             .bind(page.limit() as i64)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(|row| stored(row, now))

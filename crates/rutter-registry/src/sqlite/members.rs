@@ -44,7 +44,7 @@ impl Members for SqliteRegistry {
         sqlx::query("SELECT * FROM members WHERE name > ? ORDER BY name LIMIT ?")
             .bind(after)
             .bind(page.limit() as i64)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(member)

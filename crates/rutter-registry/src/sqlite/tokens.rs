@@ -27,7 +27,7 @@ impl Tokens for SqliteRegistry {
         kind: TokenKind,
         presented: &TokenSecret,
     ) -> Result<Token> {
-        let token = good(&self.readers, now, kind, &presented.hash()).await?;
+        let token = good(&self.readers(), now, kind, &presented.hash()).await?;
         let noted = |at: Wall| now.0 < at.0.saturating_add(USE_NOTED_EVERY_MS);
         if kind != TokenKind::Join && !token.last_used.is_some_and(noted) {
             let id = token.id.clone();
@@ -63,7 +63,7 @@ impl Tokens for SqliteRegistry {
             .bind(kind.as_str())
             .bind(after)
             .bind(page.limit() as i64)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.readers())
             .await?
             .iter()
             .map(token)
@@ -71,7 +71,7 @@ impl Tokens for SqliteRegistry {
     }
 
     async fn join_token(&self, presented: &TokenSecret) -> Result<Token> {
-        known(&self.readers, TokenKind::Join, &presented.hash()).await
+        known(&self.readers(), TokenKind::Join, &presented.hash()).await
     }
 
     async fn consume_join_token(&self, now: Wall, presented: &TokenSecret) -> Result<Token> {

@@ -47,10 +47,23 @@ impl Writer {
         options: SqliteConnectOptions,
         dir: Arc<DataDir>,
     ) -> Self {
+        let writer = Self { jobs: Mutex::default(), task: Mutex::default() };
+        writer.start_again(connection, options, dir);
+        writer
+    }
+
+    /// Starts another task, after [`Writer::close`].
+    pub(super) fn start_again(
+        &self,
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        dir: Arc<DataDir>,
+    ) {
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
         let store = Store { connection: Some(connection), options, _dir: dir };
         let task = tokio::spawn(run(store, waiting));
-        Self { jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)) }
+        *self.jobs.lock().unwrap_or_else(PoisonError::into_inner) = Some(jobs);
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
     /// Runs `work` in the next transaction, and returns what it did when that is committed.

@@ -238,7 +238,7 @@ async fn a_drain_lets_streams_end_and_says_goaway() {
     let metrics = gateway.metrics();
     until("the request upstream", || metrics.upstream_connects.get() == 1).await;
 
-    let ending = tokio::spawn(gateway.server.shutdown());
+    let ending = tokio::spawn(gateway.server.shutdown(std::time::Duration::ZERO));
     // Nothing new is taken once the GOAWAY is here.
     let refused = async {
         while client

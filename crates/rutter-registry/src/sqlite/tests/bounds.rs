@@ -23,7 +23,7 @@ async fn fill(registry: &SqliteRegistry, statement: &'static str, n: usize) {
 
 async fn counted(registry: &SqliteRegistry, of: &str) -> i64 {
     let n = sqlx::query_scalar("SELECT n FROM counts WHERE name = ?").bind(of);
-    n.fetch_optional(&registry.readers).await.unwrap().unwrap_or(0)
+    n.fetch_optional(&registry.readers()).await.unwrap().unwrap_or(0)
 }
 
 #[tokio::test]

@@ -23,7 +23,8 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
                 let newer = "INSERT INTO _sqlx_migrations \
                              (version, description, success, checksum, execution_time) \
                              VALUES (9000, 'from the future', 1, x'00', 0)";
-                sqlx::query(newer).execute(c).await?;
+                sqlx::query(newer).execute(&mut *c).await?;
+                sqlx::query("UPDATE written_by SET version = '7.0.0'").execute(c).await?;
                 Ok(())
             })
         })
@@ -33,9 +34,17 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
     let Fixture { registry, dir } = fixture;
     drop(registry);
     let before = std::fs::read(dir.path().join(FILE)).unwrap();
+    let held = DataDir::open(dir.path()).unwrap();
+    let checked = SqliteRegistry::check(&held).await.unwrap_err();
+    let copied = crate::backup::snapshot(&held).await.unwrap_err();
+    drop(held);
+    for error in [checked, copied] {
+        assert!(matches!(error, Error::Newer { found: 9000, .. }), "{error}");
+    }
     let error = error_at(dir.path()).await;
-    assert!(matches!(error, Error::Newer { found: 9000, known: 2, .. }), "{error}");
-    assert!(error.to_string().contains("written by a newer version of rutter"), "{error}");
+    assert!(matches!(error, Error::Newer { found: 9000, .. }), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("newer version of rutter (7.0.0, schema 9000; this is"), "{said}");
     assert_eq!(std::fs::read(dir.path().join(FILE)).unwrap(), before);
 }
 
