@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use crate::mortal::{Mortal, Record};
 use crate::person::{Answer, Person};
 use crate::scene::{DIRECT, Scene, TUNNEL};
-use crate::support::visit::visitor;
 use crate::support::{PATIENCE, Up};
 use crate::talker::{BROKEN_OFF, Talker};
 use crate::{told, until};
@@ -141,13 +140,7 @@ impl Scene {
 
     /// How many requests went on to another way, as the gateway counts them.
     async fn n_failovers(&self) -> u64 {
-        let api = self.up.run_file()["api"].as_str().unwrap().to_owned();
-        let token = std::fs::read_to_string(self.up.data.join("admin.token")).unwrap();
-        let metrics = visitor(None).get(format!("{api}/metrics")).bearer_auth(token.trim());
-        let metrics = metrics.send().await.unwrap().text().await.unwrap();
-        let name = "rutter_gateway_failovers_total ";
-        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("no {name}in {metrics}")).parse().unwrap()
+        self.counter("failovers").await
     }
 }
 

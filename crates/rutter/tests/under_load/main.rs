@@ -15,6 +15,7 @@ mod failover;
 mod mortal;
 mod person;
 mod reloads;
+mod repeatable;
 mod restarts;
 mod scene;
 #[path = "../program/support/mod.rs"]

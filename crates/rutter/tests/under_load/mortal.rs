@@ -127,6 +127,21 @@ impl Mortal {
         self.end();
     }
 
+    /// SIGSTOP: the kernel goes on accepting for it, and nobody answers.
+    pub(crate) fn freeze(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     fn end(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

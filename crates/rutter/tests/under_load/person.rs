@@ -28,6 +28,8 @@ pub(crate) struct Answer {
     pub(crate) method: &'static str,
     pub(crate) status: u16,
     pub(crate) at: Instant,
+    /// From the first byte to the last.
+    pub(crate) took: Duration,
 }
 
 /// See the module's head.
@@ -37,6 +39,10 @@ pub(crate) struct Person {
     tls: Option<TlsConnector>,
     connection: Option<SendRequest<Full<Bytes>>>,
     answers: Vec<Answer>,
+    /// What is asked, in turn.
+    mix: &'static [&'static str],
+    /// Between two requests.
+    breath: Duration,
 }
 
 /// Requests over one TLS connection.
@@ -47,22 +53,30 @@ const MIX: [&str; 5] = ["GET", "POST", "PUT", "POST", "DELETE"];
 impl Person {
     /// Who comes over TLS connects anew now and then, so that there are handshakes as well.
     pub(crate) fn new(number: usize, gateway: SocketAddr, tls: Option<TlsConnector>) -> Self {
-        Self { number, gateway, tls, connection: None, answers: Vec::new() }
+        // People take a breath; without it the machine would only be busy with this.
+        let (mix, breath) = (&MIX, Duration::from_millis(1));
+        Self { number, gateway, tls, connection: None, answers: Vec::new(), mix, breath }
+    }
+
+    /// Who asks for that, without a breath.
+    pub(crate) fn hasty(number: usize, gateway: SocketAddr, mix: &'static [&'static str]) -> Self {
+        Self { mix, breath: Duration::ZERO, ..Self::new(number, gateway, None) }
     }
 
     /// Asks while `more` says so, and returns what was answered.
     pub(crate) async fn ask_while(mut self, more: impl Fn() -> bool) -> Vec<Answer> {
         while more() {
             self.ask().await;
-            // People take a breath; without it the machine would only be busy with this.
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            if !self.breath.is_zero() {
+                tokio::time::sleep(self.breath).await;
+            }
         }
         self.answers
     }
 
     /// One request of the mix, which has to be answered wholly and, if by an origin, with its body.
     async fn ask(&mut self) {
-        let method = MIX[self.answers.len() % MIX.len()];
+        let method = self.mix[self.answers.len() % self.mix.len()];
         let id = format!("{}-{}", self.number, self.answers.len());
         let body = match method {
             "POST" => format!("{id} ").repeat(200),
@@ -77,6 +91,7 @@ impl Person {
             .body(Full::new(Bytes::from(body.clone())))
             .unwrap();
         let mut connection = self.connected().await;
+        let began = Instant::now();
         let exchange = async {
             let answer = connection.send_request(request).await?;
             let status = answer.status().as_u16();
@@ -90,7 +105,8 @@ impl Person {
             assert_eq!(answered, body, "{method} {id}");
         }
         self.connection = Some(connection);
-        self.answers.push(Answer { id, method, status, at: Instant::now() });
+        let at = Instant::now();
+        self.answers.push(Answer { id, method, status, at, took: at.duration_since(began) });
     }
 
     /// The connection before, unless the gateway has said that it closes it.

@@ -52,6 +52,17 @@ impl Scene {
         }
         Self { up, record, direct: Some(direct), tunnel }
     }
+
+    /// One of the gateway's counters.
+    pub(crate) async fn counter(&self, name: &str) -> u64 {
+        let api = self.up.run_file()["api"].as_str().unwrap().to_owned();
+        let token = std::fs::read_to_string(self.up.data.join("admin.token")).unwrap();
+        let metrics = visitor(None).get(format!("{api}/metrics")).bearer_auth(token.trim());
+        let metrics = metrics.send().await.unwrap().text().await.unwrap();
+        let name = format!("rutter_gateway_{name}_total ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&*name));
+        line.unwrap_or_else(|| panic!("no {name}in {metrics}")).parse().unwrap()
+    }
 }
 
 /// The status of a request that the origins don't count.
