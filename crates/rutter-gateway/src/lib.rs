@@ -20,6 +20,11 @@
 //! - no queue, map, body or buffer is without a bound.
 #![forbid(unsafe_code)]
 
+/// The program's allocator, so that tests of memory measure what the program has.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod clock;
 mod config;
 mod error;

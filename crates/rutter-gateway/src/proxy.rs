@@ -18,6 +18,7 @@ mod answer;
 mod forward;
 pub(crate) mod headers;
 mod http2;
+mod outbound;
 pub(crate) mod pages;
 #[cfg(test)]
 mod tests;
@@ -44,10 +45,13 @@ use crate::failover::replay::Replay;
 use crate::health::Health;
 use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
+use crate::server::Busy;
 use crate::slow::Pace;
 use crate::slow::body::ClientBody;
 use crate::upstream::body::{AnswerBody, UpstreamBody};
 use crate::upstream::{Connector, Pool};
+
+use outbound::Outbound;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -113,11 +117,12 @@ pub(crate) async fn handle(
     worker: Arc<Worker>,
     client: Client,
     request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, Infallible> {
+    busy: Busy,
+) -> Result<Response<Outbound>, Infallible> {
     let began = Instant::now();
     let settings = worker.shared.settings.load_full();
     let about = About::new(&worker, &request);
-    let outcome = answer(&worker, &settings, client, &about, request).await;
+    let outcome = answer(&worker, &settings, client, &about, request, &busy).await;
     let mut response = match outcome.answer {
         Ok(response) => response,
         Err(page) => {
@@ -146,7 +151,7 @@ pub(crate) async fn handle(
         ms = began.elapsed().as_millis() as u64,
         "request"
     );
-    Ok(response)
+    Ok(response.map(|body| Outbound::new(body, busy)))
 }
 
 /// What came of a request.
@@ -165,6 +170,7 @@ async fn answer(
     client: Client,
     about: &About,
     mut request: Request<Incoming>,
+    busy: &Busy,
 ) -> Outcome {
     let refused =
         |page, host| Outcome { answer: Err(page), host, tried: Vec::new(), served: false };
@@ -186,7 +192,7 @@ async fn answer(
     let upgrade = websocket::Upgrade::wanted(&mut request);
     let (parts, body) = request.into_parts();
     let metrics = worker.shared.metrics.clone();
-    let body = Replay::new(ClientBody::new(body, settings.body_pace, metrics));
+    let body = Replay::new(ClientBody::new(body, settings.body_pace, metrics, busy.also()));
     let onward = headers::Onward {
         via: &worker.shared.via,
         version: parts.version,

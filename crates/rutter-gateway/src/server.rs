@@ -29,12 +29,15 @@
 //! it, is cut off, counted and logged.
 
 mod accept;
+mod activity;
 mod connection;
 mod drain;
+mod http1;
 mod http2;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transport;
 mod worker;
 
 use std::net::SocketAddr;
@@ -65,6 +68,7 @@ use crate::slow::Pace;
 use crate::upstream::Connector;
 
 use accept::Acceptor;
+pub(crate) use activity::Busy;
 pub(crate) use drain::Drain;
 #[cfg(test)]
 pub(crate) use tls::provider;

@@ -5,7 +5,7 @@
 //!
 //! | it waits for | bound | at the end | counted as |
 //! | --- | --- | --- | --- |
-//! | a request's head, or the next one | `limits.header_timeout` | the connection closes | `slow_heads`, if one had begun |
+//! | a request's head, or the next one | `limits.header_timeout` | 408 if one had begun, and the connection closes | `slow_heads`, if so |
 //! | more of a request's body | `limits.body_timeout` | 408, the connection (HTTP/2: the stream) ends | `slow_bodies` |
 //! | the client to take more of an answer | `limits.send_timeout` | the connection (HTTP/2: the stream) ends | `slow_readers` |
 //!
@@ -17,8 +17,8 @@
 //! **Where time is taken.** Bodies: where the client's body is read ([`body`]). Answers: HTTP/1 on
 //! the connection's stream ([`stream`]), where a full socket shows; HTTP/2 also on each answer
 //! ([`answer`]), since there a client can leave one stream's window shut and go on with others.
-//! Heads: hyper's timer for HTTP/1; for HTTP/2, whose library has none, a connection on which
-//! nothing is asked ([`idle`]).
+//! Heads: for HTTP/1 by [`crate::server`], which knows when a connection waits for one; for HTTP/2,
+//! whose library has no timer, a connection on which nothing is asked ([`idle`]).
 //!
 //! Rejected: a bound on the whole of a request or answer (a large upload over a slow line is no
 //! attack, and WebSocket and event streams never end), and a timer a connection that always runs

@@ -131,6 +131,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> RawClient<S> {
         self.stream.flush().await.unwrap();
     }
 
+    /// The same, where the connection may be closed already.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.write_all(bytes.as_ref()).await?;
+        self.stream.flush().await
+    }
+
     /// The next answer; `None`: the connection ended before one began.
     pub(crate) async fn answer(&mut self) -> Option<Message> {
         let read = read_message(&mut self.stream, &mut self.buffer, true);

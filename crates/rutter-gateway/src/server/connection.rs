@@ -1,28 +1,35 @@
-//! A client's connection, from its first byte to its end.
+//! A client's connection: TLS or not, HTTP/1 or HTTP/2.
+//!
+//! Nothing is made for a connection before its first byte is there, neither a TLS session nor a
+//! parser: who connects and says nothing costs a socket and a timer.
 
-use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
+use bytes::{Bytes, BytesMut};
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Accepted;
-use super::http2::{Streams, builder};
+use super::http2::Streams;
+use super::transport::{ClientStream, Transport};
 use super::worker::Place;
 use crate::config::Limits;
-use crate::proxy::{Client, Worker, handle};
+use crate::proxy::{Client, Worker};
 use crate::slow::Pace;
-use crate::slow::answer::Delivered;
-use crate::slow::idle::Activity;
 use crate::slow::stream::Patient;
 use crate::upstream::Stream;
+
+/// How long the last bytes to a client may take.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// HTTP/2 in ALPN (RFC 9113 3.1).
 pub(super) const H2: &[u8] = b"h2";
@@ -31,65 +38,192 @@ pub(super) const H2: &[u8] = b"h2";
 /// tell the two apart.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
-/// The client's side of a connection.
-type ClientStream = Stream<TlsStream<TcpStream>>;
+/// A connection that waits for a byte.
+pub(super) struct Waiting {
+    stage: Stage,
+    /// It ends if there is none by then.
+    by: Instant,
+}
+
+enum Stage {
+    /// Nothing was read of it yet.
+    New { stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, h2c: bool },
+    /// It speaks HTTP/1 and stands between two requests, of the next of which this was read.
+    Idle { stream: ClientStream, read: Bytes },
+}
+
+impl Waiting {
+    fn has_read(&self) -> bool {
+        matches!(&self.stage, Stage::Idle { read, .. } if !read.is_empty())
+    }
+
+    /// Waits until there is a byte to read, or the end; `false`: the end. Nothing is read, so
+    /// nothing is held for it. Over TLS a byte may be one of TLS itself.
+    async fn has_bytes(&self) -> bool {
+        let stream = match &self.stage {
+            Stage::New { stream, .. } => stream,
+            Stage::Idle { stream: Stream::Plain(stream), .. } => stream,
+            Stage::Idle { stream: Stream::Tls(stream), .. } => stream.get_ref().0,
+        };
+        matches!(stream.peek(&mut [0]).await, Ok(1..))
+    }
+
+    async fn close(self) {
+        // Over TLS this says that it is the end, and not a cut (RFC 8446 6.1). A client that is
+        // gone needn't hear it.
+        if let Stage::Idle { mut stream, .. } = self.stage {
+            let _gone = timeout(GRACE, stream.shutdown()).await;
+        }
+    }
+}
 
 /// Serves the connections of one worker.
 pub(super) struct Serving {
     pub(super) worker: Arc<Worker>,
-    http1: http1::Builder,
-    http2: http2::Builder<Streams>,
-    limits: Limits,
+    pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<Streams>,
+    pub(super) limits: Limits,
     /// Asks connections to end when their requests have.
     pub(super) draining: CancellationToken,
+    /// Changes with each beat.
+    pub(super) beats: watch::Receiver<()>,
+    n_given_back: AtomicU64,
 }
 
 impl Serving {
-    pub(super) fn new(worker: Arc<Worker>, limits: &Limits, draining: CancellationToken) -> Self {
+    pub(super) fn new(
+        worker: Arc<Worker>,
+        limits: &Limits,
+        draining: CancellationToken,
+        beats: watch::Receiver<()>,
+    ) -> Self {
+        let http1 = super::http1::builder(limits);
         let streams = Streams {
             tasks: worker.tasks.clone(),
             pace: Pace::of_answers(limits),
             metrics: worker.shared.metrics.clone(),
         };
-        let http2 = builder(limits, streams);
-        Self { worker, http1: http1(limits), http2, limits: limits.clone(), draining }
+        let http2 = super::http2::builder(limits, streams);
+        Self {
+            worker,
+            http1,
+            http2,
+            limits: limits.clone(),
+            draining,
+            beats,
+            n_given_back: AtomicU64::new(0),
+        }
     }
 
+    /// Serves a connection to its end. What this future holds is what an idle connection costs,
+    /// so whatever comes after a byte is boxed for as long as it takes.
     pub(super) async fn serve(self: Arc<Self>, accepted: Accepted, place: Place) {
-        let Accepted { stream, peer, tls, h2c, permit } = accepted;
-        let open = self.worker.shared.metrics.active_connections.hold();
-        let client = Client { peer, tls: tls.is_some() };
-        match TcpStream::from_std(stream) {
-            Err(error) => tracing::warn!(%error, "a connection can't be served"),
-            Ok(stream) => match tls {
-                None if h2c && self.begins_with_http2(&stream).await => {
-                    self.http2(Stream::Plain(stream), client).await;
-                }
-                None => self.http1(Stream::Plain(stream), client).await,
-                Some(tls) => self.tls(stream, tls, client).await,
-            },
+        let _open = self.worker.shared.metrics.active_connections.hold();
+        let client = Client { peer: accepted.peer, tls: accepted.tls.is_some() };
+        let (mut waiting, permit) = match self.begin(accepted) {
+            Ok(begun) => begun,
+            Err(error) => return tracing::warn!(%error, "a connection can't be served"),
+        };
+        while waiting.has_read() || self.wait(&waiting).await {
+            match Box::pin(self.go_on(waiting, client)).await {
+                Some(next) => waiting = next,
+                None => return drop((permit, place)),
+            }
         }
-        drop((permit, open, place));
+        Box::pin(waiting.close()).await;
     }
 
-    async fn tls(&self, stream: TcpStream, tls: Arc<rustls::ServerConfig>, client: Client) {
-        let Some(stream) = self.handshake(stream, tls).await else { return };
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
-        let stream = Stream::Tls(Box::new(stream));
-        if http2 {
-            self.http2(stream, client).await;
-        } else {
-            self.http1(stream, client).await;
+    fn begin(&self, accepted: Accepted) -> std::io::Result<(Waiting, OwnedSemaphorePermit)> {
+        let Accepted { stream, peer: _, tls, h2c, permit } = accepted;
+        let stream = TcpStream::from_std(stream)?;
+        let patience = match tls {
+            Some(_) => self.limits.handshake_timeout,
+            None => self.limits.header_timeout,
+        };
+        let by = Instant::now() + patience;
+        Ok((Waiting { stage: Stage::New { stream, tls, h2c }, by }, permit))
+    }
+
+    /// Waits for a byte; `false`: none will come, or not in time.
+    async fn wait(&self, waiting: &Waiting) -> bool {
+        let _idle = self.worker.shared.metrics.idle_connections.hold();
+        tokio::select! {
+            biased;
+            there = waiting.has_bytes() => there,
+            () = self.lingered() => false,
+            () = tokio::time::sleep_until(waiting.by) => false,
         }
+    }
+
+    /// Waits until the end has begun and idle connections may close. HTTP/2 needs no such wait:
+    /// GOAWAY names the last request that counts, so a client knows which to send elsewhere
+    /// (RFC 9113 6.8).
+    pub(super) async fn lingered(&self) {
+        self.draining.cancelled().await;
+        tokio::time::sleep(self.worker.shared.drain.linger()).await;
+    }
+
+    /// Does what there is to do; `None`: the connection is over.
+    async fn go_on(&self, waiting: Waiting, client: Client) -> Option<Waiting> {
+        let by = waiting.by;
+        let (stream, read) = match waiting.stage {
+            Stage::Idle { stream, read } => {
+                // Its head has begun just now, or lay there already.
+                let by = Instant::now() + self.limits.header_timeout;
+                return self.http1(stream, read, by, client).await;
+            }
+            Stage::New { stream, tls: Some(tls), .. } => {
+                let stream = self.handshake(stream, tls, by).await?;
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
+                let stream = Stream::Tls(Box::new(stream));
+                if http2 {
+                    self.http2(stream, Bytes::new(), client).await;
+                    return None;
+                }
+                // The first head has its own time, from here.
+                return Some(self.idle(stream, Bytes::new()));
+            }
+            Stage::New { stream, tls: None, h2c: false } => (Stream::Plain(stream), Bytes::new()),
+            Stage::New { stream, tls: None, h2c: true } => {
+                let mut stream = Stream::Plain(stream);
+                let begun = tokio::time::timeout_at(by, read_preface(&mut stream)).await;
+                let begun = begun.ok()?.ok()?;
+                if begun == PREFACE {
+                    self.http2(stream, begun, client).await;
+                    return None;
+                }
+                (stream, begun)
+            }
+        };
+        self.http1(stream, read, by, client).await
+    }
+
+    /// What hyper is given for a connection.
+    pub(super) fn patient(&self, transport: Transport) -> TokioIo<Patient<Transport>> {
+        let metrics = self.worker.shared.metrics.clone();
+        TokioIo::new(Patient::new(transport, Pace::of_answers(&self.limits), metrics))
+    }
+
+    /// How many times a connection gave its state back.
+    pub(super) fn n_given_back(&self) -> u64 {
+        self.n_given_back.load(Ordering::Relaxed)
+    }
+
+    /// A connection that waits for its next request; these bytes of it are there.
+    pub(super) fn idle(&self, stream: ClientStream, read: Bytes) -> Waiting {
+        self.n_given_back.fetch_add(1, Ordering::Relaxed);
+        let by = Instant::now() + self.limits.header_timeout;
+        Waiting { stage: Stage::Idle { stream, read }, by }
     }
 
     async fn handshake(
         &self,
         stream: TcpStream,
         tls: Arc<rustls::ServerConfig>,
+        by: Instant,
     ) -> Option<TlsStream<TcpStream>> {
         let handshake = TlsAcceptor::from(tls).accept(stream);
-        let error = match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
+        let error = match tokio::time::timeout_at(by, handshake).await {
             Ok(Ok(stream)) => return Some(stream),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it took too long".to_owned(),
@@ -98,111 +232,16 @@ impl Serving {
         tracing::debug!(error, "no TLS handshake with a client");
         None
     }
-
-    /// Whether a plain connection begins with HTTP/2. Looked at without being taken: whichever
-    /// parser it is for gets it from the first byte.
-    async fn begins_with_http2(&self, stream: &TcpStream) -> bool {
-        let mut seen = [0; PREFACE.len()];
-        let look = async {
-            loop {
-                let n = stream.peek(&mut seen).await.unwrap_or(0);
-                let begun = seen.get(..n).unwrap_or_default();
-                if n == 0 || !PREFACE.starts_with(begun) || n == PREFACE.len() {
-                    return begun == PREFACE;
-                }
-                // The rest of the preface is on its way, but what is there already counts as
-                // readable: only time tells when there is more.
-                tokio::time::sleep(PREFACE_RECHECK).await;
-            }
-        };
-        tokio::time::timeout(self.limits.header_timeout, look).await.unwrap_or(false)
-    }
-
-    async fn http1(&self, stream: ClientStream, client: Client) {
-        let worker = self.worker.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (worker, version) = (worker.clone(), request.version());
-            async move {
-                let mut answer = handle(worker.clone(), client, request).await?;
-                worker.shared.drain.mark(version, &mut answer);
-                Ok::<_, Infallible>(answer)
-            }
-        });
-        let stream = self.patient(stream);
-        let begun = stream.begun();
-        let connection = self.http1.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = self.lingered() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            if error.is_timeout() && begun.get() {
-                self.worker.shared.metrics.slow_heads.add(1);
-            }
-            tracing::debug!(client = %client.peer, %error, "a client's connection ended");
-        }
-    }
-
-    fn patient(&self, stream: ClientStream) -> Patient<ClientStream> {
-        Patient::new(stream, Pace::of_answers(&self.limits), self.worker.shared.metrics.clone())
-    }
-
-    /// Waits until the end has begun and idle connections may close. HTTP/2 needs no such wait:
-    /// GOAWAY names the last request that counts, so a client knows which to send elsewhere
-    /// (RFC 9113 6.8).
-    async fn lingered(&self) {
-        self.draining.cancelled().await;
-        tokio::time::sleep(self.worker.shared.drain.linger()).await;
-    }
-
-    async fn http2(&self, stream: ClientStream, client: Client) {
-        let worker = self.worker.clone();
-        let activity = Activity::new();
-        let asked = activity.clone();
-        let service = service_fn(move |request| {
-            let under_way = asked.begin();
-            let answer = handle(worker.clone(), client, request);
-            async move { Ok::<_, Infallible>(answer.await?.map(|b| Delivered::new(b, under_way))) }
-        });
-        let stream = TokioIo::new(self.patient(stream));
-        let connection = self.http2.serve_connection(stream, service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = self.draining.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-            () = activity.quiet_for(self.limits.header_timeout) => {
-                connection.as_mut().graceful_shutdown();
-                // Whoever doesn't close is closed.
-                tokio::time::timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(client = %client.peer, %error, "a client's HTTP/2 connection ended");
-        }
-    }
 }
 
-/// How long a client of HTTP/2 may take to close after it was told to.
-const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// How often a beginning of the preface is looked at again. It comes in one piece from whoever
-/// means it.
-const PREFACE_RECHECK: std::time::Duration = std::time::Duration::from_millis(20);
-
-fn http1(limits: &Limits) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_headers(limits.max_headers)
-        .max_header_size(limits.max_header_bytes)
-        // Bounds the head while it is incomplete, and the read buffer of a streaming body.
-        .max_buf_size((2 * limits.max_header_bytes).max(64 * 1024));
-    http
+/// Reads until it is clear whether HTTP/2 begins here; whichever parser it is for gets the bytes.
+async fn read_preface(stream: &mut ClientStream) -> std::io::Result<Bytes> {
+    let mut begun = BytesMut::with_capacity(PREFACE.len());
+    while begun.len() < PREFACE.len() && PREFACE.starts_with(&begun) {
+        let mut rest = (&mut *stream).take((PREFACE.len() - begun.len()) as u64);
+        if rest.read_buf(&mut begun).await? == 0 {
+            break;
+        }
+    }
+    Ok(begun.freeze())
 }

@@ -22,17 +22,24 @@
 //! ours. `CONNECT` is refused and extended `CONNECT` (RFC 8441) isn't offered: browsers open
 //! WebSockets over a connection of their own, on which they offer HTTP/1.1 alone.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http2;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use tokio_util::task::TaskTracker;
 
+use super::activity::Activity;
+use super::connection::Serving;
+use super::transport::{ClientStream, Transport};
 use crate::config::Limits;
 use crate::metrics::GatewayMetrics;
-use crate::slow::Pace;
-use crate::slow::answer::hurried;
+use crate::proxy::{Client, handle};
+use crate::slow::answer::{Delivered, hurried};
+use crate::slow::{Pace, idle};
 
 /// How many bytes of one request's body may be on their way before it is read.
 const STREAM_WINDOW: u32 = 128 * 1024;
@@ -54,6 +61,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long it may take to answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a client may take to close after it was told to.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Runs the streams of a connection as tasks that shutdown waits for, each until its client takes
 /// too long to take the answer.
@@ -90,4 +100,36 @@ pub(super) fn builder(limits: &Limits, streams: Streams) -> http2::Builder<Strea
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     http
+}
+
+impl Serving {
+    /// Serves a connection of HTTP/2 to its end.
+    pub(super) async fn http2(&self, stream: ClientStream, read: Bytes, client: Client) {
+        let (worker, asked) = (self.worker.clone(), idle::Activity::new());
+        let activity = Arc::new(Activity::default());
+        let transport = Transport::new(stream, read, activity.clone());
+        let quiet = asked.clone();
+        let service = service_fn(move |request| {
+            let under_way = asked.begin();
+            let answer = handle(worker.clone(), client, request, activity.begin());
+            async move { Ok::<_, Infallible>(answer.await?.map(|b| Delivered::new(b, under_way))) }
+        });
+        let connection = self.http2.serve_connection(self.patient(transport), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = self.draining.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            () = quiet.quiet_for(self.limits.header_timeout) => {
+                connection.as_mut().graceful_shutdown();
+                // Whoever doesn't close is closed.
+                tokio::time::timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(client = %client.peer, %error, "a client's HTTP/2 connection ended");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Listeners and life: TLS in, reload, bounds, shutdown.
 
+mod idle;
+
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;

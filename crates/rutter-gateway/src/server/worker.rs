@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +22,12 @@ const TUNNELS: Duration = Duration::from_secs(2);
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// How often idle client connections are looked for.
+pub(super) const BEAT: Duration = Duration::from_millis(500);
+
+/// How often the allocator is reminded of memory that idle connections gave back.
+const REMIND: Duration = Duration::from_secs(2);
 
 /// Where a worker gets its connections from.
 #[derive(Debug, Clone)]
@@ -111,8 +117,9 @@ impl WorkerThread {
             ids: RequestIds::new(seed),
             tasks: TaskTracker::new(),
         };
-        let serving = Serving::new(Arc::new(worker), &config.limits, draining.clone());
-        let state = Loop { serving: Arc::new(serving) };
+        let (beat, beats) = watch::channel(());
+        let serving = Serving::new(Arc::new(worker), &config.limits, draining.clone(), beats);
+        let state = Loop { serving: Arc::new(serving), beat };
         let end = ending.clone();
         let thread = std::thread::Builder::new()
             .name(format!("gateway-{number}"))
@@ -175,14 +182,21 @@ impl Drop for WorkerThread {
 /// The worker's loop: takes connections until it drains, then waits for theirs to end.
 struct Loop {
     serving: Arc<Serving>,
+    /// Wakes connections that talk, so that they see whether they are idle.
+    beat: watch::Sender<()>,
 }
 
 impl Loop {
     async fn run(self, mut connections: mpsc::UnboundedReceiver<(Accepted, Place)>) {
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut beat = tokio::time::interval(BEAT);
+        let mut remind = tokio::time::interval(REMIND);
+        let mut reminder = Reminder::default();
         loop {
             tokio::select! {
                 () = self.serving.draining.cancelled() => break,
+                _ = beat.tick() => self.beat.send_replace(()),
+                _ = remind.tick() => reminder.tick(self.serving.n_given_back()),
                 _ = sweep.tick() => self.serving.worker.pool.sweep(),
                 accepted = connections.recv() => match accepted {
                     Some((accepted, place)) => {
@@ -198,6 +212,36 @@ impl Loop {
             self.serving.worker.tasks.spawn(self.serving.clone().serve(accepted, place));
         }
         self.serving.worker.tasks.close();
-        self.serving.worker.tasks.wait().await;
+        let ended = self.serving.worker.tasks.wait();
+        let mut ended = std::pin::pin!(ended);
+        loop {
+            tokio::select! {
+                () = &mut ended => return,
+                _ = beat.tick() => self.beat.send_replace(()),
+            }
+        }
+    }
+}
+
+/// Lets the allocator return what it has. mimalloc keeps freed pages for a second, in case they are
+/// wanted again, and looks at the time only when the next large piece is freed. A gateway that has
+/// become quiet frees none, and would keep the buffers of its last burst; so one is made and freed
+/// for that, untouched.
+#[derive(Debug, Default)]
+struct Reminder {
+    n_given_back: u64,
+    /// Whether there was something the last time, some of which may have been too fresh.
+    again: bool,
+}
+
+impl Reminder {
+    const PIECE: usize = 1 << 20;
+
+    fn tick(&mut self, n_given_back: u64) {
+        let news = n_given_back != self.n_given_back;
+        if news || self.again {
+            drop(std::hint::black_box(Vec::<u8>::with_capacity(Self::PIECE)));
+        }
+        (self.n_given_back, self.again) = (n_given_back, news);
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::{Pace, Patience};
 use crate::metrics::GatewayMetrics;
+use crate::server::Busy;
 
 /// Why a client's body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +33,18 @@ pub(crate) struct ClientBody {
     /// Made when the client first makes us wait.
     timer: Option<Pin<Box<Sleep>>>,
     metrics: Arc<GatewayMetrics>,
+    /// The connection isn't idle before this was read or dropped.
+    _busy: Busy,
 }
 
 impl ClientBody {
-    pub(crate) fn new(incoming: Incoming, pace: Pace, metrics: Arc<GatewayMetrics>) -> Self {
-        Self { incoming, patience: Patience::new(pace), timer: None, metrics }
+    pub(crate) fn new(
+        incoming: Incoming,
+        pace: Pace,
+        metrics: Arc<GatewayMetrics>,
+        busy: Busy,
+    ) -> Self {
+        Self { incoming, patience: Patience::new(pace), timer: None, metrics, _busy: busy }
     }
 }
 

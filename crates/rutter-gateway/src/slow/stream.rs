@@ -3,7 +3,6 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,21 +10,6 @@ use tokio::time::{Instant, Sleep};
 
 use super::{Pace, Patience};
 use crate::metrics::GatewayMetrics;
-
-/// Whether something came on a connection since something was last sent: where it ends for want
-/// of a head, whether one had begun.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Begun(Arc<AtomicBool>);
-
-impl Begun {
-    pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, begun: bool) {
-        self.0.store(begun, Ordering::Relaxed);
-    }
-}
 
 /// A stream whose other end must keep taking what is written.
 ///
@@ -37,18 +21,17 @@ pub(crate) struct Patient<S> {
     patience: Patience,
     /// Made when the client first makes us wait.
     timer: Option<Pin<Box<Sleep>>>,
-    begun: Begun,
     metrics: Arc<GatewayMetrics>,
 }
 
 impl<S> Patient<S> {
     pub(crate) fn new(inner: S, pace: Pace, metrics: Arc<GatewayMetrics>) -> Self {
         let patience = Patience::new(pace);
-        Self { inner, patience, timer: None, begun: Begun::default(), metrics }
+        Self { inner, patience, timer: None, metrics }
     }
 
-    pub(crate) fn begun(&self) -> Begun {
-        self.begun.clone()
+    pub(crate) fn into_inner(self) -> S {
+        self.inner
     }
 
     /// What a write, flush or shutdown came to, by the time it has taken.
@@ -82,13 +65,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buf.filled().len();
-        let read = Pin::new(&mut this.inner).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            this.begun.set(true);
-        }
-        read
+        Pin::new(&mut self.get_mut().inner).poll_read(cx, buf)
     }
 }
 
@@ -99,7 +76,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.begun.set(false);
         let written = Pin::new(&mut this.inner).poll_write(cx, buf);
         this.timed(written, |n| *n, cx)
     }
@@ -110,7 +86,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.begun.set(false);
         let written = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
         this.timed(written, |n| *n, cx)
     }

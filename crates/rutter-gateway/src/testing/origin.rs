@@ -46,6 +46,19 @@ impl Origin {
         Self::start(move |_| Act::Ok(name.to_owned())).await
     }
 
+    /// One that answers as soon as it has a head, whatever body is still to come, and remembers
+    /// nothing.
+    pub(crate) async fn early(body: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind(any_port()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer_heads(stream, body));
+            }
+        });
+        address
+    }
+
     pub(crate) async fn at(
         address: SocketAddr,
         tls: Option<TlsAcceptor>,
@@ -92,6 +105,21 @@ impl Origin {
         let mut task = self.task;
         let _aborted = (&mut task).await;
         address
+    }
+}
+
+async fn answer_heads(mut stream: TcpStream, body: &'static str) {
+    use tokio::io::AsyncReadExt;
+    let length = body.len();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+    let mut head = Vec::new();
+    // Until the gateway goes away.
+    while let Ok(byte) = stream.read_u8().await {
+        head.push(byte);
+        if head.ends_with(b"\r\n\r\n") {
+            head.clear();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
     }
 }
 

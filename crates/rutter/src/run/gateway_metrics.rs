@@ -85,12 +85,17 @@ impl Collector for Exported {
             let described = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
             counter.encode(described)?;
         }
-        let gauges: [(&str, &str, &Counter); 2] = [
+        let gauges: [(&str, &str, &Counter); 3] = [
             ("active_connections", "Client connections open now", &metrics.active_connections),
             (
                 "ejected_routes",
                 "Routes out of service by outlier detection now",
                 &metrics.ejected_routes,
+            ),
+            (
+                "idle_connections",
+                "Client connections that wait for a request",
+                &metrics.idle_connections,
             ),
         ];
         for (name, help, gauge) in gauges {

@@ -1,0 +1,98 @@
+//! What a client's connection is doing, as seen from beside hyper.
+//!
+//! hyper tells nobody whether a connection is idle. So requests and bodies are counted where they
+//! begin and end, and the transport notes what it was asked for. [`super::http1`] decides by these
+//! numbers when a connection can give its state back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// One connection's numbers, from one waiting for a request to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// Requests whose head came; wraps.
+    begun: AtomicU32,
+    /// Requests not answered yet, answers on their way, request bodies not read to their end.
+    open: AtomicU32,
+    /// Bytes that came from the client.
+    read: AtomicU64,
+    /// The transport could not take all that it was given.
+    blocked: AtomicBool,
+    /// The connection is to hand its transport back instead of closing it.
+    yielding: AtomicBool,
+    /// It would have closed it.
+    yielded: AtomicBool,
+}
+
+/// Something of a request that isn't over yet.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Activity>);
+
+impl Activity {
+    /// A request's head came; it is open until the [`Busy`] is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.busy()
+    }
+
+    fn busy(self: &Arc<Self>) -> Busy {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
+    }
+
+    /// How many requests have begun.
+    pub(super) fn n_begun(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether every request that began is over, and its answer is out.
+    pub(super) fn is_idle(&self) -> bool {
+        // Acquire: what was done before a `Busy` was dropped is seen.
+        self.open.load(Ordering::Acquire) == 0 && !self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came from the client.
+    pub(super) fn n_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_read(&self, n: usize) {
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// From now on (or no longer) the transport is handed back instead of closed.
+    pub(super) fn set_yielding(&self, yielding: bool) {
+        self.yielding.store(yielding, Ordering::Relaxed);
+    }
+
+    /// Whether closing the transport means handing it back; if so, notes that it came to that.
+    pub(super) fn yields(&self) -> bool {
+        let yields = self.yielding.load(Ordering::Relaxed);
+        if yields {
+            self.yielded.store(true, Ordering::Relaxed);
+        }
+        yields
+    }
+
+    /// Whether the transport was to be closed while it was to be handed back.
+    pub(super) fn has_yielded(&self) -> bool {
+        self.yielded.load(Ordering::Relaxed)
+    }
+}
+
+impl Busy {
+    /// For another part of the same request, which ends by itself.
+    pub(crate) fn also(&self) -> Self {
+        self.0.busy()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Release);
+    }
+}

@@ -1,0 +1,209 @@
+//! HTTP/1 with clients: a connection that is idle holds next to nothing.
+//!
+//! ```text
+//!            a byte is there                    idle for a beat
+//!  waiting ───────────────────▶ talking (hyper) ───────────────▶ waiting
+//!     │ too long, end of stream    │ close, error, upgrade, head too slow
+//!     ▼                            ▼
+//!    end                          end
+//! ```
+//!
+//! Most connections of an edge are idle most of the time, and hyper keeps some 13 KiB for each:
+//! its read buffer, its write buffer and its state. So hyper's connection exists only while there
+//! is something to do. A new connection waits for its first byte as a socket and a timer; one
+//! whose requests are all answered gives hyper's state back at the next beat but one, and waits
+//! again.
+//!
+//! **How it is given back.** hyper has no call for it, but two that make one: it is asked to shut
+//! down gracefully, which it does at once if and only if it stands between two requests; and
+//! `into_parts` returns the transport with the bytes that hyper read and didn't use. Between the
+//! two it closes the transport, which [`Transport`] answers without doing it. If hyper was *not*
+//! between two requests (which [`Activity`] rules out: nothing open, nothing unwritten), it goes
+//! on to the end of the request at hand and closes, as it would in a drain: the mistake costs a
+//! connection, and can't shift a byte from one request into the next. Bytes of a pipelined request
+//! come back with the transport and are read first by the next hyper connection.
+//!
+//! **Time.** A head must be there within `limits.header_timeout` of the accept, or of its first
+//! byte where the connection was idle; else the answer is 408 if there was a byte of it. An idle
+//! connection closes after the same time. None of it costs a request a timer: the beat is one
+//! timer a worker, and a head that comes too slowly after a request on a busy connection is found
+//! by it, since a connection that waits for the rest of a head is idle to hyper too: it is given
+//! back, and begins anew with the head's deadline.
+//!
+//! Rejected: a smaller read buffer (hyper's least is 8 KiB, and large heads would need many
+//! reads); a parser of our own; giving state back after each request (8 KiB allocated and freed a
+//! request costs more than the memory is worth while a client is at work).
+//!
+//! **What was measured** (the program's allocator, one worker, proportional set size over 4,000
+//! and 8,000 connections; `server/tests/idle.rs` holds the bound of 4 KiB):
+//!
+//! | connection | bytes |
+//! | --- | --- |
+//! | that said nothing | 1,300 to 1,700 |
+//! | idle after a request | 1,900 to 3,300 |
+//! | the same before, hyper's state kept | 13,000 to 20,000 |
+//!
+//! Of that the task with its timer is some 1,000 bytes, tokio's registration of the socket 256; the
+//! rest is the allocator's, in pages that a burst of requests left half full. Over TLS rustls adds
+//! its session, some 10 KiB, which lasts as long as the connection.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout};
+
+use super::activity::Activity;
+use super::connection::{GRACE, Serving, Waiting};
+use super::transport::{ClientStream, Transport};
+use crate::config::Limits;
+use crate::proxy::{Client, handle};
+
+/// What a client gets whose head took too long (RFC 9110 15.5.9). Written by hand: hyper's
+/// connection is gone by then.
+const TOO_SLOW: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// How talking ended.
+enum Talked {
+    /// The connection is over.
+    Over,
+    /// Everything is answered: it waits for the next request. The bytes were read of it already.
+    Idle(ClientStream, Bytes),
+    /// The head didn't come in time.
+    TooSlow(ClientStream),
+}
+
+/// What connections of HTTP/1 are made with. hyper's own timer of heads stays off: see above.
+pub(super) fn builder(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.max_headers(limits.max_headers)
+        .max_header_size(limits.max_header_bytes)
+        // Bounds the head while it is incomplete, and the read buffer of a streaming body.
+        .max_buf_size((2 * limits.max_header_bytes).max(64 * 1024));
+    http
+}
+
+impl Serving {
+    /// Talks with a client until its connection is over, or idle: then it is given back. `by`:
+    /// when the head of the first request must be there.
+    pub(super) async fn http1(
+        &self,
+        stream: ClientStream,
+        read: Bytes,
+        by: Instant,
+        client: Client,
+    ) -> Option<Waiting> {
+        match self.talk(stream, read, by, client).await {
+            Talked::Over => None,
+            Talked::Idle(stream, read) => Some(self.idle(stream, read)),
+            Talked::TooSlow(stream) => {
+                self.worker.shared.metrics.slow_heads.add(1);
+                refuse_slow(stream).await;
+                None
+            }
+        }
+    }
+
+    async fn talk(
+        &self,
+        stream: ClientStream,
+        early: Bytes,
+        by: Instant,
+        client: Client,
+    ) -> Talked {
+        let activity = Arc::new(Activity::default());
+        let transport = Transport::new(stream, early, activity.clone());
+        let (worker, counted) = (self.worker.clone(), activity.clone());
+        let service =
+            service_fn(move |request| handle(worker.clone(), client, request, counted.begin()));
+        let mut connection =
+            self.http1.serve_connection(self.patient(transport), service).with_upgrades();
+        let mut beats = self.beats.clone();
+        let mut head_by = Some(Box::pin(tokio::time::sleep_until(by)));
+        let mut n_before = 0;
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut connection => {
+                    self.over(client, &activity, ended);
+                    return Talked::Over;
+                }
+                _ = beats.changed() => {}
+                () = expired(&mut head_by) => {
+                    if activity.n_begun() == 0 {
+                        return match connection.into_parts() {
+                            Some(parts) if activity.n_read() > 0 => {
+                                Talked::TooSlow(parts.io.into_inner().into_inner().into_parts().0)
+                            }
+                            _ => Talked::Over,
+                        };
+                    }
+                    head_by = None;
+                    continue;
+                }
+                () = self.draining.cancelled() => {
+                    Pin::new(&mut connection).graceful_shutdown();
+                    let ended = connection.await;
+                    self.over(client, &activity, ended);
+                    return Talked::Over;
+                }
+            }
+            let n_begun = activity.n_begun();
+            if n_begun == 0 || n_begun != n_before || !activity.is_idle() {
+                n_before = n_begun;
+                continue;
+            }
+            activity.set_yielding(true);
+            Pin::new(&mut connection).graceful_shutdown();
+            let ended = poll_fn(|cx| Poll::Ready(Pin::new(&mut connection).poll(cx))).await;
+            activity.set_yielding(false);
+            let Poll::Ready(ended) = ended else { continue };
+            if ended.is_ok()
+                && activity.has_yielded()
+                && let Some(parts) = connection.into_parts()
+            {
+                let (stream, unread) = parts.io.into_inner().into_inner().into_parts();
+                return Talked::Idle(stream, joined(&parts.read_buf, &unread));
+            }
+            self.over(client, &activity, ended);
+            return Talked::Over;
+        }
+    }
+
+    fn over(&self, client: Client, activity: &Activity, ended: hyper::Result<()>) {
+        if let Err(error) = ended {
+            let n_requests = activity.n_begun();
+            tracing::debug!(client = %client.peer, n_requests, %error, "a client's connection ended");
+        }
+    }
+}
+
+/// When the timer expires; never without one.
+async fn expired(timer: &mut Option<Pin<Box<tokio::time::Sleep>>>) {
+    match timer {
+        Some(timer) => timer.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What hyper read and didn't use, and then what it hadn't read of the early bytes; copied, since
+/// even an empty piece of hyper's buffer would keep all of it.
+fn joined(read: &[u8], unread: &[u8]) -> Bytes {
+    [read, unread].concat().into()
+}
+
+async fn refuse_slow(mut stream: ClientStream) {
+    let last_words = async {
+        stream.write_all(TOO_SLOW).await?;
+        stream.shutdown().await
+    };
+    if let Ok(Err(error)) = timeout(GRACE, last_words).await {
+        tracing::debug!(%error, "a client whose head took too long is gone");
+    }
+}
