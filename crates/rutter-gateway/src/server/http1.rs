@@ -47,12 +47,15 @@
 //! rest is the allocator's, in pages that a burst of requests left half full. Over TLS rustls adds
 //! its session, some 10 KiB, which lasts as long as the connection.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::io::AsyncWriteExt;
@@ -120,10 +123,18 @@ impl Serving {
         let activity = Arc::new(Activity::default());
         let transport = Transport::new(stream, early, activity.clone());
         let (worker, counted) = (self.worker.clone(), activity.clone());
-        let service =
-            service_fn(move |request| handle(worker.clone(), client, request, counted.begin()));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (worker, version) = (worker.clone(), request.version());
+            let busy = counted.begin();
+            async move {
+                let mut answer = handle(worker.clone(), client, request, busy).await?;
+                worker.shared.drain.mark(version, &mut answer);
+                Ok::<_, Infallible>(answer)
+            }
+        });
         let mut connection =
             self.http1.serve_connection(self.patient(transport), service).with_upgrades();
+        let mut lingered = std::pin::pin!(self.lingered());
         let mut beats = self.beats.clone();
         let mut head_by = Some(Box::pin(tokio::time::sleep_until(by)));
         let mut n_before = 0;
@@ -147,7 +158,7 @@ impl Serving {
                     head_by = None;
                     continue;
                 }
-                () = self.draining.cancelled() => {
+                () = &mut lingered => {
                     Pin::new(&mut connection).graceful_shutdown();
                     let ended = connection.await;
                     self.over(client, &activity, ended);
