@@ -1,3 +1,54 @@
-//! `rutter.v1`.
-#![allow(missing_docs)]
-tonic::include_proto!("rutter.v1");
+//! `rutter.v1`: how Rutter's own parts speak with each other.
+//!
+//! One protocol for agents, nodes, gateways, overlay peers and fabric neighbours. What differs
+//! between them is which tables they are told of and what they may say; the bones are the same:
+//! hello with identity and version, snapshot, end of snapshot, numbered changes, keepalive, and
+//! resume where that is possible. `proto/rutter.v1.proto` is the definition.
+//!
+//! ```text
+//!   the dialing end                                  the accepting end
+//!   ───────────────                                  ─────────────────
+//!   Uplink     a sink ◀──── updates ─────────────── an outlet of a table in a book
+//!              what it sees ──── observations ────▶ shown there
+//!   Announcer  a source ──── updates ─────────────▶ Announced: who takes what it says
+//!              ◀──────────── reports ──────────────
+//!   Dialer     enrols a key by a token ───────────▶ Admission: who a key is
+//! ```
+//!
+//! - Both ends are level-triggered: a lost session loses nothing that a later one doesn't make
+//!   good, and nothing is withdrawn because a session was lost.
+//! - Who speaks is a key ([`LinkKey`]), proved in the TLS handshake; who is listened to is a pin.
+//! - [`relay`] puts what was told into a table of one's own.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod backoff;
+mod dial;
+mod error;
+mod key;
+pub mod relay;
+mod said;
+mod talk;
+mod tls;
+mod wire;
+
+pub use accept::{
+    AcceptConfig, Admission, Admitted, Announced, Enrolled, Enrolment, HANDSHAKE, LinkListener,
+    MAX_SUBSCRIPTIONS, Offer,
+};
+pub use backoff::Backoff;
+pub use dial::announce::{Announcer, Answered, MAX_SOURCES};
+pub use dial::uplink::{Heard, SinkSpec, Uplink};
+pub use dial::{Dialer, Remote};
+pub use error::{LinkError, Refusal, RefusalCode};
+pub use key::{LinkKey, PeerKey};
+pub use said::{AnyBatch, Outcome, SourceReport, SourceUpdate};
+pub use talk::{KEEPALIVE, SILENCES};
+pub use tls::{CaPin, PinMismatch, PinnedCa, Signatures};
+pub use wire::observation::{Observation, Seen};
+pub use wire::{Family, Malformed, REVISION};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

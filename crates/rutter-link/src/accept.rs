@@ -1,0 +1,147 @@
+//! The accepting end: a controller that gateways and agents dial.
+//!
+//! ```text
+//!   listener ─TLS─▶ service ─▶ session ─┬─ pump: an outlet of a table ──▶ updates
+//!                      │                ├─ what the speaker says ───────▶ Announced
+//!                  Admission            └─ what the speaker sees ───────▶ the tables' `health`
+//!               who is this key?
+//! ```
+//!
+//! The link knows keys, sessions and tables; who a key belongs to and what it may do is the
+//! [`Admission`]'s word, asked when a session begins and, of the key alone, as long as it lasts.
+//!
+//! Bounds: [`AcceptConfig::max_connections`] connections, of which one that has shown no key in
+//! [`HANDSHAKE`] is cut; one session a key, the newer ends the older; [`MAX_SUBSCRIPTIONS`] tables
+//! a session; 64 outlets that wait for a sink to come back, over which the oldest is forgotten and
+//! its sink gets a snapshot. What a sink doesn't read stays in its outlet, where later overwrites
+//! earlier.
+
+mod listener;
+mod observed;
+mod parked;
+mod pump;
+mod service;
+mod session;
+mod subscribe;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rutter_book::BookHandle;
+use rutter_rib::OutletSpec;
+use rutter_route::{DestinationKind, TableName};
+
+pub use listener::LinkListener;
+pub(crate) use service::{Accepter, CODE};
+pub(crate) use session::run as run_session;
+
+use crate::{PeerKey, Refusal, SourceReport, SourceUpdate};
+
+/// How long a connection may take until it has shown its key.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The tables that one session may subscribe to.
+pub const MAX_SUBSCRIPTIONS: usize = 64;
+
+/// Bounds of an accepting end.
+#[derive(Debug, Clone)]
+pub struct AcceptConfig {
+    /// What it calls itself in its hello.
+    pub name: String,
+    /// How often it says something.
+    pub keepalive: Duration,
+    /// Connections open at once; over it new ones are closed at once.
+    pub max_connections: usize,
+}
+
+impl AcceptConfig {
+    /// The usual bounds under a name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), keepalive: crate::KEEPALIVE, max_connections: 4096 }
+    }
+}
+
+/// Who asks to be made known.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// Its key.
+    pub key: PeerKey,
+    /// Where it speaks from.
+    pub from: SocketAddr,
+    /// Its token, as it was presented. A secret.
+    pub token: String,
+    /// The name that it wants.
+    pub name: String,
+}
+
+/// What it became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Its name.
+    pub name: String,
+    /// What it is: `agent`, `gateway`.
+    pub role: String,
+    /// An agent's name under the server's domain.
+    pub domain: Option<String>,
+    /// Its address as the accepter saw it.
+    pub address: Option<String>,
+}
+
+/// A table that a speaker may be told of.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The name by which it asks for it.
+    pub table: TableName,
+    /// What kind of table it is.
+    pub kind: DestinationKind,
+    /// The book that has it.
+    pub book: BookHandle,
+    /// What may leave: export policy, view, split horizon, pacing. Depth and unreachable are the
+    /// sink's to choose.
+    pub spec: OutletSpec,
+}
+
+/// What a key may do in a session.
+pub struct Admitted {
+    /// By what name it is known, such as `gateway/edge-1`: its outlets' and its verdicts' name.
+    pub name: String,
+    /// The session's number.
+    pub incarnation: u64,
+    /// What it may be told of.
+    pub offers: Vec<Offer>,
+    /// Who takes what it says; `None`: it may say nothing.
+    pub announced: Option<Box<dyn Announced>>,
+}
+
+/// Who takes what one speaker says as a source. It lives as long as the session.
+#[async_trait]
+pub trait Announced: Send + Sync {
+    /// Something that the speaker says.
+    ///
+    /// # Errors
+    /// It is refused as a whole, and nothing has changed.
+    async fn heard(&mut self, update: SourceUpdate) -> Result<SourceReport, Refusal>;
+
+    /// The session has ended; `said` is whether the speaker said goodbye. Nothing was withdrawn.
+    async fn ended(&mut self, said: bool);
+}
+
+/// Who decides about keys.
+#[async_trait]
+pub trait Admission: Send + Sync + 'static {
+    /// Makes a key known by a token.
+    ///
+    /// # Errors
+    /// What speaks against it.
+    async fn enrol(&self, enrolment: Enrolment) -> Result<Enrolled, Refusal>;
+
+    /// A session of a key begins.
+    ///
+    /// # Errors
+    /// What speaks against it.
+    async fn admit(&self, key: PeerKey, from: SocketAddr) -> Result<Admitted, Refusal>;
+
+    /// Whether the key is still known; asked while a session lasts, so from memory.
+    fn knows(&self, key: PeerKey) -> bool;
+}

@@ -1,0 +1,179 @@
+//! The dialing end: one address, one key, sessions.
+
+pub(crate) mod announce;
+pub(crate) mod seen;
+pub(crate) mod uplink;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Code, Request, Status, Streaming};
+use tower::service_fn;
+
+use crate::accept::Enrolled;
+use crate::talk::{Ended, QUEUE, Talk, said_by};
+use crate::wire::v1::frame::Body;
+use crate::wire::v1::link_client::LinkClient;
+use crate::wire::{MAX_MESSAGE, v1};
+use crate::{CaPin, LinkError, LinkKey, RefusalCode, tls};
+
+/// How long a connection may take to come about, TLS included, and an answer to an enrolment.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The receive windows of one stream and of its connection, in bytes. A batch of routes fits, so
+/// that a snapshot doesn't wait a round trip an update.
+const WINDOW: u32 = 1024 * 1024;
+
+/// Whom to dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// `HOST:PORT`; the host is also the name that the certificate must be good for.
+    pub address: String,
+    /// The accepter's CA.
+    pub pin: CaPin,
+}
+
+/// Dials one accepter with one key.
+#[derive(Debug, Clone)]
+pub struct Dialer {
+    remote: Remote,
+    tls: Arc<rustls::ClientConfig>,
+    server_name: ServerName<'static>,
+    keepalive: Duration,
+}
+
+/// A session that has begun.
+pub(crate) struct Dialled {
+    pub(crate) talk: Talk<Streaming<v1::Frame>>,
+    pub(crate) hello: v1::Hello,
+}
+
+impl Dialer {
+    /// A dialer.
+    ///
+    /// # Errors
+    /// [`LinkError::Tls`] for an address that isn't `HOST:PORT`, [`LinkError::Key`].
+    pub fn new(remote: Remote, key: &LinkKey) -> Result<Self, LinkError> {
+        let wrong = || LinkError::Tls(format!("`{}` isn't `HOST:PORT`", remote.address));
+        let (host, port) = remote.address.rsplit_once(':').ok_or_else(wrong)?;
+        port.parse::<u16>().map_err(|_| wrong())?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let server_name = ServerName::try_from(host.to_owned()).map_err(|_| wrong())?;
+        let tls = Arc::new(tls::client_config(remote.pin, key)?);
+        Ok(Self { remote, tls, server_name, keepalive: crate::KEEPALIVE })
+    }
+
+    /// As it is, but saying something this often.
+    #[must_use]
+    pub fn with_keepalive(self, keepalive: Duration) -> Self {
+        Self { keepalive, ..self }
+    }
+
+    /// Whom it dials.
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// Makes this end's key known by a join token. Asking again with the same key changes nothing.
+    ///
+    /// # Errors
+    /// [`LinkError::Unreachable`], [`LinkError::Refused`].
+    pub async fn enrol(&self, token: &str, name: &str) -> Result<Enrolled, LinkError> {
+        let mut client = self.connect().await?;
+        let mut request =
+            Request::new(v1::EnrolRequest { token: token.to_owned(), name: name.to_owned() });
+        request.set_timeout(CONNECT);
+        let reply = client.enrol(request).await.map_err(|status| self.refused(&status))?;
+        let v1::EnrolReply { name, role, domain, address } = reply.into_inner();
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        Ok(Enrolled { name, role, domain: some(domain), address: some(address) })
+    }
+
+    /// Begins a session.
+    pub(crate) async fn open(&self) -> Result<Dialled, LinkError> {
+        let mut client = self.connect().await?;
+        let (said, to_send) = mpsc::channel(QUEUE);
+        let heard = client.session(ReceiverStream::new(to_send));
+        // The accepter answers the call at once; a stopped one never does.
+        let heard = match tokio::time::timeout(CONNECT, heard).await {
+            Ok(Ok(heard)) => heard.into_inner(),
+            Ok(Err(status)) => return Err(self.refused(&status)),
+            Err(_) => return Err(self.unreachable("no answer in time")),
+        };
+        let mut talk = Talk::new(heard, said, self.keepalive);
+        let hello = talk.hello("");
+        talk.say(Body::Hello(hello)).await.map_err(|ended| self.ended(ended))?;
+        let hello = talk.greeted().await.map_err(|ended| self.ended(ended))?;
+        Ok(Dialled { talk, hello })
+    }
+
+    async fn connect(&self) -> Result<LinkClient<Channel>, LinkError> {
+        let (address, name) = (self.remote.address.clone(), self.server_name.clone());
+        let connector = TlsConnector::from(self.tls.clone());
+        let connect = service_fn(move |_: Uri| {
+            let (address, name, connector) = (address.clone(), name.clone(), connector.clone());
+            async move {
+                let stream = TcpStream::connect(&address).await?;
+                stream.set_nodelay(true)?;
+                std::io::Result::Ok(TokioIo::new(connector.connect(name, stream).await?))
+            }
+        });
+        // Never looked up: the connector above goes where the dialer says.
+        let endpoint = Endpoint::from_static("https://rutter.invalid")
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW);
+        let connecting = endpoint.connect_with_connector(connect);
+        match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(Ok(channel)) => Ok(LinkClient::new(channel)
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE)),
+            Ok(Err(error)) => Err(self.unreachable(innermost(&error))),
+            Err(_) => Err(self.unreachable("no connection in time")),
+        }
+    }
+
+    fn unreachable(&self, why: impl std::fmt::Display) -> LinkError {
+        LinkError::Unreachable { remote: self.remote.address.clone(), why: why.to_string() }
+    }
+
+    /// A call that failed: by the other end's word, or on the way.
+    fn refused(&self, status: &Status) -> LinkError {
+        let code = status.metadata().get(crate::accept::CODE).and_then(|v| v.to_str().ok());
+        let code = match (code, status.code()) {
+            (Some(code), _) => code.to_owned(),
+            (
+                None,
+                Code::Unavailable | Code::Unknown | Code::DeadlineExceeded | Code::Cancelled,
+            ) => {
+                return self.unreachable(said_by(status));
+            }
+            (None, _) => RefusalCode::Protocol.to_string(),
+        };
+        LinkError::Refused { remote: self.remote.address.clone(), code, why: said_by(status) }
+    }
+
+    pub(crate) fn ended(&self, ended: Ended) -> LinkError {
+        let remote = self.remote.address.clone();
+        match ended {
+            Ended::Bye { code, why } => LinkError::Refused { remote, code, why },
+            Ended::Protocol(why) => LinkError::Protocol { remote, why },
+            Ended::Silent(_) | Ended::Broken(_) => self.unreachable(ended),
+        }
+    }
+}
+
+/// The cause at the bottom, which is what people need: the layers above say "transport error".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

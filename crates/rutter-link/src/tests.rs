@@ -1,0 +1,3 @@
+mod announcing;
+mod recorded;
+mod told;
