@@ -51,5 +51,5 @@ pub use gateway::{Gateway, GatewayHandle};
 pub use health::{CheckMethod, HealthConfig, OutlierConfig, StatusRange};
 pub use index::HostIndex;
 pub use metrics::{Counter, GatewayMetrics};
-pub use table::{Sources, TableRef, claim_of};
+pub use table::{ControllerAt, LinkedController, Sources, TableRef, claim_of};
 pub use upstream::Roots;

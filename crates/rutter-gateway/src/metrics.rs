@@ -21,6 +21,10 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
     pub(crate) fn sub(&self, n: u64) {
         self.0.fetch_sub(n, Ordering::Relaxed);
     }
@@ -104,6 +108,8 @@ pub struct GatewayMetrics {
     pub health_notes_dropped: Counter,
     /// Routes that the gateway's table could not take.
     pub routes_refused: Counter,
+    /// Whether the link to the controller is up: 1 or 0; 0 also where there is none.
+    pub controller_up: Counter,
 }
 
 impl GatewayMetrics {

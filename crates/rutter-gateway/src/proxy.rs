@@ -27,7 +27,7 @@ mod websocket;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -57,6 +57,9 @@ use outbound::Outbound;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) index: Arc<HostIndex>,
+    /// Whether the controller has told all that it knows: before, a name that isn't known may be
+    /// one that wasn't heard of yet.
+    pub(crate) told: Arc<AtomicBool>,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) connector: Connector,
     pub(crate) health: Health,
@@ -184,7 +187,9 @@ async fn answer(
         return refused(pages::LOOP, Some(asked.host));
     }
     let Some(routes) = worker.shared.index.find(&asked.host) else {
-        return refused(pages::UNKNOWN_HOST, Some(asked.host));
+        let told = worker.shared.told.load(Ordering::Relaxed);
+        let page = if told { pages::UNKNOWN_HOST } else { pages::NOT_TOLD };
+        return refused(page, Some(asked.host));
     };
     if routes.ranked.is_empty() {
         return refused(pages::NO_ROUTES, Some(asked.host));

@@ -43,6 +43,7 @@ mod worker;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -97,6 +98,8 @@ pub(crate) struct TableEnd {
     pub(crate) feed: Feed,
     pub(crate) verdicts: Arc<VerdictBoard>,
     pub(crate) metrics: Arc<GatewayMetrics>,
+    /// Raised when the controller has told all that it knows.
+    pub(crate) told: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -261,8 +264,10 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
     let feed = Feed::new(index.clone(), health.clone());
     let settings = ArcSwap::from_pointee(settings(config));
     let via = Via::new(RandomState::default().hash_one(config.name.as_str()));
+    let told = Arc::new(AtomicBool::new(false));
     let shared = Shared {
         index,
+        told: told.clone(),
         settings,
         connector,
         health,
@@ -272,7 +277,7 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
         drain: Drain::default(),
         stop,
     };
-    Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics }))
+    Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics, told }))
 }
 
 fn settings(config: &GatewayConfig) -> Settings {

@@ -170,10 +170,17 @@ impl Dialer {
 }
 
 /// The cause at the bottom, which is what people need: the layers above say "transport error".
-fn innermost(error: &dyn std::error::Error) -> String {
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    // An I/O error that carries another is no source of it, and shows this one's inner form.
+    let io = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match io.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other))) => {
+            other.0.to_string()
+        }
+        _ => cause.to_string(),
+    }
 }

@@ -141,6 +141,17 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
         }
     }
 
+    /// Says goodbye and waits for the other end to close: a stream that is dropped with words on
+    /// their way takes them along.
+    pub(crate) async fn part(mut self, bye: v1::Bye) {
+        if self.say(v1::frame::Body::Bye(bye)).await.is_err() {
+            return;
+        }
+        let (said, deadline) = (self.said, Instant::now() + self.patience);
+        drop(said);
+        while let Ok(Some(Ok(_))) = tokio::time::timeout_at(deadline, self.heard.next()).await {}
+    }
+
     /// The way out for others of this end.
     pub(crate) fn way_out(&self) -> mpsc::Sender<v1::Frame> {
         self.said.clone()

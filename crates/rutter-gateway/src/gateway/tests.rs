@@ -61,9 +61,9 @@ async fn a_verdict_acts_in_the_gateways_table_and_is_shown_at_the_controllers() 
     let own = bench.explained_until(&bench.sources.own, "answered 500").await;
     assert!(own.contains("gateway/gateway"), "{own}");
     assert_eq!(bench.best(&bench.sources.own).await.1, Standing::Eligible);
-    let at_controller = bench.explained_until(&bench.sources.controller, "gateway/gateway").await;
+    let at_controller = bench.explained_until(&bench.controller, "gateway/gateway").await;
     assert!(at_controller.contains("HEAD /healthz answered 500"), "{at_controller}");
-    let (best, standing) = bench.best(&bench.sources.controller).await;
+    let (best, standing) = bench.best(&bench.controller).await;
     assert_eq!((best.source.to_string().as_str(), standing), ("agent/alice", Standing::Eligible));
     gateway.handle.shutdown().await;
 }

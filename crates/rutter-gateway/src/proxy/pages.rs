@@ -60,6 +60,11 @@ pub(crate) const LOOP: Page =
     page(StatusCode::LOOP_DETECTED, "LOOP", "This request has come through this gateway before");
 pub(crate) const UNKNOWN_HOST: Page =
     page(StatusCode::NOT_FOUND, "UNKNOWN_HOST", "No service has this name");
+pub(crate) const NOT_TOLD: Page = page(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "NOT_TOLD",
+    "This gateway has not been told its services yet",
+);
 pub(crate) const NO_ROUTES: Page =
     page(StatusCode::SERVICE_UNAVAILABLE, "NO_ROUTES", "Nothing leads to this service now");
 pub(crate) const ROUTES_EXHAUSTED: Page =

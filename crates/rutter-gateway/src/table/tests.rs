@@ -1,74 +1,8 @@
-//! Path ids keep the order; batches become what the table and the index should hold.
+//! Batches become what the table and the index should hold.
 
-use rutter_route::{RouteKey, SourceId, SourceKind};
+use rutter_route::{SourceId, SourceKind};
 
-use super::key::{decode, encode, label};
-
-fn key(kind: SourceKind, name: &str, path: &str) -> RouteKey {
-    RouteKey { source: SourceId::new(kind, name).unwrap(), path: path.parse().unwrap() }
-}
-
-fn keys() -> Vec<RouteKey> {
-    let names = [
-        "2",
-        "10",
-        "10000000000",
-        "18446744073709551615",
-        "18446744073709551616",
-        "010",
-        "0",
-        "a",
-        "a b",
-        "a  b",
-        "a!b",
-        "a !b",
-        " a",
-        "a ",
-        "alice",
-        "aliceb",
-        "~",
-        "ä",
-        "a-b",
-        "agent:1",
-    ];
-    let paths = ["", " ", "  ", "!", "http 127.0.0.1:80", "https 127.0.0.1:80", "x  y"];
-    let mut all = Vec::new();
-    for kind in SourceKind::ALL {
-        for name in names {
-            for path in paths {
-                all.push(key(kind, name, path));
-            }
-        }
-    }
-    all
-}
-
-#[test]
-fn path_ids_decode_to_what_they_were() {
-    for key in keys() {
-        let path = encode(&key).unwrap();
-        assert_eq!(decode(&path).as_ref(), Some(&key), "{path}");
-    }
-    for foreign in ["", "b", "b1", "b1alice", "z1alice  x", "b2alice  x", "b0  x", "ä"] {
-        assert_eq!(decode(&foreign.parse().unwrap()), None, "{foreign}");
-    }
-}
-
-#[test]
-fn path_ids_compare_as_what_they_stand_for() {
-    let mut all = keys();
-    all.sort();
-    let texts: Vec<_> = all.iter().map(|k| encode(k).unwrap()).collect();
-    for (pair, of) in texts.windows(2).zip(all.windows(2)) {
-        assert!(pair[0] < pair[1], "{of:?}");
-    }
-}
-
-#[test]
-fn a_name_too_long_is_refused() {
-    assert!(encode(&key(SourceKind::Agent, &"a".repeat(251), "")).is_ok());
-    assert!(encode(&key(SourceKind::Agent, &"a".repeat(252), "")).is_err());
-}
+use super::to_index::label;
 
 #[test]
 fn labels_are_the_words_of_mesh_router() {
@@ -96,7 +30,9 @@ mod relay {
     };
 
     use crate::feed::RouteSpec;
-    use crate::table::relay::{ToIndex, Unreachable, take};
+    use rutter_link::relay::{self, take};
+
+    use crate::table::to_index::{ToIndex, Unreachable};
 
     const NOW: Now = Now { mono: rutter_route::Mono(1000), wall: rutter_route::Wall(1000) };
 
@@ -251,7 +187,7 @@ mod relay {
         chain.advertise("tunnel/alice", "alice.nsl.sh", TUNNEL, 2);
         let best = chain.run().values().next().unwrap()[0].clone();
         let alice: Service = "alice.nsl.sh".parse().unwrap();
-        let path = crate::table::key::encode(&best.key).unwrap();
+        let path = relay::path_of(&best.key).unwrap();
         let bad = Health::Unhealthy {
             why: "HEAD / answered 503".into(),
             until: Some(NOW.deadline(Duration::from_secs(60))),

@@ -211,8 +211,7 @@ impl Task {
                 () = self.goodbye.notified() => {
                     let why = "the source ends".to_owned();
                     let bye = v1::Bye { code: RefusalCode::Shutdown.to_string(), why };
-                    // Whether it is heard makes no difference to one who goes.
-                    let _heard = talk.say(Body::Bye(bye)).await;
+                    talk.part(bye).await;
                     return None;
                 }
             };

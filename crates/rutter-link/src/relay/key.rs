@@ -56,3 +56,6 @@ pub(super) fn decode(path: &PathId) -> Option<RouteKey> {
 fn is_number(name: &str) -> bool {
     name.parse::<u64>().is_ok_and(|n| n.to_string() == name)
 }
+
+#[cfg(test)]
+mod tests;

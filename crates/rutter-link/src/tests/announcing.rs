@@ -63,7 +63,15 @@ async fn what_a_source_says_is_heard_renewed_and_said_again_to_who_comes_after()
     accepting.end().await;
     while !matches!(soon(said.recv()).await.unwrap(), Said::Ended { goodbye: false }) {}
     let accepting = Accepting::start(address, &ca, gate);
-    assert_eq!(hears(&mut said).await, says("agent", &["web.localhost", "api.localhost"]));
+    loop {
+        match soon(said.recv()).await.unwrap() {
+            Said::Heard(update) => {
+                break assert_eq!(update, says("agent", &["web.localhost", "api.localhost"]));
+            }
+            // The dialer may have found the old accepter once more, on its way out.
+            Said::Ended { goodbye } => assert!(!goodbye),
+        }
+    }
     soon(announcer.goodbye()).await;
     loop {
         match soon(said.recv()).await.unwrap() {

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::HealthConfig;
 use crate::gateway::{Gateway, GatewayHandle};
-use crate::table::{Sources, TableRef};
+use crate::table::{ControllerAt, Sources, TableRef};
 use crate::testing::{Message, PATIENCE, RawClient, get};
 
 pub(super) struct Bench {
     pub(super) sources: Sources,
+    pub(super) controller: TableRef,
     shutdown: CancellationToken,
 }
 
@@ -45,7 +46,8 @@ impl Bench {
         let shutdown = CancellationToken::new();
         let controller = book("services", &shutdown);
         let own = book("gateway/services", &shutdown);
-        Self { sources: Sources { controller, own }, shutdown }
+        let sources = Sources { controller: ControllerAt::Here(controller.clone()), own };
+        Self { sources, controller, shutdown }
     }
 
     pub(super) async fn start(&self, health: HealthConfig) -> Running {
@@ -56,7 +58,7 @@ impl Bench {
     }
 
     fn controller(&self) -> &BookHandle {
-        &self.sources.controller.book
+        &self.controller.book
     }
 
     pub(super) async fn advertise(

@@ -1,101 +1,14 @@
-//! From one table to the next: what a batch of the controller's outlet does to the gateway's
-//! table, and what a batch of that table's outlet does to the index. Pure: the task does the rest.
+//! From the gateway's table to its index: what a batch of the table's outlet changes there, and
+//! what is known of services to which nothing leads. Pure: the task does the rest.
 
 use std::collections::HashSet;
 
-use rutter_rib::{Batch, Table, Tell, ToldRoute};
-use rutter_route::{
-    Advertisement, Listener, NextHop, Now, PathId, RouteKey, Scheme, Service, ServiceName, Session,
-    Verdict,
-};
+use rutter_link::relay;
+use rutter_rib::{Batch, Tell, ToldRoute};
+use rutter_route::{Listener, NextHop, Scheme, Service, ServiceName, SourceId, SourceKind};
+use smol_str::SmolStr;
 
-use super::key;
 use crate::feed::{RouteSpec, Update};
-
-/// A route that the gateway's table didn't take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotTaken {
-    pub(super) service: Service,
-    pub(super) route: RouteKey,
-    pub(super) why: String,
-}
-
-/// Makes the gateway's table hold what the batch says. `batch` is of the controller's table,
-/// `session` the controller's session in the gateway's.
-pub(super) fn take(
-    now: Now,
-    table: &mut Table<Service>,
-    session: &Session,
-    batch: &Batch<Service>,
-) -> Vec<NotTaken> {
-    let mut not_taken = Vec::new();
-    if batch.begin_snapshot {
-        table.begin_refresh(now, session);
-    }
-    for tell in &batch.tells {
-        match tell {
-            Tell::Advertise { destination, routes, .. } => {
-                replace(now, table, session, destination, routes, &mut not_taken);
-            }
-            Tell::Withdraw { destination, .. } => {
-                replace(now, table, session, destination, &[], &mut not_taken);
-            }
-        }
-    }
-    if batch.end_of_snapshot {
-        table.end_of_refresh(now, session);
-    }
-    not_taken
-}
-
-/// Makes these the destination's routes, and no others.
-fn replace(
-    now: Now,
-    table: &mut Table<Service>,
-    session: &Session,
-    destination: &Service,
-    routes: &[ToldRoute],
-    not_taken: &mut Vec<NotTaken>,
-) {
-    let mut kept: Vec<PathId> = Vec::with_capacity(routes.len());
-    for told in routes {
-        match advertise(now, table, session, destination, told) {
-            Ok(path) => kept.push(path),
-            Err(why) => not_taken.push(NotTaken {
-                service: destination.clone(),
-                route: told.route.clone(),
-                why,
-            }),
-        }
-    }
-    let held: Vec<PathId> = table
-        .candidates(destination)
-        .iter()
-        .map(|c| c.key())
-        .filter(|k| k.source == session.source)
-        .map(|k| k.path)
-        .collect();
-    for path in held.iter().filter(|p| !kept.contains(p)) {
-        table.withdraw(now, session, destination, path);
-    }
-}
-
-fn advertise(
-    now: Now,
-    table: &mut Table<Service>,
-    session: &Session,
-    destination: &Service,
-    told: &ToldRoute,
-) -> Result<PathId, String> {
-    let path = key::encode(&told.route).map_err(|e| e.to_string())?;
-    let mut route = Advertisement::new(destination.clone(), told.attributes.clone());
-    route.path = path.clone();
-    route.standing = told.standing;
-    match table.advertise(now, session, route) {
-        Verdict::Stands(_) => Ok(path),
-        Verdict::Refused(why) => Err(why.to_string()),
-    }
-}
 
 /// Services that the controller knows but to which nothing leads: they are told as advertisements
 /// without routes, which no table holds, and answered 503 where an unknown name is 404.
@@ -210,16 +123,25 @@ fn specs(routes: &[ToldRoute]) -> Vec<RouteSpec> {
 /// `None`: a next hop of another kind, such as a node or a cluster, which this gateway can't reach
 /// by itself; or a path id that this gateway never gave.
 fn spec(told: &ToldRoute) -> Option<RouteSpec> {
-    let key = key::decode(&told.route.path)?;
+    let key = relay::claim_of(&told.route.path)?;
     let NextHop::Endpoint(endpoint) = &told.attributes.next_hop else { return None };
     if !matches!(endpoint.scheme, Scheme::Http | Scheme::Https) {
         return None;
     }
     Some(RouteSpec {
-        label: key::label(&key.source),
+        label: label(&key.source),
         key,
         endpoint: endpoint.clone(),
         health_check: told.attributes.health_check.clone(),
         standing: told.standing,
     })
+}
+
+/// The word for a source in `X-Mesh-Route`: its kind, or for a provider the name that the foreign
+/// system gave it, which stands before the colon.
+pub(super) fn label(source: &SourceId) -> SmolStr {
+    match (source.kind(), source.name().split_once(':')) {
+        (SourceKind::Provider, Some((word, _))) => word.into(),
+        (kind, _) => kind.as_str().into(),
+    }
 }
