@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{AgentError, BaseUrl, Secret};
 
-pub use tls::CaPin;
+pub use rutter_link::CaPin;
 
 /// How long a connection may take, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -35,10 +35,12 @@ mod teller;
 mod tests;
 mod to_index;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rutter_book::BookHandle;
-use rutter_link::Dialer;
+use rutter_link::Dials;
 use rutter_route::TableName;
 
 pub(crate) use task::start;
@@ -62,14 +64,23 @@ pub struct TableRef {
 }
 
 /// The controller, at the other end of a link.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LinkedController {
     /// Dials it.
-    pub dialer: Dialer,
+    pub dials: Arc<dyn Dials>,
     /// Its table of services, by its own name for it.
     pub table: TableName,
     /// How long the gateway forwards by what it knows while the controller is away.
     pub keep: Duration,
+}
+
+impl fmt::Debug for LinkedController {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkedController")
+            .field("table", &self.table)
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who tells a gateway its routes.

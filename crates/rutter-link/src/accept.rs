@@ -86,6 +86,8 @@ pub struct Enrolled {
     pub domain: Option<String>,
     /// Its address as the accepter saw it.
     pub address: Option<String>,
+    /// The accepter's CA, DER; empty: it has none.
+    pub ca: Vec<u8>,
 }
 
 /// A table that a speaker may be told of.

@@ -7,6 +7,7 @@ pub(crate) mod uplink;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -49,10 +50,29 @@ pub struct Dialer {
     keepalive: Duration,
 }
 
+/// Who has a dialer when one is needed: a [`Dialer`] itself, or somebody who must first find out
+/// where to dial, or join.
+#[async_trait]
+pub trait Dials: Send + Sync + 'static {
+    /// A dialer for the next session.
+    ///
+    /// # Errors
+    /// What speaks against it now; it is asked again later.
+    async fn dialer(&self) -> Result<Dialer, LinkError>;
+}
+
+#[async_trait]
+impl Dials for Dialer {
+    async fn dialer(&self) -> Result<Dialer, LinkError> {
+        Ok(self.clone())
+    }
+}
+
 /// A session that has begun.
 pub(crate) struct Dialled {
     pub(crate) talk: Talk<Streaming<v1::Frame>>,
     pub(crate) hello: v1::Hello,
+    remote: String,
 }
 
 impl Dialer {
@@ -91,13 +111,12 @@ impl Dialer {
             Request::new(v1::EnrolRequest { token: token.to_owned(), name: name.to_owned() });
         request.set_timeout(CONNECT);
         let reply = client.enrol(request).await.map_err(|status| self.refused(&status))?;
-        let v1::EnrolReply { name, role, domain, address } = reply.into_inner();
+        let v1::EnrolReply { name, role, domain, address, ca } = reply.into_inner();
         let some = |text: String| (!text.is_empty()).then_some(text);
-        Ok(Enrolled { name, role, domain: some(domain), address: some(address) })
+        Ok(Enrolled { name, role, domain: some(domain), address: some(address), ca })
     }
 
-    /// Begins a session.
-    pub(crate) async fn open(&self) -> Result<Dialled, LinkError> {
+    async fn open(&self) -> Result<Dialled, LinkError> {
         let mut client = self.connect().await?;
         let (said, to_send) = mpsc::channel(QUEUE);
         let heard = client.session(ReceiverStream::new(to_send));
@@ -111,7 +130,7 @@ impl Dialer {
         let hello = talk.hello("");
         talk.say(Body::Hello(hello)).await.map_err(|ended| self.ended(ended))?;
         let hello = talk.greeted().await.map_err(|ended| self.ended(ended))?;
-        Ok(Dialled { talk, hello })
+        Ok(Dialled { talk, hello, remote: self.remote.address.clone() })
     }
 
     async fn connect(&self) -> Result<LinkClient<Channel>, LinkError> {
@@ -159,12 +178,23 @@ impl Dialer {
         LinkError::Refused { remote: self.remote.address.clone(), code, why: said_by(status) }
     }
 
-    pub(crate) fn ended(&self, ended: Ended) -> LinkError {
-        let remote = self.remote.address.clone();
-        match ended {
-            Ended::Bye { code, why } => LinkError::Refused { remote, code, why },
-            Ended::Protocol(why) => LinkError::Protocol { remote, why },
-            Ended::Silent(_) | Ended::Broken(_) => self.unreachable(ended),
+    fn ended(&self, ended: Ended) -> LinkError {
+        lost(self.remote.address.clone(), ended)
+    }
+}
+
+/// Begins a session.
+pub(crate) async fn open(dials: &dyn Dials) -> Result<Dialled, LinkError> {
+    dials.dialer().await?.open().await
+}
+
+/// A session that has ended, as an error.
+fn lost(remote: String, ended: Ended) -> LinkError {
+    match ended {
+        Ended::Bye { code, why } => LinkError::Refused { remote, code, why },
+        Ended::Protocol(why) => LinkError::Protocol { remote, why },
+        Ended::Silent(_) | Ended::Broken(_) => {
+            LinkError::Unreachable { remote, why: ended.to_string() }
         }
     }
 }

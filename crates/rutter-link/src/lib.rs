@@ -39,7 +39,7 @@ pub use accept::{
 pub use backoff::Backoff;
 pub use dial::announce::{Announcer, Answered, MAX_SOURCES};
 pub use dial::uplink::{Heard, SinkSpec, Uplink};
-pub use dial::{Dialer, Remote};
+pub use dial::{Dialer, Dials, Remote};
 pub use error::{LinkError, Refusal, RefusalCode};
 pub use key::{LinkKey, PeerKey};
 pub use said::{AnyBatch, Outcome, SourceReport, SourceUpdate};

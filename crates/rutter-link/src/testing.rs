@@ -116,7 +116,7 @@ impl Admission for Gate {
         let name = format!("gateway/{}", enrolment.name);
         self.let_in(enrolment.key, &name);
         let address = Some(enrolment.from.ip().to_string());
-        Ok(Enrolled { name, role: "gateway".into(), domain: None, address })
+        Ok(Enrolled { name, role: "gateway".into(), domain: None, address, ca: Vec::new() })
     }
 
     async fn admit(&self, key: PeerKey, _: SocketAddr) -> Result<Admitted, Refusal> {
@@ -200,9 +200,9 @@ pub(crate) fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-pub(crate) fn dialer(address: SocketAddr, ca: &Authority, key: &LinkKey) -> Dialer {
+pub(crate) fn dialer(address: SocketAddr, ca: &Authority, key: &LinkKey) -> Arc<Dialer> {
     let remote = Remote { address: address.to_string(), pin: ca.pin };
-    Dialer::new(remote, key).unwrap().with_keepalive(OFTEN)
+    Arc::new(Dialer::new(remote, key).unwrap().with_keepalive(OFTEN))
 }
 
 pub(crate) fn eager() -> Backoff {

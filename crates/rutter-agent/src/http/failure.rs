@@ -6,8 +6,8 @@ use std::io;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::{CertificateError, Error as TlsError};
 
-use super::tls::PinMismatch;
 use crate::Unreachable;
+use rutter_link::PinMismatch;
 
 /// The most addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 16;

@@ -108,7 +108,7 @@ impl Teller {
 
 fn dial(controller: &LinkedController) -> Uplink<Service> {
     let spec = SinkSpec { table: controller.table.clone(), depth: Depth::All, unreachable: true };
-    Uplink::start(controller.dialer.clone(), spec, Backoff::default())
+    Uplink::start(controller.dials.clone(), spec, Backoff::default())
 }
 
 fn seen(told: &ToldVerdict) -> Seen {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rutter_book::{BookHandle, Clock, SystemClock, spawn};
 use rutter_gateway::{
-    Gateway, GatewayConfig, GatewayHandle, GatewayMetrics, ListenerConfig, Sources, TableRef,
+    ControllerAt, Gateway, GatewayConfig, GatewayHandle, GatewayMetrics, ListenerConfig, Sources,
+    TableRef,
 };
 use rutter_rib::{Book, Policy, TableSpec};
 use rutter_route::{
@@ -23,6 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Two books whose gateway isn't started yet.
 pub(crate) struct Scene {
     sources: Sources,
+    controller: TableRef,
     shutdown: CancellationToken,
 }
 
@@ -61,12 +63,13 @@ impl Scene {
         let shutdown = CancellationToken::new();
         let controller = book("services", &shutdown);
         let own = book("gateway/services", &shutdown);
-        Self { sources: Sources { controller, own }, shutdown }
+        let sources = Sources { controller: ControllerAt::Here(controller.clone()), own };
+        Self { sources, controller, shutdown }
     }
 
     /// Says that these names are served at these addresses.
     pub(crate) async fn advertise(&self, services: Vec<(String, SocketAddr)>) {
-        let book: &BookHandle = &self.sources.controller.book;
+        let book: &BookHandle = &self.controller.book;
         let told = book.apply(move |book, now| {
             let table = book.services("services").unwrap();
             let session =

@@ -62,6 +62,7 @@ impl Link for Accepter {
             role: enrolled.role,
             domain: enrolled.domain.unwrap_or_default(),
             address: enrolled.address.unwrap_or_default(),
+            ca: enrolled.ca,
         }))
     }
 

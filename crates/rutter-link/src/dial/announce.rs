@@ -21,7 +21,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Dialer, Dialled};
+use super::{Dialled, Dials, open};
 use crate::backoff::{Backoff, chance};
 use crate::said::{SourceReport, SourceUpdate};
 use crate::talk::{Ended, QUEUE, Talk};
@@ -109,7 +109,7 @@ impl Drop for Announcer {
 
 impl Announcer {
     /// Begins to dial.
-    pub fn start(dialer: Dialer, backoff: Backoff) -> Self {
+    pub fn start(dialer: Arc<dyn Dials>, backoff: Backoff) -> Self {
         let (answer, answered) = mpsc::channel(QUEUE);
         let (words, goodbye) = (Arc::new(Words::default()), Arc::new(Notify::new()));
         let task = Task { dialer, backoff, answer, words: words.clone(), goodbye: goodbye.clone() };
@@ -153,7 +153,7 @@ impl Announcer {
 }
 
 struct Task {
-    dialer: Dialer,
+    dialer: Arc<dyn Dials>,
     backoff: Backoff,
     answer: mpsc::Sender<Answered>,
     words: Arc<Words>,
@@ -165,7 +165,7 @@ impl Task {
         let mut n_failures = 0;
         loop {
             let opened = tokio::select! {
-                opened = self.dialer.open() => opened,
+                opened = open(&*self.dialer) => opened,
                 () = self.goodbye.notified() => return,
             };
             let lost = match opened {
@@ -191,7 +191,8 @@ impl Task {
 
     /// Speaks until the session is lost; `None` after a goodbye.
     async fn session(&self, dialled: Dialled) -> Option<LinkError> {
-        let Dialled { mut talk, hello } = dialled;
+        let Dialled { mut talk, hello, remote } = dialled;
+        let lost = |ended| super::lost(remote.clone(), ended);
         let up = Answered::Up { you_are: hello.you_are, address: hello.your_address };
         if self.answer.send(up).await.is_err() {
             return None;
@@ -216,7 +217,7 @@ impl Task {
                 }
             };
             if let Err(ended) = step {
-                return Some(self.dialer.ended(ended));
+                return Some(lost(ended));
             }
         }
     }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::seen::SeenBoard;
-use super::{Dialer, Dialled};
+use super::{Dialled, Dials, open};
 use crate::backoff::{Backoff, chance};
 use crate::talk::{Ended, QUEUE};
 use crate::wire::v1::{self, frame::Body};
@@ -72,7 +72,7 @@ impl<D> Drop for Uplink<D> {
 
 impl<D: Family> Uplink<D> {
     /// Begins to dial.
-    pub fn start(dialer: Dialer, spec: SinkSpec, backoff: Backoff) -> Self {
+    pub fn start(dialer: Arc<dyn Dials>, spec: SinkSpec, backoff: Backoff) -> Self {
         let (tell, heard) = mpsc::channel(QUEUE);
         let seen = Arc::new(SeenBoard::new());
         let told = Told { outlet: 0, after: 0, complete: false };
@@ -101,7 +101,7 @@ struct Told {
 }
 
 struct Task<D> {
-    dialer: Dialer,
+    dialer: Arc<dyn Dials>,
     spec: SinkSpec,
     backoff: Backoff,
     tell: mpsc::Sender<Heard<D>>,
@@ -113,7 +113,7 @@ impl<D: Family> Task<D> {
     async fn run(mut self) {
         let mut n_failures = 0;
         loop {
-            let lost = match self.dialer.open().await {
+            let lost = match open(&*self.dialer).await {
                 Ok(dialled) => {
                     n_failures = 0;
                     self.session(dialled).await
@@ -130,13 +130,14 @@ impl<D: Family> Task<D> {
 
     /// Listens until the session is lost.
     async fn session(&mut self, dialled: Dialled) -> LinkError {
-        let Dialled { mut talk, hello } = dialled;
+        let Dialled { mut talk, hello, remote } = dialled;
+        let lost = |ended| super::lost(remote.clone(), ended);
         let up = Heard::Up { accepter: hello.name, you_are: hello.you_are };
         if self.tell.send(up).await.is_err() {
-            return self.dialer.ended(Ended::Broken("the sink is gone".into()));
+            return lost(Ended::Broken("the sink is gone".into()));
         }
         if let Err(ended) = talk.say(Body::Subscribe(self.asked())).await {
-            return self.dialer.ended(ended);
+            return lost(ended);
         }
         self.seen.begin();
         loop {
@@ -153,7 +154,7 @@ impl<D: Family> Task<D> {
                 }
             };
             if let Err(ended) = ended {
-                return self.dialer.ended(ended);
+                return lost(ended);
             }
         }
     }

@@ -43,7 +43,7 @@ struct Sink<D: Family> {
 }
 
 impl<D: Family> Sink<D> {
-    fn new(dialer: Dialer, name: &str) -> Self {
+    fn new(dialer: std::sync::Arc<Dialer>, name: &str) -> Self {
         let spec = SinkSpec { table: table(name), depth: Depth::All, unreachable: false };
         Self {
             uplink: Uplink::start(dialer, spec, eager()),

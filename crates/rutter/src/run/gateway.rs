@@ -8,8 +8,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_gateway::{
-    Gateway, GatewayConfig, GatewayHandle, GatewayMetrics, HealthConfig, Limits, ListenerConfig,
-    OutlierConfig, RetryBudgetConfig, Roots, Sources, TableRef, UpstreamConfig,
+    ControllerAt, Gateway, GatewayConfig, GatewayHandle, GatewayMetrics, HealthConfig, Limits,
+    ListenerConfig, OutlierConfig, RetryBudgetConfig, Roots, Sources, TableRef, UpstreamConfig,
 };
 use rutter_rib::{Book, TableSpec};
 use rutter_route::{DestinationKind, TableName};
@@ -47,10 +47,10 @@ impl GatewayRole {
         let stop_book = CancellationToken::new();
         let (book, owner) = rutter_book::spawn(book, SystemClock, seed, stop_book.clone());
         let sources = Sources {
-            controller: TableRef {
+            controller: ControllerAt::Here(TableRef {
                 book: controller.book().clone(),
                 table: tables::SERVICES.parse()?,
-            },
+            }),
             own: TableRef { book: book.clone(), table: own },
         };
         let handle = Gateway::start(gateway_config(config, certificates)?, sources).await?;
