@@ -1,6 +1,6 @@
 //! HTTP/2, written and read byte by byte: no library would send what these tests send.
 
-mod client;
+pub(crate) mod client;
 mod conformance;
 
 mod translation;

@@ -11,9 +11,11 @@
     reason = "all of it is tests, helpers among them, which print what they have measured"
 )]
 
+mod floods;
 mod h2;
 mod http1;
 mod origin;
 mod responses;
 mod scene;
+mod slow_clients;
 mod strict;

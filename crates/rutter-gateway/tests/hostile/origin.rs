@@ -121,3 +121,30 @@ async fn converse(
         }
     }
 }
+
+/// An origin that answers whatever it is asked with a gigabyte, as fast as it is taken.
+pub(crate) async fn endless() -> SocketAddr {
+    static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                let head = stream.read(&mut head).await;
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n";
+                let mut sent = match head {
+                    Ok(1..) => stream.write_all(answer).await,
+                    _ => return,
+                };
+                for _ in 0..16_384 {
+                    if sent.is_err() {
+                        return;
+                    }
+                    sent = stream.write_all(&PIECE).await;
+                }
+            });
+        }
+    });
+    address
+}
