@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use crate::slow::stream::Abandon;
 use crate::upstream::Stream;
 
 /// The client's side of a connection.
@@ -38,6 +39,16 @@ impl Transport {
     fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         self.activity.set_blocked(written.is_pending());
         written
+    }
+}
+
+impl Abandon for Transport {
+    fn abandon(&self) -> io::Result<()> {
+        let socket = match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        };
+        socket.set_zero_linger()
     }
 }
 

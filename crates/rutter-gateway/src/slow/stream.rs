@@ -11,6 +11,13 @@ use tokio::time::{Instant, Sleep};
 use super::{Pace, Patience};
 use crate::metrics::GatewayMetrics;
 
+/// A stream that can be given up.
+pub(crate) trait Abandon {
+    /// From now on closing it drops what the other end hasn't taken, and tells it so by a reset.
+    /// Else the kernel would keep those bytes, for a client that doesn't read, for minutes.
+    fn abandon(&self) -> io::Result<()>;
+}
+
 /// A stream whose other end must keep taking what is written.
 ///
 /// What shows is a full socket. So that it shows in small steps, the kernel keeps little that is
@@ -24,7 +31,7 @@ pub(crate) struct Patient<S> {
     metrics: Arc<GatewayMetrics>,
 }
 
-impl<S> Patient<S> {
+impl<S: Abandon> Patient<S> {
     pub(crate) fn new(inner: S, pace: Pace, metrics: Arc<GatewayMetrics>) -> Self {
         let patience = Patience::new(pace);
         Self { inner, patience, timer: None, metrics }
@@ -53,6 +60,7 @@ impl<S> Patient<S> {
                 let until = self.patience.wait(Instant::now());
                 std::task::ready!(super::poll_timer(&mut self.timer, until, cx));
                 self.metrics.slow_readers.add(1);
+                self.inner.abandon()?;
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client doesn't read")))
             }
         }
@@ -69,7 +77,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Abandon + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
