@@ -15,6 +15,7 @@ mod error;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,30 @@ impl Listener {
         let tcp = listen(address).map_err(error)?;
         let address = tcp.local_addr().map_err(error)?;
         Ok(Self { tcp, address, tls, limits })
+    }
+
+    /// A listener on a socket that listens already, as from a process before this one; what waits
+    /// in its queue is served.
+    ///
+    /// # Errors
+    /// The socket isn't one that can be used so.
+    pub fn on(
+        socket: std::net::TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        limits: Limits,
+    ) -> std::io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let tcp = TcpListener::from_std(socket)?;
+        let address = tcp.local_addr()?;
+        Ok(Self { tcp, address, tls, limits })
+    }
+
+    /// The socket, once more.
+    ///
+    /// # Errors
+    /// The process may have no more files open.
+    pub fn socket(&self) -> std::io::Result<OwnedFd> {
+        self.tcp.as_fd().try_clone_to_owned()
     }
 
     /// The address it has, with the port that port 0 became.

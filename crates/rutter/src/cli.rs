@@ -4,6 +4,7 @@
 //! prints by [`Output`]: text for people, JSON for programs, from one value.
 
 mod agent;
+mod backup;
 mod check;
 mod completions;
 mod docs;
@@ -15,6 +16,7 @@ mod routes;
 mod run;
 mod tokens;
 mod up;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,6 +97,12 @@ enum Command {
     Demo(demo::Demo),
     /// Have the running program read its file again
     Reload(reload::Reload),
+    /// Copy what the controller must keep into one file
+    Backup(backup::Backup),
+    /// Make a data directory of such a file
+    Restore(backup::Restore),
+    /// Hand over to a new program: nobody's request is lost
+    Upgrade(upgrade::Upgrade),
     /// Print completions for a shell
     Completions(completions::Completions),
     /// Print what is made from the program's types
@@ -132,6 +140,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Check(check) => check.run(global),
         Command::Demo(demo) => block_on(demo.run()),
         Command::Reload(reload) => block_on(reload.run(global)),
+        Command::Backup(backup) => block_on(backup.run(global)),
+        Command::Restore(restore) => block_on(restore.run(global)),
+        Command::Upgrade(upgrade) => block_on(upgrade.run(global)),
         Command::Completions(completions) => completions.run(),
         Command::Docs(docs) => docs.run(),
     }

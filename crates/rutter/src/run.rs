@@ -24,30 +24,36 @@ mod controller;
 mod drain;
 mod gateway;
 mod gateway_metrics;
+mod handover;
 mod local;
 mod logging;
+mod notify;
 mod reload;
 mod signals;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use rutter_api::{Metrics, Readiness};
-use rutter_registry::DataDir;
+use rutter_registry::{DataDir, SqliteRegistry};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Origin};
 
 pub(crate) use announce::Announce;
-pub(crate) use control::ask as ask_running;
-pub(crate) use local::{Local, RunFile};
+pub(crate) use control::{Asked, Said, ask as ask_running};
+pub(crate) use handover::{Predecessor, Upgraded};
+pub(crate) use local::{Local, RunFile, is_held};
 pub(crate) use logging::Logging;
 pub(crate) use signals::Signals;
 
 use certificates::Certificates;
-use controller::{Around, ControllerRole};
+use controller::{Around, Bound, ControllerRole};
 use gateway::GatewayRole;
+use handover::Sockets;
 
 /// A process whose roles run.
 pub(crate) struct Running {
@@ -61,11 +67,22 @@ pub(crate) struct Running {
     controller: Option<ControllerRole>,
     gateway: Option<GatewayRole>,
     control: Option<control::Control>,
+    /// The program that runs, as it was called: another one may lie there by now.
+    binary: PathBuf,
+    metrics: Metrics,
+    /// The APIs' sockets, once more: to go on with them, or for a successor.
+    sockets: Sockets,
+    /// A signal that came during a hand-over.
+    end_asked: CancellationToken,
     /// Ends the agent, before the listeners that it withdraws by.
     stop_agent: CancellationToken,
     agents: TaskTracker,
-    /// Ends the listeners; cancelled by a part that ends by itself, too.
+    /// Ends it without a withdrawal, when a successor speaks for it.
+    agent: Option<AbortHandle>,
+    /// Ends everything; cancelled by a part that ends by itself, too.
     stop: CancellationToken,
+    /// Ends the APIs' listeners.
+    apis: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -80,7 +97,12 @@ impl Running {
         origin: Option<Origin>,
         logging: Logging,
         announce: Announce,
+        before: &mut Option<Predecessor>,
     ) -> anyhow::Result<Self> {
+        if let Some(before) = before {
+            before.hello().await?;
+        }
+        let stop = CancellationToken::new();
         let mut running = Self {
             config,
             origin,
@@ -91,62 +113,95 @@ impl Running {
             controller: None,
             gateway: None,
             control: None,
+            binary: std::env::current_exe().context("where this program lies")?,
+            metrics: Metrics::new(),
+            sockets: Sockets::default(),
+            end_asked: CancellationToken::new(),
             stop_agent: CancellationToken::new(),
             agents: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            agent: None,
+            apis: stop.child_token(),
+            stop,
             tasks: TaskTracker::new(),
         };
         if running.config.controller.is_some() {
-            running.start_controller(announce).await?;
+            running.start_controller(announce, before).await?;
         }
         running.start_agent()?;
+        notify::ready();
         Ok(running)
     }
 
-    async fn start_controller(&mut self, announce: Announce) -> anyhow::Result<()> {
-        let dir = Arc::new(DataDir::open(&self.config.data)?);
-        let certificates = Certificates::open(&dir, &self.config)?;
-        let (metrics, readiness) = (Metrics::new(), self.readiness.clone());
-        let bound = controller::bind(&self.config, &certificates)?;
-        let role = ControllerRole::start(&self.config, &dir).await?;
-        let gateway = match &self.config.gateway {
-            Some(_) => {
-                readiness.set("gateway", false);
-                let gateway = GatewayRole::start(&self.config, &certificates, &role).await?;
-                readiness.set("gateway", true);
-                metrics.add(Box::new(gateway_metrics::Exported(gateway.metrics())));
-                Some(gateway)
+    async fn start_controller(
+        &mut self,
+        announce: Announce,
+        before: &mut Option<Predecessor>,
+    ) -> anyhow::Result<()> {
+        let dir = Arc::new(match before {
+            Some(before) => {
+                DataDir::adopt(&self.config.data, before.data(&self.config.data).await?)?
             }
-            None => None,
-        };
+            None => DataDir::open(&self.config.data)?,
+        });
+        SqliteRegistry::check(&dir).await?;
+        let certificates = Certificates::open(&dir, &self.config)?;
+        let mut none = Sockets::default();
+        let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
+        let bound = controller::bind(&self.config, &certificates, inherited)?;
+        let role = ControllerRole::start(&self.config, &dir).await?;
+        if self.config.gateway.is_some() {
+            self.readiness.set("gateway", false);
+            let gateway = GatewayRole::start(&self.config, &certificates, &role, inherited).await?;
+            self.metrics.add(Box::new(gateway_metrics::Exported(gateway.metrics())));
+            self.gateway = Some(gateway);
+        }
         let token = local::admin_token(&dir, role.controller()).await?;
-        let control = control::Control::open(&dir).await;
-        let served = role
-            .serve(
-                &self.config,
-                bound,
-                Around {
-                    certificates: &certificates,
-                    gateway: gateway.as_ref(),
-                    metrics,
-                    readiness,
-                    stop: &self.stop,
-                    tasks: &self.tasks,
-                },
-            )
-            .await?;
-        let run = RunFile::new(&self.config, &served, gateway.as_ref(), &certificates);
-        run.write(&dir)?;
-        announce.ready(&run, &token, &role).await?;
+        let control = inherited.take("control", None);
+        self.sockets = bound.sockets(&self.config)?;
+        let before = before.take();
+        if let Some(before) = &before {
+            before.ready().await?;
+        }
+        self.control = control::Control::open(&dir, control);
+        if let Some(gateway) = &mut self.gateway {
+            gateway.open();
+            self.readiness.set("gateway", true);
+        }
         self.dir = Some(dir);
         self.certificates = Some(certificates);
         self.controller = Some(role);
-        self.gateway = gateway;
-        self.control = control;
+        let run = self.serve_apis(bound).await?;
+        if let Some(before) = before {
+            before.serving().await;
+        }
+        if let Some(role) = &self.controller {
+            announce.ready(&run, &token, role).await?;
+        }
         Ok(())
     }
 
-    fn start_agent(&self) -> anyhow::Result<()> {
+    /// Serves the APIs, and leaves word of it for the command line.
+    async fn serve_apis(&self, bound: Bound) -> anyhow::Result<RunFile> {
+        let (Some(role), Some(certificates), Some(dir)) =
+            (&self.controller, &self.certificates, &self.dir)
+        else {
+            anyhow::bail!("there is no controller whose APIs could be served");
+        };
+        let around = Around {
+            certificates,
+            gateway: self.gateway.as_ref(),
+            metrics: self.metrics.clone(),
+            readiness: self.readiness.clone(),
+            stop: &self.apis,
+            tasks: &self.tasks,
+        };
+        let served = role.serve(&self.config, bound, around).await?;
+        let run = RunFile::new(&self.config, &served, self.gateway.as_ref(), certificates);
+        run.write(dir)?;
+        Ok(run)
+    }
+
+    fn start_agent(&mut self) -> anyhow::Result<()> {
         let Some(agent) = &self.config.agent else { return Ok(()) };
         let config = rutter_agent::AgentConfig::join(rutter_agent::JoinConfig {
             url: agent.join.clone(),
@@ -157,12 +212,13 @@ impl Running {
         });
         let agent = rutter_agent::Agent::new(config).context("the agent can't start")?;
         let (end, stop) = (self.stop_agent.clone(), self.stop.clone());
-        self.agents.spawn(async move {
+        let task = self.agents.spawn(async move {
             if let Err(error) = agent.run(end).await {
                 tracing::error!(%error, "the agent has ended");
                 stop.cancel();
             }
         });
+        self.agent = Some(task.abort_handle());
         Ok(())
     }
 
@@ -186,11 +242,17 @@ impl Running {
                 signal = signals.next() => match signal {
                     signals::Signal::End => break Ok(()),
                     signals::Signal::Reload => self.reload_and_log().await,
+                    signals::Signal::Upgrade => match self.hand_over(None, &mut signals).await {
+                        Ok(_) => return self.succeeded(&mut signals).await,
+                        Err(error) => tracing::error!("{error:#}"),
+                    },
                 },
                 () = end.cancelled() => break Ok(()),
+                () = self.end_asked.cancelled() => break Ok(()),
                 request = control::next(&mut self.control) => {
-                    let answer = self.reload(request.dry_run).await;
-                    request.answer(answer);
+                    if self.answer(request, &mut signals).await {
+                        return self.succeeded(&mut signals).await;
+                    }
                 }
                 _ = renewal.tick() => self.renew_certificates(),
                 () = self.stop.cancelled() => {
@@ -202,14 +264,61 @@ impl Running {
             }
         };
         tracing::info!("stopping: listeners close, requests in flight end");
-        let flushed = tokio::select! {
-            flushed = self.shutdown() => flushed,
-            () = signals.insists() => {
-                tracing::warn!("a second signal: stopping at once");
-                Ok(())
+        notify::stopping();
+        let flushed = ends(self.shutdown(), &mut signals).await;
+        ended.and(flushed)
+    }
+
+    /// Does what somebody on the control socket asks; whether another process has taken over.
+    async fn answer(&mut self, request: control::Request, signals: &mut Signals) -> bool {
+        let control::Request { asked, answer } = request;
+        match asked {
+            Asked::Reload { dry_run } => {
+                answer.give(self.reload(dry_run).await, Said::Reloaded);
+            }
+            Asked::Snapshot {} => {
+                let dir = self.dir.clone();
+                // It takes as long as the registry is large; all else goes on meanwhile.
+                tokio::spawn(async move {
+                    let copied = match &dir {
+                        Some(dir) => {
+                            rutter_registry::backup::snapshot(dir).await.map_err(Into::into)
+                        }
+                        None => Err(anyhow::anyhow!("there is no registry here")),
+                    };
+                    answer.give(copied, Said::Snapshot);
+                });
+            }
+            Asked::Upgrade { binary } => {
+                let upgraded = self.hand_over(binary, signals).await;
+                let succeeded = upgraded.is_ok();
+                if let Err(error) = &upgraded {
+                    tracing::error!("{error:#}");
+                }
+                answer.give(upgraded, Said::Upgraded);
+                return succeeded;
+            }
+        }
+        false
+    }
+
+    /// Ends after a hand-over: what another process has is left alone.
+    async fn succeeded(mut self, signals: &mut Signals) -> anyhow::Result<()> {
+        self.agent.iter().for_each(AbortHandle::abort);
+        self.sockets = Sockets::default();
+        let rest = async {
+            if let Some(control) = self.control.take() {
+                control.leave().await;
+            }
+            if let Some(gateway) = self.gateway.take() {
+                gateway.shutdown(true).await;
+            }
+            match self.controller.take() {
+                Some(controller) => controller.shutdown().await,
+                None => Ok(()),
             }
         };
-        ended.and(flushed)
+        ends(rest, signals).await
     }
 
     async fn shutdown(self) -> anyhow::Result<()> {
@@ -217,12 +326,13 @@ impl Running {
         if let Some(dir) = &self.dir {
             RunFile::remove(dir);
         }
+        drop(self.sockets);
         self.stop_agent.cancel();
         self.agents.close();
         self.agents.wait().await;
         // The API outlives the gateway's requests, so that `/readyz` and the metrics tell of them.
         if let Some(gateway) = self.gateway {
-            gateway.shutdown().await;
+            gateway.shutdown(false).await;
         }
         self.stop.cancel();
         self.tasks.close();
@@ -248,4 +358,34 @@ impl Running {
             Err(error) => tracing::error!(%error, "the listeners' certificate isn't renewed"),
         }
     }
+}
+
+/// Waits for an end, which a signal may cut short.
+async fn ends(
+    end: impl Future<Output = anyhow::Result<()>>,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        ended = end => ended,
+        () = signals.insists() => {
+            tracing::warn!("a second signal: stopping at once");
+            Ok(())
+        }
+    }
+}
+
+/// Starts, perhaps in the place of a process that runs, which is told if it can't; then serves.
+///
+/// # Errors
+/// What `start` says, and what ends it.
+pub(crate) async fn taking_over(
+    start: impl AsyncFnOnce(&mut Option<Predecessor>) -> anyhow::Result<(Running, Signals)>,
+) -> anyhow::Result<()> {
+    let mut before = Predecessor::find()?;
+    let started = start(&mut before).await;
+    if let (Err(error), Some(before)) = (&started, &mut before) {
+        before.failed(error).await;
+    }
+    let (running, signals) = started?;
+    running.serve(signals).await
 }

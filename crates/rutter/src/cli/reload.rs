@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Global;
-use crate::run::ask_running;
+use crate::run::{Asked, Said, ask_running};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -20,7 +20,10 @@ pub(crate) struct Reload {
 
 impl Reload {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let reloaded = ask_running(&global.data()?, self.dry_run).await?;
+        let asked = Asked::Reload { dry_run: self.dry_run };
+        let Said::Reloaded(reloaded) = ask_running(&global.data()?, asked).await? else {
+            anyhow::bail!("it answers something else: another version runs there");
+        };
         global.output().print(&reloaded, |reloaded| {
             if reloaded.changes.is_empty() {
                 return "nothing differs\n".to_owned();

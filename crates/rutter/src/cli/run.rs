@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Global;
 use crate::config::{self, Origin};
-use crate::run::{Announce, Logging, Running, Signals};
+use crate::run::{Announce, Logging, Running, Signals, taking_over};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -25,10 +25,14 @@ pub(crate) struct Run {
 impl Run {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let origin = Origin { file: self.config, data: global.data.clone() };
-        let config = config::load(&origin)?;
-        let logging = Logging::start(&config.log)?;
-        let signals = Signals::hear()?;
-        let running = Running::start(config, Some(origin), logging, Announce::Nothing);
-        running.await?.serve(signals).await
+        taking_over(async |before| {
+            let config = config::load(&origin)?;
+            let logging = Logging::start(&config.log)?;
+            let signals = Signals::hear()?;
+            let running =
+                Running::start(config, Some(origin), logging, Announce::Nothing, before).await?;
+            Ok((running, signals))
+        })
+        .await
     }
 }

@@ -9,7 +9,7 @@ use super::Global;
 use crate::config::raw::{self, Listen, Tls, Traffic};
 use crate::config::resolved::LogFormat;
 use crate::config::{self, Config};
-use crate::run::{Announce, Logging, Running, Signals};
+use crate::run::{Announce, Logging, Predecessor, Running, Signals, taking_over};
 
 /// Ports where nothing else is said, as in the original where it has one.
 const API: u16 = 7070;
@@ -73,14 +73,25 @@ impl LogArgs {
 
 impl Up {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        taking_over(async |before| self.start(global, before).await).await
+    }
+
+    async fn start(
+        &self,
+        global: &Global,
+        before: &mut Option<Predecessor>,
+    ) -> anyhow::Result<(Running, Signals)> {
         let config = self.config(global)?;
         let logging = Logging::start(&config.log)?;
         let signals = Signals::hear()?;
         let announce = match self.quiet {
             true => Announce::Nothing,
+            // Whoever reads standard output was told by the process before.
+            false if before.is_some() => Announce::Nothing,
             false => Announce::All { reusable: self.reusable },
         };
-        Running::start(config, None, logging, announce).await?.serve(signals).await
+        let running = Running::start(config, None, logging, announce, before).await?;
+        Ok((running, signals))
     }
 
     /// The options as a file would say them, through the file's own checks.

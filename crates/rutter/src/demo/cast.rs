@@ -154,7 +154,7 @@ async fn start_process(
     stop: CancellationToken,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
     let config = configuration(data)?;
-    let running = Running::start(config, None, logging, Announce::Nothing).await?;
+    let running = Running::start(config, None, logging, Announce::Nothing, &mut None).await?;
     let signals = Signals::hear()?;
     Ok(tokio::spawn(running.serve_until(signals, stop)))
 }

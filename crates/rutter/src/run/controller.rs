@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::certificates::{Certificates, reachable};
 use super::gateway::GatewayRole;
+use super::handover::Sockets;
 use crate::config::{Config, resolved, tables};
 
 /// The role, running.
@@ -56,17 +57,42 @@ pub(super) struct Served {
     pub(super) options: Option<ApiOptions>,
 }
 
-/// Takes the addresses of the APIs.
-pub(super) fn bind(config: &Config, certificates: &Certificates) -> anyhow::Result<Bound> {
-    let bind = |name, listener: &Option<resolved::Listener>| -> anyhow::Result<_> {
+/// Takes the addresses of the APIs, where `inherited` has no socket for them.
+pub(super) fn bind(
+    config: &Config,
+    certificates: &Certificates,
+    inherited: &mut Sockets,
+) -> anyhow::Result<Bound> {
+    let mut bind = |name, listener: &Option<resolved::Listener>| -> anyhow::Result<_> {
         let Some(listener) = listener else { return Ok(None) };
         let tls = certificates.for_api(&listener.tls)?;
-        Ok(Some(Listener::bind(name, listener.address, tls, Limits::default())?))
+        let limits = Limits::default();
+        Ok(Some(match inherited.take(name, Some(listener.address)) {
+            Some(socket) => Listener::on(socket.into(), tls, limits)?,
+            None => Listener::bind(name, listener.address, tls, limits)?,
+        }))
     };
     Ok(Bound {
         api: bind("api", &config.listeners.api)?,
         mesh_router: bind("compat.mesh_router", &config.listeners.compat.mesh_router)?,
     })
+}
+
+impl Bound {
+    /// The sockets, once more, under the names by which [`bind`] finds them.
+    pub(super) fn sockets(&self, config: &Config) -> std::io::Result<Sockets> {
+        let mut sockets = Sockets::default();
+        let listeners = [
+            ("api", &self.api, &config.listeners.api),
+            ("compat.mesh_router", &self.mesh_router, &config.listeners.compat.mesh_router),
+        ];
+        for (name, bound, configured) in listeners {
+            if let (Some(bound), Some(configured)) = (bound, configured) {
+                sockets.add(name, Some(configured.address), bound.socket()?);
+            }
+        }
+        Ok(sockets)
+    }
 }
 
 /// Waits for the end of the tables' task, which nobody asked for; for ever without a controller.
@@ -113,6 +139,10 @@ impl ControllerRole {
 
     pub(super) fn controller(&self) -> &Controller {
         &self.controller
+    }
+
+    pub(super) fn registry(&self) -> &dyn Registry {
+        &*self.registry
     }
 
     pub(super) fn book(&self) -> &BookHandle {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::certificates::Certificates;
 use super::controller::{ControllerRole, ends, seed};
+use super::handover::Sockets;
 use crate::config::{Config, resolved, tables};
 
 /// The role, running.
@@ -28,11 +29,13 @@ pub(crate) struct GatewayRole {
 }
 
 impl GatewayRole {
-    /// Makes the gateway's own book and starts it; it accepts when its first snapshot is there.
+    /// Makes the gateway's own book and fills it. Nobody is accepted before [`GatewayRole::open`];
+    /// `inherited` may hold its sockets.
     pub(super) async fn start(
         config: &Config,
         certificates: &Certificates,
         controller: &ControllerRole,
+        inherited: &mut Sockets,
     ) -> anyhow::Result<Self> {
         let seed = seed();
         let own: TableName = tables::SERVICES.parse()?;
@@ -53,8 +56,26 @@ impl GatewayRole {
             }),
             own: TableRef { book: book.clone(), table: own },
         };
-        let handle = Gateway::start(gateway_config(config, certificates)?, sources).await?;
+        let sockets = named_listeners(config)
+            .map(|(name, listener)| inherited.take(name, Some(listener.address)).map(Into::into))
+            .collect();
+        let handle = Gateway::prepare(gateway_config(config, certificates)?, sources, sockets);
+        let handle = handle.await?;
         Ok(Self { handle, book, stop_book, book_ended: ends(owner) })
+    }
+
+    /// Accepts from now on.
+    pub(super) fn open(&mut self) {
+        self.handle.open();
+    }
+
+    /// The listening sockets, once more, under the names by which a successor finds them.
+    pub(super) fn sockets(&self, config: &Config) -> std::io::Result<Sockets> {
+        let mut sockets = Sockets::default();
+        for ((name, listener), socket) in named_listeners(config).zip(self.handle.sockets()?) {
+            sockets.add(name, Some(listener.address), socket.into());
+        }
+        Ok(sockets)
     }
 
     pub(super) fn book(&self) -> &BookHandle {
@@ -80,9 +101,12 @@ impl GatewayRole {
         Ok(self.handle.reload(&gateway_config(config, certificates)?)?)
     }
 
-    /// Lets requests in flight end.
-    pub(super) async fn shutdown(self) {
-        self.handle.shutdown().await;
+    /// Lets requests in flight end; `succeeded`: another process accepts already.
+    pub(super) async fn shutdown(self, succeeded: bool) {
+        match succeeded {
+            true => self.handle.hand_over().await,
+            false => self.handle.shutdown().await,
+        }
         self.stop_book.cancel();
         self.book_ended.cancelled().await;
     }
@@ -95,8 +119,13 @@ pub(super) fn own_policy(config: &Config) -> rutter_rib::Policy {
 }
 
 fn listeners(config: &Config) -> impl Iterator<Item = &resolved::Listener> {
+    named_listeners(config).map(|(_, listener)| listener)
+}
+
+fn named_listeners(config: &Config) -> impl Iterator<Item = (&'static str, &resolved::Listener)> {
     let listeners = &config.listeners.gateway;
-    listeners.http.iter().chain(listeners.https.iter())
+    let http = listeners.http.iter().map(|l| ("gateway.http", l));
+    http.chain(listeners.https.iter().map(|l| ("gateway.https", l)))
 }
 
 /// The gateway's own words for what the file says.

@@ -138,7 +138,7 @@ impl Local {
 }
 
 /// Whether a process holds the directory: after a crash the files are still there, the lock isn't.
-fn is_held(data: &Path) -> anyhow::Result<bool> {
+pub(crate) fn is_held(data: &Path) -> anyhow::Result<bool> {
     let path = data.join(LOCK);
     let lock = match File::open(&path) {
         Ok(lock) => lock,

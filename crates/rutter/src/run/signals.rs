@@ -14,6 +14,8 @@ pub(crate) enum Signal {
     End,
     /// SIGHUP: read the file again.
     Reload,
+    /// SIGUSR2: hand over to the program as it lies there now.
+    Upgrade,
 }
 
 /// The signals of this process.
@@ -22,6 +24,7 @@ pub(crate) struct Signals {
     term: Unix,
     int: Unix,
     hup: Unix,
+    usr2: Unix,
 }
 
 impl Signals {
@@ -34,6 +37,7 @@ impl Signals {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
+            usr2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -43,6 +47,7 @@ impl Signals {
             _ = self.term.recv() => Signal::End,
             _ = self.int.recv() => Signal::End,
             _ = self.hup.recv() => Signal::Reload,
+            _ = self.usr2.recv() => Signal::Upgrade,
         }
     }
 

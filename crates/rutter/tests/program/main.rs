@@ -6,7 +6,9 @@
     reason = "all of it is tests, helpers among them"
 )]
 
+mod backup;
 mod demo;
+mod handover;
 mod life;
 mod members;
 mod newcomer;

@@ -155,8 +155,18 @@ impl Up {
     }
 
     pub(crate) fn start_in(dir: tempfile::TempDir, more: &[&str]) -> Self {
+        Self::start_with(dir, more, &[])
+    }
+
+    pub(crate) fn start_with(
+        dir: tempfile::TempDir,
+        more: &[&str],
+        environment: &[(&str, &Path)],
+    ) -> Self {
         let data = dir.path().join("data");
-        let process = Running::start(&mut up(&data, more));
+        let process = Running::start(
+            up(&data, more).env_remove("NOTIFY_SOCKET").envs(environment.iter().copied()),
+        );
         let mut up = Self { process, data, dir };
         up.process.says("ready");
         up
