@@ -14,6 +14,8 @@ pub(crate) struct Activity {
     begun: AtomicU32,
     /// Requests not answered yet, answers on their way, request bodies not read to their end.
     open: AtomicU32,
+    /// Request bodies of which not all was read.
+    unread: AtomicU32,
     /// Bytes that came from the client.
     read: AtomicU64,
     /// The transport could not take all that it was given.
@@ -51,6 +53,12 @@ impl Activity {
         self.open.load(Ordering::Acquire) == 0 && !self.blocked.load(Ordering::Relaxed)
     }
 
+    /// Whether what comes next on the connection is the rest of a body that nobody reads any more:
+    /// then it can't be handed back, or that rest would be taken for a request.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.load(Ordering::Acquire) > 0
+    }
+
     /// Bytes that came from the client.
     pub(super) fn n_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
@@ -85,6 +93,16 @@ impl Activity {
 }
 
 impl Busy {
+    /// The request has a body, of which nothing is read yet.
+    pub(crate) fn expects_body(&self) {
+        self.0.unread.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The request's body was read to its end.
+    pub(crate) fn has_read_body(&self) {
+        self.0.unread.fetch_sub(1, Ordering::Release);
+    }
+
     /// For another part of the same request, which ends by itself.
     pub(crate) fn also(&self) -> Self {
         self.0.busy()

@@ -21,7 +21,9 @@
 //! between two requests (which [`Activity`] rules out: nothing open, nothing unwritten), it goes
 //! on to the end of the request at hand and closes, as it would in a drain: the mistake costs a
 //! connection, and can't shift a byte from one request into the next. Bytes of a pipelined request
-//! come back with the transport and are read first by the next hyper connection.
+//! come back with the transport and are read first by the next hyper connection. A connection on
+//! which a request's body wasn't read to its end is closed instead: there hyper doesn't know where
+//! the next request begins, and the rest of the body, coming late, would be taken for one.
 //!
 //! **Time.** A head must be there within `limits.header_timeout` of the accept, or of its first
 //! byte where the connection was idle; else the answer is 408 if there was a byte of it. An idle
@@ -55,6 +57,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use http::Request;
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -126,6 +129,9 @@ impl Serving {
         let service = service_fn(move |request: Request<Incoming>| {
             let (worker, version) = (worker.clone(), request.version());
             let busy = counted.begin();
+            if !request.body().is_end_stream() {
+                busy.expects_body();
+            }
             async move {
                 let mut answer = handle(worker.clone(), client, request, busy).await?;
                 worker.shared.drain.mark(version, &mut answer);
@@ -170,7 +176,8 @@ impl Serving {
                 n_before = n_begun;
                 continue;
             }
-            activity.set_yielding(true);
+            // With a body left unread it is closed, not handed back.
+            activity.set_yielding(!activity.has_unread());
             Pin::new(&mut connection).graceful_shutdown();
             let ended = poll_fn(|cx| Poll::Ready(Pin::new(&mut connection).poll(cx))).await;
             activity.set_yielding(false);

@@ -34,7 +34,9 @@ pub(crate) struct ClientBody {
     timer: Option<Pin<Box<Sleep>>>,
     metrics: Arc<GatewayMetrics>,
     /// The connection isn't idle before this was read or dropped.
-    _busy: Busy,
+    busy: Busy,
+    /// Whether the end was seen.
+    ended: bool,
 }
 
 impl ClientBody {
@@ -44,7 +46,8 @@ impl ClientBody {
         metrics: Arc<GatewayMetrics>,
         busy: Busy,
     ) -> Self {
-        Self { incoming, patience: Patience::new(pace), timer: None, metrics, _busy: busy }
+        let ended = incoming.is_end_stream();
+        Self { incoming, patience: Patience::new(pace), timer: None, metrics, busy, ended }
     }
 }
 
@@ -62,6 +65,11 @@ impl Body for ClientBody {
                 if this.patience.waits() {
                     let data = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref());
                     this.patience.moved(Instant::now(), data.map_or(0, Bytes::len));
+                }
+                let at_end = frame.is_none() || this.incoming.is_end_stream();
+                let failed = matches!(frame, Some(Err(_)));
+                if at_end && !failed && !std::mem::replace(&mut this.ended, true) {
+                    this.busy.has_read_body();
                 }
                 Poll::Ready(frame.map(|f| f.map_err(Cut::Broken)))
             }

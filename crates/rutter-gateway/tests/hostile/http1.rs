@@ -11,6 +11,7 @@ mod connections;
 mod framing;
 mod heads;
 mod hosts;
+mod leftovers;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
