@@ -32,6 +32,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use rutter_route::ServiceName;
 use smol_str::SmolStr;
+use tokio::sync::Notify;
 
 pub(crate) use host::normalise;
 
@@ -59,6 +60,7 @@ pub struct HostIndex {
     /// Server domains, the longest first, each with its leading dot: `.nsl.sh`.
     suffixes: Vec<String>,
     n_hosts: AtomicUsize,
+    changed: Notify,
 }
 
 impl HostIndex {
@@ -72,6 +74,7 @@ impl HostIndex {
             hasher: RandomState::default(),
             suffixes,
             n_hosts: AtomicUsize::new(0),
+            changed: Notify::new(),
         }
     }
 
@@ -136,6 +139,12 @@ impl HostIndex {
         for (number, updates) in structural {
             self.rebuild(number, updates);
         }
+        self.changed.notify_waiters();
+    }
+
+    /// Waits for the next change. Enable it before you look, so that one in between isn't missed.
+    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
     }
 
     /// Every service with its routes; the order is none. For start-up, shutdown and tests.

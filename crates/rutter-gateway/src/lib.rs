@@ -12,7 +12,8 @@
 //! - `server`: listeners, workers, their start and end;
 //! - `slow`: clients that take their time, and where that ends;
 //! - `table`: the gateway's own table: fed by the controller, ranked here, read by the index;
-//! - `feed`: from the table to the index.
+//! - `feed`: from the table to the index;
+//! - [`compat`]: routes from systems that aren't Rutter.
 //!
 //! Invariants:
 //! - a request that may not be repeated is sent once, whatever fails;
@@ -26,6 +27,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod clock;
+pub mod compat;
 mod config;
 mod error;
 mod failover;

@@ -108,6 +108,12 @@ pub struct GatewayMetrics {
     pub health_notes_dropped: Counter,
     /// Routes that the gateway's table could not take.
     pub routes_refused: Counter,
+    /// Names asked for at a backend that answers for one at a time.
+    pub resolves: Counter,
+    /// Of those, the ones that it didn't answer.
+    pub resolve_failures: Counter,
+    /// Names remembered of such a backend, known or not.
+    pub resolved_names: Counter,
     /// Whether the link to the controller is up: 1 or 0; 0 also where there is none.
     pub controller_up: Counter,
 }

@@ -18,6 +18,7 @@ mod answer;
 mod forward;
 pub(crate) mod headers;
 mod http2;
+pub(crate) mod miss;
 mod outbound;
 pub(crate) mod pages;
 #[cfg(test)]
@@ -26,8 +27,8 @@ mod websocket;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -45,6 +46,7 @@ use crate::failover::replay::Replay;
 use crate::health::Health;
 use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
+use crate::routes::Routes;
 use crate::server::Busy;
 use crate::slow::Pace;
 use crate::slow::body::ClientBody;
@@ -57,6 +59,8 @@ use outbound::Outbound;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) index: Arc<HostIndex>,
+    /// Whom to ask for a host that the index doesn't know; unset: nobody.
+    pub(crate) on_miss: Arc<OnceLock<miss::OnMiss>>,
     /// Whether the controller has told all that it knows: before, a name that isn't known may be
     /// one that wasn't heard of yet.
     pub(crate) told: Arc<AtomicBool>,
@@ -186,10 +190,12 @@ async fn answer(
     if worker.shared.via.is_in(request.headers()) {
         return refused(pages::LOOP, Some(asked.host));
     }
-    let Some(routes) = worker.shared.index.find(&asked.host) else {
-        let told = worker.shared.told.load(Ordering::Relaxed);
-        let page = if told { pages::UNKNOWN_HOST } else { pages::NOT_TOLD };
-        return refused(page, Some(asked.host));
+    let routes = match worker.shared.index.find(&asked.host) {
+        Some(routes) => routes,
+        None => match missed(&worker.shared, &asked.host).await {
+            Ok(routes) => routes,
+            Err(page) => return refused(page, Some(asked.host)),
+        },
     };
     if routes.ranked.is_empty() {
         return refused(pages::NO_ROUTES, Some(asked.host));
@@ -230,6 +236,17 @@ async fn answer(
     let served = answer.is_ok();
     let answer = answer.map(|a| deliver(worker, a, upgrade));
     Outcome { answer, host: Some(asked.host), tried, served }
+}
+
+/// The routes of a host that the index doesn't know, if there is somebody to ask.
+async fn missed(shared: &Shared, host: &str) -> Result<Arc<Routes>, pages::Page> {
+    if !shared.told.load(Ordering::Relaxed) {
+        return Err(pages::NOT_TOLD);
+    }
+    match shared.on_miss.get() {
+        Some(on_miss) => on_miss.find(&shared.index, host).await,
+        None => Err(pages::UNKNOWN_HOST),
+    }
 }
 
 /// Turns an upstream's answer into the client's; after a 101, begins the tunnel.

@@ -64,6 +64,7 @@ use crate::health::verdicts::VerdictBoard;
 use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
 use crate::proxy::headers::Via;
+use crate::proxy::miss::Asking;
 use crate::proxy::{Settings, Shared};
 use crate::slow::Pace;
 use crate::upstream::Connector;
@@ -100,6 +101,8 @@ pub(crate) struct TableEnd {
     pub(crate) metrics: Arc<GatewayMetrics>,
     /// Raised when the controller has told all that it knows.
     pub(crate) told: Arc<AtomicBool>,
+    /// For who finds routes on demand.
+    pub(crate) asking: Asking,
 }
 
 impl Server {
@@ -265,8 +268,16 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
     let settings = ArcSwap::from_pointee(settings(config));
     let via = Via::new(RandomState::default().hash_one(config.name.as_str()));
     let told = Arc::new(AtomicBool::new(false));
+    let asking = Asking {
+        on_miss: Arc::default(),
+        connector: connector.clone(),
+        index: index.clone(),
+        metrics: metrics.clone(),
+        domains: config.domains.clone(),
+    };
     let shared = Shared {
         index,
+        on_miss: asking.on_miss.clone(),
         told: told.clone(),
         settings,
         connector,
@@ -277,7 +288,7 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
         drain: Drain::default(),
         stop,
     };
-    Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics, told }))
+    Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics, told, asking }))
 }
 
 fn settings(config: &GatewayConfig) -> Settings {

@@ -41,7 +41,9 @@ use std::time::Duration;
 
 use rutter_book::BookHandle;
 use rutter_link::Dials;
-use rutter_route::TableName;
+use rutter_route::{SourceKind, TableName};
+
+use crate::compat::mesh_router::MeshRouterConfig;
 
 pub(crate) use task::start;
 
@@ -90,6 +92,18 @@ pub enum ControllerAt {
     Here(TableRef),
     /// A controller elsewhere.
     Link(LinkedController),
+    /// A Mesh Router backend, which answers for one name at a time.
+    MeshRouter(MeshRouterConfig),
+}
+
+impl ControllerAt {
+    /// The source that its routes have in the own table.
+    fn source(&self) -> (SourceKind, &'static str) {
+        match self {
+            Self::Here(_) | Self::Link(_) => (SourceKind::Controller, "main"),
+            Self::MeshRouter(_) => (SourceKind::Provider, "mesh-router"),
+        }
+    }
 }
 
 /// Where a gateway's routes come from, and where it keeps them.

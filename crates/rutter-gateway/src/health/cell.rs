@@ -1,6 +1,7 @@
 //! What the request path reads of a route's health: one atomic word.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use rutter_route::Mono;
 use tokio::sync::Notify;
@@ -98,6 +99,12 @@ impl HealthCell {
             self.use_noted.compare_exchange(noted, now.0, set, fetch).is_ok()
         };
         is_due && take()
+    }
+
+    /// Whether a request used the route within that time, to a second.
+    pub(crate) fn used_within(&self, now: Mono, time: Duration) -> bool {
+        let noted = self.use_noted.load(Ordering::Relaxed);
+        noted != 0 && now.since(Mono(noted)) <= time
     }
 
     /// Whether a success should be told to the detector.

@@ -65,6 +65,11 @@ pub(crate) const NOT_TOLD: Page = page(
     "NOT_TOLD",
     "This gateway has not been told its services yet",
 );
+pub(crate) const NOT_RESOLVED: Page = page(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "NOT_RESOLVED",
+    "Nobody can say now where this service is",
+);
 pub(crate) const NO_ROUTES: Page =
     page(StatusCode::SERVICE_UNAVAILABLE, "NO_ROUTES", "Nothing leads to this service now");
 pub(crate) const ROUTES_EXHAUSTED: Page =

@@ -33,8 +33,9 @@ pub(crate) async fn start(
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>, GatewayError> {
     let observer = format!("gateway/{name}");
-    let session = begin_session(&sources.own, "main").await?;
-    let teller = Teller::start(sources.controller, &observer).await?;
+    let session = begin_session(&sources.own, sources.controller.source()).await?;
+    let asking = end.asking.clone();
+    let teller = Teller::start(sources.controller, &observer, asking, stop.clone()).await?;
     let mut task = Task {
         observer,
         session,
@@ -75,10 +76,13 @@ pub(super) async fn subscribe(
     })
 }
 
-/// The controller's session in the own table: a new life of the one source.
-async fn begin_session(own: &TableRef, controller: &str) -> Result<Session, GatewayError> {
+/// The teller's session in the own table: a new life of the one source.
+async fn begin_session(
+    own: &TableRef,
+    (kind, name): (SourceKind, &str),
+) -> Result<Session, GatewayError> {
     let refused = |e: &dyn std::fmt::Display| GatewayError::Table(e.to_string());
-    let source = SourceId::new(SourceKind::Controller, controller).map_err(|e| refused(&e))?;
+    let source = SourceId::new(kind, name).map_err(|e| refused(&e))?;
     let name = own.table.clone();
     let begun = own.book.apply(move |book, now| {
         let table = book.table_mut::<Service>(&name)?;

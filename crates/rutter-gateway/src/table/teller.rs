@@ -6,11 +6,15 @@ use rutter_book::{BookClosed, Subscription};
 use rutter_link::{Backoff, Heard, LinkError, Observation, Seen, SinkSpec, Uplink};
 use rutter_rib::{Batch, Depth, OutletSpec};
 use rutter_route::{Health, Now, Observer, Service};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{ControllerAt, LinkedController, TableRef};
+use crate::compat::mesh_router;
 use crate::error::GatewayError;
 use crate::health::Verdict;
 use crate::health::verdicts::Told as ToldVerdict;
+use crate::proxy::miss::Asking;
 use crate::routes::RouteId;
 
 /// What the gateway hears of its controller.
@@ -29,11 +33,17 @@ pub(super) enum Told {
 pub(super) enum Teller {
     Here { subscription: Subscription<Service>, table: TableRef, observer: Observer },
     Link { uplink: Uplink<Service>, controller: LinkedController },
+    OnDemand { told: mpsc::Receiver<Batch<Service>> },
 }
 
 impl Teller {
     /// Begins to listen; `observer` is the gateway's name where its verdicts are shown.
-    pub(super) async fn start(at: ControllerAt, observer: &str) -> Result<Self, GatewayError> {
+    pub(super) async fn start(
+        at: ControllerAt,
+        observer: &str,
+        asking: Asking,
+        stop: CancellationToken,
+    ) -> Result<Self, GatewayError> {
         match at {
             ControllerAt::Here(table) => {
                 let spec = OutletSpec { unreachable: true, ..OutletSpec::all(observer) };
@@ -44,13 +54,16 @@ impl Teller {
             ControllerAt::Link(controller) => {
                 Ok(Self::Link { uplink: dial(&controller), controller })
             }
+            ControllerAt::MeshRouter(config) => {
+                Ok(Self::OnDemand { told: mesh_router::start(config, asking, stop) })
+            }
         }
     }
 
     /// The link's controller, if it is one.
     pub(super) fn linked(&self) -> Option<&LinkedController> {
         match self {
-            Self::Here { .. } => None,
+            Self::Here { .. } | Self::OnDemand { .. } => None,
             Self::Link { controller, .. } => Some(controller),
         }
     }
@@ -61,6 +74,7 @@ impl Teller {
             Self::Here { subscription, .. } => {
                 subscription.next().await.map(Told::Batch).ok_or(BookClosed)
             }
+            Self::OnDemand { told } => told.recv().await.map(Told::Batch).ok_or(BookClosed),
             Self::Link { uplink, .. } => match uplink.next().await.ok_or(BookClosed)? {
                 Heard::Up { accepter, .. } => Ok(Told::Up { controller: accepter }),
                 Heard::Batch(batch) => Ok(Told::Batch(batch)),
@@ -82,6 +96,8 @@ impl Teller {
         verdicts: HashMap<RouteId, ToldVerdict>,
     ) -> Result<(), BookClosed> {
         match self {
+            // There is nobody to show it to.
+            Self::OnDemand { .. } => Ok(()),
             Self::Link { uplink, .. } => {
                 uplink.observe(verdicts.into_iter().map(|(id, told)| Observation {
                     destination: Service::http(id.service),

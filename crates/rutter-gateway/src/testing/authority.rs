@@ -14,6 +14,7 @@ use crate::config::CertificateFiles;
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) certificate_pem: String,
 }
 
 /// A certificate and its key.
@@ -30,8 +31,9 @@ impl Authority {
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap().der().clone();
-        Self { issuer: Issuer::new(params, key), certificate }
+        let signed = params.self_signed(&key).unwrap();
+        let (certificate, certificate_pem) = (signed.der().clone(), signed.pem());
+        Self { issuer: Issuer::new(params, key), certificate, certificate_pem }
     }
 
     /// A certificate for these names.

@@ -130,6 +130,17 @@ impl Connector {
         Ok(Self { shared: Arc::new(Shared { tls, resolver, forbidden, timeout }) })
     }
 
+    /// Trusts these as the controller's CA from now on, for services' own names.
+    ///
+    /// # Errors
+    /// A certificate is none; nothing has changed then.
+    pub(crate) fn set_controller_ca(
+        &self,
+        controller_ca: &[CertificateDer<'static>],
+    ) -> Result<(), GatewayError> {
+        self.shared.tls.set_controller_ca(controller_ca)
+    }
+
     /// A new HTTP connection.
     pub(crate) async fn connect(&self, target: &Target) -> Result<Connection, ConnectError> {
         let limit = self.shared.timeout;

@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -39,7 +40,7 @@ pub enum Roots {
 pub(super) struct TlsClients {
     provider: Arc<CryptoProvider>,
     public: Option<Arc<WebPkiServerVerifier>>,
-    controller: Option<Arc<WebPkiServerVerifier>>,
+    controller: ArcSwapOption<WebPkiServerVerifier>,
     by_service: Mutex<HashMap<ServiceName, Arc<ClientConfig>>>,
 }
 
@@ -60,14 +61,28 @@ impl TlsClients {
                 store.add_parsable_certificates(found.certs);
             }
         }
-        let mut controller = RootCertStore::empty();
-        add(&mut controller, controller_ca)?;
-        Ok(Self {
+        let clients = Self {
             public: verifier(store, &provider)?,
-            controller: verifier(controller, &provider)?,
+            controller: ArcSwapOption::empty(),
             provider,
             by_service: Mutex::new(HashMap::new()),
-        })
+        };
+        clients.set_controller_ca(controller_ca)?;
+        Ok(clients)
+    }
+
+    /// Trusts these as the controller's from now on; connections that are open stay.
+    pub(super) fn set_controller_ca(
+        &self,
+        controller_ca: &[CertificateDer<'static>],
+    ) -> Result<(), GatewayError> {
+        let mut controller = RootCertStore::empty();
+        add(&mut controller, controller_ca)?;
+        let verifier = verifier(controller, &self.provider)?;
+        let mut known = self.by_service.lock().unwrap_or_else(PoisonError::into_inner);
+        self.controller.store(verifier);
+        known.clear();
+        Ok(())
     }
 
     /// The configuration for upstreams of that service.
@@ -92,7 +107,7 @@ impl TlsClients {
             .map_err(|e| rustls::Error::General(e.to_string()))?;
         let verifier = Verifier {
             public: self.public.clone(),
-            controller: self.controller.clone().map(|c| (c, own_name)),
+            controller: self.controller.load_full().map(|c| (c, own_name)),
             signatures: Signatures::of(self.provider.clone()),
         };
         let mut config = ClientConfig::builder_with_provider(self.provider.clone())
