@@ -1,4 +1,4 @@
-//! What developers run: `cargo xtask test`, `ci`, `tidy`, `bench`.
+//! What developers run: `cargo xtask test`, `ci`, `tidy`, `bench`, `conformance`, `load`.
 //!
 //! One program instead of a folder of scripts, so that a developer's machine and CI run the same
 //! lines, and so that what the lines check (the edges between crates, the length of files) is
@@ -13,6 +13,7 @@ mod allocator;
 mod bench;
 mod ci;
 mod debian;
+mod hostile;
 mod shell;
 mod test;
 mod tidy;
@@ -52,6 +53,16 @@ enum Task {
         #[command(subcommand)]
         bench: bench::Bench,
     },
+    /// Show that the gateway keeps to a protocol, and that a program that others trust does too
+    Conformance {
+        #[command(subcommand)]
+        which: hostile::Conformance,
+    },
+    /// Load the gateway, and print what it did
+    Load {
+        #[command(subcommand)]
+        which: hostile::Load,
+    },
     /// What `bench rib` runs of itself
     #[command(hide = true)]
     BenchChild(bench::ChildArguments),
@@ -63,6 +74,8 @@ fn main() -> ExitCode {
         Task::Ci { skip_tests } => ci::run(skip_tests),
         Task::Tidy => tidy::run(),
         Task::Bench { bench } => bench::run(&bench),
+        Task::Conformance { which } => hostile::conformance(&which),
+        Task::Load { which } => hostile::load(&which),
         Task::BenchChild(arguments) => bench::run_child(&arguments),
     };
     match done {

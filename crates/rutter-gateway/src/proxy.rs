@@ -10,8 +10,10 @@
 //! never has two readings. On top of it, [`admit`] refuses what could have two meanings. One case
 //! is normalised instead of refused: `Content-Length` beside `Transfer-Encoding: chunked`. hyper
 //! follows RFC 9112 6.3 there: the length is dropped, the body is read as chunks, and the
-//! connection closes after the answer; the origin sees chunks alone. Refusing it would take a
-//! second parser in front of hyper, and two parsers that may disagree are the disease itself.
+//! connection closes after the answer; the origin sees chunks alone. Refusing it is permitted too, and
+//! was looked into: hyper drops the length while it parses, and leaves no trace of it that the
+//! service could see. So it would take a second parser in front of hyper, and two parsers that may
+//! disagree are the disease itself. `tests/hostile` shows what origins get, in any order of the two.
 
 pub(crate) mod admit;
 mod answer;
