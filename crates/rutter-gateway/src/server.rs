@@ -231,7 +231,7 @@ async fn bind(
     let failed = |source| GatewayError::Listen { address, source };
     let listener = match inherited {
         Some(socket) => adopt(socket).map_err(failed)?,
-        None => TcpListener::bind(address).await.map_err(failed)?,
+        None => crate::socket::listen(address).map_err(failed)?,
     };
     let bound = listener.local_addr().map_err(failed)?;
     Ok((Arc::new(listener), bound))

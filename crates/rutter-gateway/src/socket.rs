@@ -1,10 +1,11 @@
 //! What every socket of the gateway is told, on either side.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// How long nothing may be heard before the other end is asked whether it is there.
 const QUIET: Duration = Duration::from_secs(30);
@@ -20,6 +21,19 @@ const QUESTIONS: u32 = 3;
 /// the megabytes that the kernel would else take; what is on its way isn't bounded by it, so
 /// neither is the throughput.
 const UNSENT: u32 = 128 * 1024;
+
+/// How many connections may wait to be accepted. With fewer a burst of clients overflows the queue,
+/// and the kernel, which by then hands out cookies, resets some that believe themselves connected.
+const BACKLOG: u32 = 4096;
+
+/// A listener on an address.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A port that was closed a moment ago can be listened on again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// No delay for small messages. And keepalive: an end that vanished without a word is noticed
 /// within a minute also where nothing is sent, as under an idle WebSocket, which would otherwise
