@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::h2::client::Client;
+use crate::h2::wire;
 use crate::origin::{Origin, endless, fine};
 use crate::scene::{PATIENCE, Running, Scene, config};
 
@@ -20,7 +22,10 @@ use crate::scene::{PATIENCE, Running, Scene, config};
 const EACH: usize = 670;
 
 /// How long each of the gateway's patiences is, here.
-const PATIENT_FOR: Duration = Duration::from_secs(3);
+const PATIENT_FOR: Duration = Duration::from_secs(4);
+
+/// Three come at once, and the next three so much later: a thousand a second, until all are there.
+const APART: Duration = Duration::from_millis(3);
 
 /// How often a slow client moves a byte: far below any minimum rate.
 const BETWEEN: Duration = Duration::from_millis(250);
@@ -145,8 +150,9 @@ async fn two_thousand_slow_clients_are_cut_and_others_are_served() {
         for n in 0..EACH {
             // No more at once than the kernel's queue holds: what it turns away is never seen here.
             while metrics.connections.get() < n_before + (3 * n as u64).saturating_sub(300) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(APART).await;
             }
+            tokio::time::sleep(APART).await;
             for kind in Kind::ALL {
                 let stream = TcpStream::connect(at).await.unwrap();
                 slow_ones.spawn(async move { (kind, slow(stream, kind).await) });
@@ -179,5 +185,32 @@ async fn two_thousand_slow_clients_are_cut_and_others_are_served() {
         meanwhile.len(),
         p99(&meanwhile) / p99(&quiet)
     );
+    gateway.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_ends_what_is_slow_and_nothing_else() {
+    let well = Origin::start(Arc::new(fine)).await;
+    let scene = Scene::new();
+    scene.advertise(vec![(wire::HOST.to_owned(), well.address)]).await;
+    let mut config = config();
+    config.listeners[0].h2c = true;
+    let gateway = scene.start(config).await;
+
+    // A body that doesn't come: its stream is answered, and the connection goes on.
+    let mut client = Client::begin(gateway.address).await;
+    client.send(&wire::post(1)).await;
+    client.until(|heard| heard.statuses.contains_key(&1)).await;
+    assert_eq!(client.heard.statuses[&1], 408);
+    client.send(&wire::get(3)).await;
+    client.until(|heard| heard.is_over(3)).await;
+    assert_eq!(client.heard.statuses[&3], 200);
+    assert_eq!(gateway.metrics().slow_bodies.get(), 1);
+
+    // A header block that doesn't end: nothing is under way, and the connection ends.
+    let open = wire::frame(wire::HEADERS, wire::END_STREAM, 5, wire::pseudo("GET", "/x"));
+    client.send(&open).await;
+    client.until(|heard| heard.closed).await;
+    assert!(client.heard.closed, "{:?}", client.heard);
     gateway.end().await;
 }
