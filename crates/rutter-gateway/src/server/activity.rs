@@ -31,9 +31,11 @@ pub(crate) struct Activity {
 pub(crate) struct Busy(Arc<Activity>);
 
 impl Activity {
-    /// A request's head came; it is open until the [`Busy`] is dropped.
-    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
+    /// A request's head came; it is open until the [`Busy`] is dropped. Whether it has a body, of
+    /// which nothing is read yet.
+    pub(crate) fn begin(self: &Arc<Self>, has_body: bool) -> Busy {
         self.begun.fetch_add(1, Ordering::Relaxed);
+        self.unread.fetch_add(u32::from(has_body), Ordering::Relaxed);
         self.busy()
     }
 
@@ -93,11 +95,6 @@ impl Activity {
 }
 
 impl Busy {
-    /// The request has a body, of which nothing is read yet.
-    pub(crate) fn expects_body(&self) {
-        self.0.unread.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// The request's body was read to its end.
     pub(crate) fn has_read_body(&self) {
         self.0.unread.fetch_sub(1, Ordering::Release);

@@ -128,10 +128,7 @@ impl Serving {
         let (worker, counted) = (self.worker.clone(), activity.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (worker, version) = (worker.clone(), request.version());
-            let busy = counted.begin();
-            if !request.body().is_end_stream() {
-                busy.expects_body();
-            }
+            let busy = counted.begin(!request.body().is_end_stream());
             async move {
                 let mut answer = handle(worker.clone(), client, request, busy).await?;
                 worker.shared.drain.mark(version, &mut answer);

@@ -27,6 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Request;
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -109,9 +112,10 @@ impl Serving {
         let activity = Arc::new(Activity::default());
         let transport = Transport::new(stream, read, activity.clone());
         let quiet = asked.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let under_way = asked.begin();
-            let answer = handle(worker.clone(), client, request, activity.begin());
+            let busy = activity.begin(!request.body().is_end_stream());
+            let answer = handle(worker.clone(), client, request, busy);
             async move { Ok::<_, Infallible>(answer.await?.map(|b| Delivered::new(b, under_way))) }
         });
         let connection = self.http2.serve_connection(self.patient(transport), service);
