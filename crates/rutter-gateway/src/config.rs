@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rutter_route::{Prefix, ServiceName};
 
+use crate::access::AccessLogConfig;
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudgetConfig;
 use crate::health::HealthConfig;
@@ -31,6 +32,11 @@ pub struct GatewayConfig {
     pub upstream: UpstreamConfig,
     /// Whose `X-Forwarded-*` and `X-Real-IP` are believed. From others they are replaced.
     pub trusted_proxies: Vec<Prefix>,
+    /// For how long browsers that came by TLS are to come by nothing else
+    /// (`Strict-Transport-Security`, RFC 6797); zero: nothing is said.
+    pub hsts: Duration,
+    /// `None`: no access log is kept.
+    pub access_log: Option<AccessLogConfig>,
 }
 
 /// One listener.
@@ -40,6 +46,10 @@ pub struct ListenerConfig {
     pub address: SocketAddr,
     /// Files for TLS; `None`: plain HTTP.
     pub tls: Option<CertificateFiles>,
+    /// Further pairs, each for the names in its certificate; `tls` is for all others.
+    pub more: Vec<CertificateFiles>,
+    /// A plain listener that sends everybody to HTTPS, and the port of that; `None`: it serves.
+    pub redirect: Option<u16>,
     /// Whether a plain listener takes HTTP/2 from clients that begin with it unasked (RFC 9113
     /// 3.3). Over TLS the two sides agree by ALPN, and this says nothing.
     pub h2c: bool,
@@ -48,12 +58,18 @@ pub struct ListenerConfig {
 impl ListenerConfig {
     /// A plain listener, of HTTP/1 alone.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: None, h2c: false }
+        Self { address, tls: None, more: Vec::new(), redirect: None, h2c: false }
     }
 
     /// A TLS listener with these files.
     pub fn tls(address: SocketAddr, files: CertificateFiles) -> Self {
         Self { tls: Some(files), ..Self::plain(address) }
+    }
+
+    /// The pairs of its files, the first for everybody whom none names; `None`: plain.
+    pub(crate) fn tls_files(&self) -> Option<Vec<CertificateFiles>> {
+        let first = self.tls.clone()?;
+        Some(std::iter::once(first).chain(self.more.iter().cloned()).collect())
     }
 }
 
@@ -140,6 +156,8 @@ impl Default for GatewayConfig {
             limits: Limits::default(),
             upstream: UpstreamConfig::default(),
             trusted_proxies: Vec::new(),
+            hsts: Duration::ZERO,
+            access_log: None,
         }
     }
 }

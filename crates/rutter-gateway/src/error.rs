@@ -56,6 +56,14 @@ pub enum GatewayError {
         /// What was expected.
         expected: String,
     },
+    /// The access log can't be opened.
+    #[error("the access log {}: {source}", path.display())]
+    AccessLog {
+        /// Its file; `-` for standard output.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A worker thread can't be made.
     #[error("a worker thread of the gateway: {0}")]
     Worker(io::Error),

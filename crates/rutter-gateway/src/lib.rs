@@ -9,6 +9,7 @@
 //! - `failover`: what may be sent again, where, and what may not;
 //! - `upstream`: connections to services, verified, counted and pooled;
 //! - `proxy`: one request from its head to its answer;
+//! - `access`: the access log;
 //! - `server`: listeners, workers, their start and end;
 //! - `slow`: clients that take their time, and where that ends;
 //! - `table`: the gateway's own table: fed by the controller, ranked here, read by the index;
@@ -26,6 +27,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod access;
 mod clock;
 pub mod compat;
 mod config;
@@ -46,6 +48,7 @@ mod table;
 mod testing;
 mod upstream;
 
+pub use access::{AccessLogConfig, AccessLogFormat};
 pub use config::{CertificateFiles, GatewayConfig, Limits, ListenerConfig, UpstreamConfig};
 pub use error::GatewayError;
 pub use failover::budget::RetryBudgetConfig;

@@ -80,6 +80,8 @@ pub struct GatewayMetrics {
     pub active_connections: std::sync::Arc<Counter>,
     /// Of those, the ones that wait for a request and hold no more than a socket.
     pub idle_connections: std::sync::Arc<Counter>,
+    /// Lines of the access log that could not be kept or written.
+    pub access_log_dropped: Counter,
     /// TLS handshakes with clients that failed.
     pub tls_handshake_failures: Counter,
     /// Connections cut since a request's head had begun and didn't end in time.

@@ -15,46 +15,50 @@
 //! service could see. So it would take a second parser in front of hyper, and two parsers that may
 //! disagree are the disease itself. `tests/hostile` shows what origins get, in any order of the two.
 
+mod address;
 pub(crate) mod admit;
 mod answer;
+pub(crate) mod entry;
 mod forward;
 pub(crate) mod headers;
 mod http2;
 pub(crate) mod miss;
 mod outbound;
 pub(crate) mod pages;
+pub(crate) mod redirect;
 #[cfg(test)]
 mod tests;
 mod websocket;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use rutter_route::Prefix;
 use smol_str::SmolStr;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::AccessLog;
 use crate::failover::budget::{RetryBudget, RetryBudgetConfig};
 use crate::failover::replay::Replay;
 use crate::health::Health;
 use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
-use crate::routes::Routes;
+use crate::routes::{Route, Routes};
 use crate::server::Busy;
 use crate::slow::Pace;
 use crate::slow::body::ClientBody;
 use crate::upstream::body::{AnswerBody, UpstreamBody};
 use crate::upstream::{Connector, Pool};
 
+use entry::Entry;
 use outbound::Outbound;
 
 /// What all workers share.
@@ -71,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) retries: RetryBudget,
     pub(crate) metrics: Arc<GatewayMetrics>,
+    /// `None`: none is kept.
+    pub(crate) access: Option<AccessLog>,
     /// The gateway's name in `Via`, like no other's.
     pub(crate) via: headers::Via,
     /// Whether it is about to end.
@@ -93,6 +99,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) retry_budget: RetryBudgetConfig,
     pub(crate) trusted_proxies: Vec<Prefix>,
+    /// `Strict-Transport-Security` on answers over TLS.
+    pub(crate) hsts: Option<HeaderValue>,
 }
 
 impl Settings {
@@ -119,6 +127,10 @@ pub(crate) struct Worker {
 pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
     pub(crate) tls: bool,
+    /// Such as `TLSv1.3`.
+    pub(crate) tls_version: Option<&'static str>,
+    /// The port of HTTPS to which a plain listener sends everybody.
+    pub(crate) redirect: Option<u16>,
 }
 
 /// Answers one request. It never fails: what goes wrong is an answer too.
@@ -128,10 +140,15 @@ pub(crate) async fn handle(
     request: Request<Incoming>,
     busy: Busy,
 ) -> Result<Response<Outbound>, Infallible> {
-    let began = Instant::now();
     let settings = worker.shared.settings.load_full();
-    let about = About::new(&worker, &request);
-    let outcome = answer(&worker, &settings, client, &about, request, &busy).await;
+    let trusted = settings.trusts(client.peer);
+    let about = About::new(&worker, &request, trusted);
+    let peer = client.peer.ip();
+    let address = address::of_client(peer, request.headers(), &settings.trusted_proxies);
+    let mut entry = Entry::new(&worker.shared, client, address, &about, &request);
+    let asker = Asker { client, address, trusted };
+    let outcome = answer(&worker, &settings, asker, &about, request, &busy, &mut entry).await;
+    let error = outcome.answer.as_ref().err().map(|page| page.code);
     let mut response = match outcome.answer {
         Ok(response) => response,
         Err(page) => {
@@ -144,73 +161,88 @@ pub(crate) async fn handle(
     };
     let headers = response.headers_mut();
     if about.trace {
-        headers.insert("x-mesh-route", trace_value(&outcome.tried, outcome.served));
+        headers.insert("x-mesh-route", trace_value(&outcome.tried, outcome.served.is_some()));
     }
     headers.insert("x-request-id", about.id.clone());
+    if let Some(hsts) = settings.hsts.as_ref().filter(|_| client.tls) {
+        // A service may say it for itself.
+        headers.entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+    }
     worker.shared.metrics.count_answer(response.status());
-    tracing::debug!(
-        target: "rutter_gateway::access",
-        client = %client.peer.ip(),
-        method = %about.method,
-        host = outcome.host.as_deref().unwrap_or("-"),
-        path = about.uri.path(),
-        status = response.status().as_u16(),
-        routes = %outcome.tried.join(","),
-        id = about.id.to_str().unwrap_or("-"),
-        ms = began.elapsed().as_millis() as u64,
-        "request"
-    );
-    Ok(response.map(|body| Outbound::new(body, busy)))
+    if let Some(entry) = &mut entry {
+        entry.answered(response.status(), error);
+    }
+    let bodiless = about.method == Method::HEAD;
+    Ok(response.map(|body| Outbound::new(body, bodiless, entry, busy)))
+}
+
+/// Who asks, and how far that is believed.
+#[derive(Clone, Copy)]
+struct Asker {
+    client: Client,
+    /// The client's address, behind trusted proxies.
+    address: IpAddr,
+    /// Whether the one who connected is a trusted proxy.
+    trusted: bool,
 }
 
 /// What came of a request.
 struct Outcome {
     answer: Result<Response<AnswerBody>, pages::Page>,
-    host: Option<String>,
     /// The words for the sources of the routes tried, in order.
     tried: Vec<SmolStr>,
-    /// Whether the last of them answered.
-    served: bool,
+    /// The last of them, if it answered.
+    served: Option<Arc<Route>>,
 }
 
 async fn answer(
     worker: &Arc<Worker>,
     settings: &Settings,
-    client: Client,
+    asker: Asker,
     about: &About,
     mut request: Request<Incoming>,
     busy: &Busy,
+    entry: &mut Option<Entry>,
 ) -> Outcome {
-    let refused =
-        |page, host| Outcome { answer: Err(page), host, tried: Vec::new(), served: false };
+    let refused = |page| Outcome { answer: Err(page), tried: Vec::new(), served: None };
     let admitted = http2::translate(&mut request, settings.max_headers)
         .and_then(|()| admit::admit(&request, settings.max_target_bytes));
     let asked = match admitted {
         Ok(asked) => asked,
-        Err(page) => return refused(page, None),
+        Err(page) => return refused(page),
     };
+    if let Some(entry) = entry {
+        entry.asked(&asked.host);
+    }
+    if let Some(port) = asker.client.redirect {
+        let answer = redirect::to_https(&asked, port).ok_or(pages::BAD_HOST);
+        return Outcome { answer, tried: Vec::new(), served: None };
+    }
     if worker.shared.via.is_in(request.headers()) {
-        return refused(pages::LOOP, Some(asked.host));
+        return refused(pages::LOOP);
     }
     let routes = match worker.shared.index.find(&asked.host) {
         Some(routes) => routes,
         None => match missed(&worker.shared, &asked.host).await {
             Ok(routes) => routes,
-            Err(page) => return refused(page, Some(asked.host)),
+            Err(page) => return refused(page),
         },
     };
     if routes.ranked.is_empty() {
-        return refused(pages::NO_ROUTES, Some(asked.host));
+        return refused(pages::NO_ROUTES);
     }
     let upgrade = websocket::Upgrade::wanted(&mut request);
     let (parts, body) = request.into_parts();
     let metrics = worker.shared.metrics.clone();
-    let body = Replay::new(ClientBody::new(body, settings.body_pace, metrics, busy.also()));
+    let tally = entry.as_ref().map(Entry::tally);
+    let body = ClientBody::new(body, settings.body_pace, metrics, busy.also(), tally.clone());
+    let body = Replay::new(body);
     let onward = headers::Onward {
         via: &worker.shared.via,
         version: parts.version,
-        client,
-        trusted: settings.trusts(client.peer),
+        client: asker.client,
+        address: asker.address,
+        trusted: asker.trusted,
         id: &about.id,
     };
     let protocol = upgrade.as_ref().map(|u| &u.protocol);
@@ -232,12 +264,16 @@ async fn answer(
         upgrade: upgrade.is_some(),
         tried: Vec::new(),
         progress: forward::Progress::default(),
+        tally,
     };
     let answer = forward.run().await;
     let tried = forward.tried;
-    let served = answer.is_ok();
+    let served = answer.as_ref().ok().map(|answer| answer.held.route.clone());
+    if let Some(entry) = entry {
+        entry.forwarded(&tried, served.clone());
+    }
     let answer = answer.map(|a| deliver(worker, a, upgrade));
-    Outcome { answer, host: Some(asked.host), tried, served }
+    Outcome { answer, tried, served }
 }
 
 /// The routes of a host that the index doesn't know, if there is somebody to ask.
@@ -286,16 +322,16 @@ fn deliver(
 struct About {
     id: HeaderValue,
     version: Version,
-    method: http::Method,
+    method: Method,
     uri: http::Uri,
     accept: Option<HeaderValue>,
     trace: bool,
 }
 
 impl About {
-    fn new(worker: &Worker, request: &Request<Incoming>) -> Self {
+    fn new(worker: &Worker, request: &Request<Incoming>, trusted: bool) -> Self {
         let headers = request.headers();
-        let given = headers.get("x-request-id").filter(|id| is_request_id(id));
+        let given = headers.get("x-request-id").filter(|id| trusted && is_request_id(id));
         Self {
             id: given.cloned().unwrap_or_else(|| worker.ids.next()),
             version: request.version(),
@@ -307,7 +343,7 @@ impl About {
     }
 }
 
-/// A client may name its request, in a form that can't harm a log.
+/// A trusted proxy may name a request, in a form that can't harm a log.
 fn is_request_id(id: &HeaderValue) -> bool {
     let ok = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
     (1..=64).contains(&id.len()) && id.as_bytes().iter().all(ok)

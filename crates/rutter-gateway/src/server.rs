@@ -30,6 +30,7 @@
 
 mod accept;
 mod activity;
+mod certificates;
 mod connection;
 mod drain;
 mod http1;
@@ -55,6 +56,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::AccessLog;
 use crate::config::{GatewayConfig, Limits, ListenerConfig};
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudget;
@@ -71,6 +73,7 @@ use crate::upstream::Connector;
 
 use accept::Acceptor;
 pub(crate) use activity::Busy;
+use certificates::Certificates;
 pub(crate) use drain::Drain;
 #[cfg(test)]
 pub(crate) use tls::provider;
@@ -83,7 +86,7 @@ pub(crate) struct Server {
     /// As they were configured.
     listeners: Vec<ListenerConfig>,
     shared: Arc<Shared>,
-    tls: Vec<Option<Arc<ArcSwap<rustls::ServerConfig>>>>,
+    tls: Vec<Option<Arc<Certificates>>>,
     /// The listening sockets, until the end begins: whoever takes over gets them.
     sockets: Vec<Arc<TcpListener>>,
     /// Bound, and not yet open.
@@ -118,29 +121,30 @@ impl Server {
         let mut tls = Vec::new();
         let mut inherited = inherited.into_iter();
         for listener in &config.listeners {
-            tls.push(listener.tls.as_ref().map(tls::server_config).transpose()?);
+            let fresh = listener.tls_files().map(|files| certificates::read(&files)).transpose()?;
+            tls.push(fresh.map(|fresh| Arc::new(Certificates::new(fresh))));
             listeners.push(bind(listener.address, inherited.next().flatten()).await?);
         }
         let addresses = listeners.iter().map(|(_, address)| *address).collect();
-        let tls: Vec<_> = tls.into_iter().map(|t| t.map(|c| Arc::new(ArcSwap::new(c)))).collect();
         let (shared, end) = share(config)?;
         let workers = start_workers(config, &shared).inspect_err(|_| shared.stop.cancel())?;
         let permits = Arc::new(Semaphore::new(config.limits.max_connections));
-        let acceptor = |(((listener, address), tls), h2c): ((_, &Option<_>), bool)| Acceptor {
-            listener,
-            address,
-            tls: tls.clone(),
-            h2c,
-            permits: permits.clone(),
-            workers: workers.iter().map(WorkerThread::inbox).collect(),
-            metrics: shared.metrics.clone(),
-        };
-        let h2c = config.listeners.iter().map(|l| l.h2c);
+        let acceptor =
+            |(((listener, address), tls), told): ((_, &Option<_>), &ListenerConfig)| Acceptor {
+                listener,
+                address,
+                tls: tls.clone(),
+                h2c: told.h2c,
+                redirect: told.redirect,
+                permits: permits.clone(),
+                workers: workers.iter().map(WorkerThread::inbox).collect(),
+                metrics: shared.metrics.clone(),
+            };
         let server = Self {
             addresses,
             sockets: listeners.iter().map(|(listener, _)| listener.clone()).collect(),
             listeners: config.listeners.clone(),
-            waiting: listeners.into_iter().zip(&tls).zip(h2c).map(acceptor).collect(),
+            waiting: listeners.into_iter().zip(&tls).zip(&config.listeners).map(acceptor).collect(),
             acceptors: JoinSet::new(),
             accepting: CancellationToken::new(),
             limits: config.limits.clone(),
@@ -156,6 +160,16 @@ impl Server {
     pub(crate) fn open(&mut self) {
         for acceptor in self.waiting.drain(..) {
             self.acceptors.spawn(acceptor.run(self.accepting.clone()));
+        }
+        let certificates: Vec<_> = self.tls.iter().flatten().cloned().collect();
+        let stop = self.accepting.clone();
+        if !certificates.is_empty() {
+            self.acceptors.spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = certificates::watch(certificates) => {}
+                }
+            });
         }
     }
 
@@ -178,16 +192,18 @@ impl Server {
                 expected: "expected those that it was started with; others need a restart".into(),
             });
         }
-        let files = config.listeners.iter().map(|l| l.tls.as_ref());
-        let fresh: Vec<_> =
-            files.map(|f| f.map(tls::server_config).transpose()).collect::<Result<_, _>>()?;
+        let read = |l: &ListenerConfig| l.tls_files().map(|f| certificates::read(&f)).transpose();
+        let fresh: Vec<_> = config.listeners.iter().map(read).collect::<Result<_, _>>()?;
         for (old, new) in self.tls.iter().zip(fresh) {
             if let (Some(old), Some(new)) = (old, new) {
-                old.store(new);
+                old.take(new);
             }
         }
         self.shared.health.set_config(config.health.clone());
         self.shared.settings.store(Arc::new(settings(config)));
+        if let Some(log) = &self.shared.access {
+            log.reopen();
+        }
         Ok(())
     }
 
@@ -196,6 +212,7 @@ impl Server {
             now.address == then.address
                 && now.tls.is_some() == then.tls.is_some()
                 && now.h2c == then.h2c
+                && now.redirect == then.redirect
         };
         listeners.len() == self.listeners.len() && listeners.iter().zip(&self.listeners).all(same)
     }
@@ -221,6 +238,9 @@ impl Server {
         let workers = std::mem::take(&mut self.workers);
         worker::join(workers, deadline, &self.shared).await;
         self.shared.stop.cancel();
+        if let Some(log) = &self.shared.access {
+            log.close();
+        }
     }
 }
 
@@ -275,7 +295,9 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
         metrics: metrics.clone(),
         domains: config.domains.clone(),
     };
+    let access = open_access_log(config, &metrics)?;
     let shared = Shared {
+        access,
         index,
         on_miss: asking.on_miss.clone(),
         told: told.clone(),
@@ -291,6 +313,18 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
     Ok((Arc::new(shared), TableEnd { feed, verdicts, metrics, told, asking }))
 }
 
+fn open_access_log(
+    config: &GatewayConfig,
+    metrics: &Arc<GatewayMetrics>,
+) -> Result<Option<AccessLog>, GatewayError> {
+    let Some(log) = &config.access_log else { return Ok(None) };
+    let failed = |source| GatewayError::AccessLog {
+        path: log.file.clone().unwrap_or_else(|| "-".into()),
+        source,
+    };
+    AccessLog::open(log.clone(), metrics.clone()).map(Some).map_err(failed)
+}
+
 fn settings(config: &GatewayConfig) -> Settings {
     Settings {
         max_headers: config.limits.max_headers,
@@ -302,6 +336,7 @@ fn settings(config: &GatewayConfig) -> Settings {
         timeout: config.upstream.timeout,
         retry_budget: config.upstream.retry_budget,
         trusted_proxies: config.trusted_proxies.clone(),
+        hsts: crate::proxy::redirect::hsts(config.hsts),
     }
 }
 

@@ -11,6 +11,7 @@ use super::answer;
 use super::headers::Head;
 use super::pages::{self, Page};
 use super::{Settings, Worker};
+use crate::access::Tally;
 use crate::clock;
 use crate::failover::replay::{Replay, RequestBody};
 use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
@@ -34,6 +35,8 @@ pub(super) struct Forward<'a> {
     pub(super) tried: Vec<SmolStr>,
     /// How far it has come.
     pub(super) progress: Progress,
+    /// What the log will tell of it, if there is one.
+    pub(super) tally: Option<Arc<Tally>>,
 }
 
 /// How far a request has come.
@@ -131,17 +134,30 @@ impl Forward<'_> {
                 response: self.settings.response_timeout,
                 one_try: self.settings.try_timeout,
             };
+            if let Some(tally) = &self.tally {
+                tally.sending(connection.meter());
+            }
             let may_move = || self.may_move(plan);
             let error = match connection.send_within(request, patience, may_move).await {
-                Ok(response) => return self.answered(route, target, connection, response),
+                Ok(response) => {
+                    self.note_sent(true);
+                    return self.answered(route, target, connection, response);
+                }
                 Err(error) => error,
             };
+            self.note_sent(error.sent);
             self.progress.sent |= error.sent;
             if error.reused {
                 self.worker.pool.forget(&target);
             }
             self.failed(route, &error)?;
             shared.metrics.stale_retries.add(1);
+        }
+    }
+
+    fn note_sent(&self, sent: bool) {
+        if let Some(tally) = &self.tally {
+            tally.sent(sent);
         }
     }
 

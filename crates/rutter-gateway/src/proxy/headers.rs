@@ -1,5 +1,7 @@
 //! Headers on their way through: what belongs to one connection only stays there.
 
+use std::net::IpAddr;
+
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
@@ -85,6 +87,8 @@ pub(crate) struct Onward<'a> {
     /// The version that the request came by.
     pub(crate) version: Version,
     pub(crate) client: Client,
+    /// The client's address, behind trusted proxies.
+    pub(crate) address: IpAddr,
     /// Whether the client is a proxy whose words on its own client are believed.
     pub(crate) trusted: bool,
     pub(crate) id: &'a HeaderValue,
@@ -126,6 +130,8 @@ pub(crate) fn request_head(
 pub(crate) fn answer_headers(headers: &mut HeaderMap, upgraded: bool) {
     let chunked = headers.contains_key(TRANSFER_ENCODING);
     let upgrade = headers.get(UPGRADE).filter(|_| upgraded).cloned();
+    // A word of the gateway's own, which an upstream can't say for it.
+    headers.remove(super::pages::X_RUTTER_ERROR);
     strip(headers);
     if chunked {
         headers.remove(CONTENT_LENGTH);
@@ -164,17 +170,28 @@ fn strip(headers: &mut HeaderMap) {
 /// Tells the origin who asks. What a client says of itself is believed only of trusted proxies;
 /// else it could choose the address that origins log, limit and let in by.
 fn introduce(headers: &mut HeaderMap, asked: &Asked, onward: Onward<'_>) {
-    let ip = onward.client.peer.ip().to_canonical().to_string();
+    let ip = onward.client.peer.ip().to_canonical();
     let proto = if onward.client.tls { "https" } else { "http" };
     if !onward.trusted {
         headers.remove(X_FORWARDED_FOR);
         headers.remove(X_FORWARDED_PORT);
         headers.remove(FORWARDED);
     }
-    // An address is always a valid header value.
-    if let Ok(ip) = HeaderValue::from_str(&ip) {
-        append(headers, X_FORWARDED_FOR, &ip);
-        set(headers, X_REAL_IP, ip, onward.trusted);
+    // Addresses are always valid header values.
+    if let Ok(value) = HeaderValue::from_str(&ip.to_string()) {
+        append(headers, X_FORWARDED_FOR, &value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&onward.address.to_string()) {
+        set(headers, X_REAL_IP, value, onward.trusted);
+    }
+    if headers.contains_key(FORWARDED) {
+        let node = match ip {
+            IpAddr::V4(ip) => format!("for={ip};proto={proto}"),
+            IpAddr::V6(ip) => format!("for=\"[{ip}]\";proto={proto}"),
+        };
+        if let Ok(value) = HeaderValue::from_str(&node) {
+            append(headers, FORWARDED, &value);
+        }
     }
     set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto), onward.trusted);
     set(headers, X_FORWARDED_HOST, asked.authority.clone(), onward.trusted);
@@ -188,14 +205,14 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue, keep: bool
     }
 }
 
-/// Puts the address behind those that are there, all in one line.
-fn append(headers: &mut HeaderMap, name: HeaderName, ip: &HeaderValue) {
+/// Puts a value behind those that are there, all in one line.
+fn append(headers: &mut HeaderMap, name: HeaderName, last: &HeaderValue) {
     let mut line = Vec::new();
     for value in headers.get_all(&name) {
         line.extend_from_slice(value.as_bytes());
         line.extend_from_slice(b", ");
     }
-    line.extend_from_slice(ip.as_bytes());
+    line.extend_from_slice(last.as_bytes());
     // Valid values joined by a comma are one.
     if let Ok(value) = HeaderValue::from_bytes(&line) {
         headers.insert(name, value);

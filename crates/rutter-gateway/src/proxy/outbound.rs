@@ -1,11 +1,12 @@
 //! An answer's body on its way to the client.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::entry::Entry;
 use crate::server::Busy;
 use crate::upstream::body::AnswerBody;
 
@@ -14,12 +15,18 @@ use crate::upstream::body::AnswerBody;
 #[derive(Debug)]
 pub(crate) struct Outbound {
     body: AnswerBody,
+    bytes: u64,
+    /// Whether the end was seen.
+    whole: bool,
+    entry: Option<Entry>,
     _busy: Busy,
 }
 
 impl Outbound {
-    pub(super) fn new(body: AnswerBody, busy: Busy) -> Self {
-        Self { body, _busy: busy }
+    /// `bodiless`: the client gets no body, whatever there is, as with `HEAD`.
+    pub(super) fn new(body: AnswerBody, bodiless: bool, entry: Option<Entry>, busy: Busy) -> Self {
+        let whole = bodiless || body.is_end_stream();
+        Self { body, bytes: 0, whole, entry, _busy: busy }
     }
 }
 
@@ -31,7 +38,16 @@ impl Body for Outbound {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.whole |= self.body.is_end_stream();
+            }
+            Some(Err(_)) => {}
+            None => self.whole = true,
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -40,5 +56,14 @@ impl Body for Outbound {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        let (bytes, whole) = (self.bytes, self.whole);
+        if let Some(entry) = &mut self.entry {
+            entry.ended(bytes, whole);
+        }
     }
 }

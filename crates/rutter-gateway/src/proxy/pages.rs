@@ -4,11 +4,14 @@
 //! `{"error": ..., "code": ...}`. The codes are stable; `ROUTES_EXHAUSTED` is Mesh Router's.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::upstream::body::AnswerBody;
+
+/// Says by its code that an answer is the gateway's own, and why.
+pub(crate) const X_RUTTER_ERROR: HeaderName = HeaderName::from_static("x-rutter-error");
 
 /// An answer of the gateway's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +114,7 @@ impl Page {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(X_RUTTER_ERROR, HeaderValue::from_static(self.code));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));

@@ -1,5 +1,6 @@
 //! The proxy over real sockets.
 
+mod access;
 mod failing;
 mod forwarding;
 mod framing;

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::certificates::Certificates;
 use super::worker::Inbox;
 use crate::metrics::GatewayMetrics;
 
@@ -25,6 +25,8 @@ pub(super) struct Accepted {
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Whether HTTP/2 may begin unasked on a plain connection.
     pub(super) h2c: bool,
+    /// The port of HTTPS that its requests are sent to instead.
+    pub(super) redirect: Option<u16>,
     /// Its place among `max_connections`, given back when it ends.
     pub(super) permit: OwnedSemaphorePermit,
 }
@@ -34,8 +36,10 @@ pub(super) struct Accepted {
 pub(super) struct Acceptor {
     pub(super) listener: Arc<TcpListener>,
     pub(super) address: SocketAddr,
-    pub(super) tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    pub(super) tls: Option<Arc<Certificates>>,
     pub(super) h2c: bool,
+    /// The port of HTTPS that requests are sent to instead.
+    pub(super) redirect: Option<u16>,
     pub(super) permits: Arc<Semaphore>,
     pub(super) workers: Vec<Inbox>,
     pub(super) metrics: Arc<GatewayMetrics>,
@@ -64,8 +68,9 @@ impl Acceptor {
         // The permit first: with none left nobody is accepted.
         let permit = self.permits.clone().acquire_owned().await.map_err(io::Error::other)?;
         let (stream, peer) = self.listener.accept().await?;
-        let tls = self.tls.as_ref().map(|t| t.load_full());
-        Ok(Accepted { stream: detach(stream)?, peer, tls, h2c: self.h2c, permit })
+        let tls = self.tls.as_ref().map(|t| t.config());
+        let (h2c, redirect) = (self.h2c, self.redirect);
+        Ok(Accepted { stream: detach(stream)?, peer, tls, h2c, redirect, permit })
     }
 
     fn hand_over(&self, accepted: Accepted) {

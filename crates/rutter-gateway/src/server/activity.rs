@@ -5,7 +5,9 @@
 //! numbers when a connection can give its state back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+use http::StatusCode;
 
 /// One connection's numbers, from one waiting for a request to the next.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub(crate) struct Activity {
     unread: AtomicU32,
     /// Bytes that came from the client.
     read: AtomicU64,
+    /// The status of the last answer that was written.
+    status: AtomicU16,
     /// The transport could not take all that it was given.
     blocked: AtomicBool,
     /// The connection is to hand its transport back instead of closing it.
@@ -68,6 +72,20 @@ impl Activity {
 
     pub(super) fn add_read(&self, n: usize) {
         self.read.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Looks at what is about to be written: the status of an answer that begins with it.
+    pub(super) fn note_status(&self, written: &[u8]) {
+        let Some(rest) = written.strip_prefix(b"HTTP/1.") else { return };
+        let digits = rest.get(2..5).and_then(|d| std::str::from_utf8(d).ok());
+        if let Some(status) = digits.and_then(|d| d.parse().ok()) {
+            self.status.store(status, Ordering::Relaxed);
+        }
+    }
+
+    /// The status of the last answer, whoever made it.
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.status.load(Ordering::Relaxed)).ok()
     }
 
     pub(super) fn set_blocked(&self, blocked: bool) {

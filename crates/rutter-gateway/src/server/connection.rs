@@ -119,13 +119,15 @@ impl Serving {
     /// so whatever comes after a byte is boxed for as long as it takes.
     pub(super) async fn serve(self: Arc<Self>, accepted: Accepted, place: Place) {
         let _open = self.worker.shared.metrics.active_connections.hold();
-        let client = Client { peer: accepted.peer, tls: accepted.tls.is_some() };
+        let tls = accepted.tls.is_some();
+        let redirect = accepted.redirect;
+        let mut client = Client { peer: accepted.peer, tls, tls_version: None, redirect };
         let (mut waiting, permit) = match self.begin(accepted) {
             Ok(begun) => begun,
             Err(error) => return tracing::warn!(%error, "a connection can't be served"),
         };
         while waiting.has_read() || self.wait(&waiting).await {
-            match Box::pin(self.go_on(waiting, client)).await {
+            match Box::pin(self.go_on(waiting, &mut client)).await {
                 Some(next) => waiting = next,
                 None => return drop((permit, place)),
             }
@@ -134,7 +136,7 @@ impl Serving {
     }
 
     fn begin(&self, accepted: Accepted) -> std::io::Result<(Waiting, OwnedSemaphorePermit)> {
-        let Accepted { stream, peer: _, tls, h2c, permit } = accepted;
+        let Accepted { stream, tls, h2c, permit, .. } = accepted;
         let stream = TcpStream::from_std(stream)?;
         let patience = match tls {
             Some(_) => self.limits.handshake_timeout,
@@ -164,20 +166,22 @@ impl Serving {
     }
 
     /// Does what there is to do; `None`: the connection is over.
-    async fn go_on(&self, waiting: Waiting, client: Client) -> Option<Waiting> {
+    async fn go_on(&self, waiting: Waiting, client: &mut Client) -> Option<Waiting> {
         let by = waiting.by;
         let (stream, read) = match waiting.stage {
             Stage::Idle { stream, read } => {
                 // Its head has begun just now, or lay there already.
                 let by = Instant::now() + self.limits.header_timeout;
-                return self.http1(stream, read, by, client).await;
+                return self.http1(stream, read, by, *client).await;
             }
             Stage::New { stream, tls: Some(tls), .. } => {
                 let stream = self.handshake(stream, tls, by).await?;
-                let http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
+                let session = stream.get_ref().1;
+                client.tls_version = session.protocol_version().and_then(version_name);
+                let http2 = session.alpn_protocol() == Some(H2);
                 let stream = Stream::Tls(Box::new(stream));
                 if http2 {
-                    self.http2(stream, Bytes::new(), client).await;
+                    self.http2(stream, Bytes::new(), *client).await;
                     return None;
                 }
                 // The first head has its own time, from here.
@@ -189,13 +193,13 @@ impl Serving {
                 let begun = tokio::time::timeout_at(by, read_preface(&mut stream)).await;
                 let begun = begun.ok()?.ok()?;
                 if begun == PREFACE {
-                    self.http2(stream, begun, client).await;
+                    self.http2(stream, begun, *client).await;
                     return None;
                 }
                 (stream, begun)
             }
         };
-        self.http1(stream, read, by, client).await
+        self.http1(stream, read, by, *client).await
     }
 
     /// What hyper is given for a connection.
@@ -231,6 +235,15 @@ impl Serving {
         self.worker.shared.metrics.tls_handshake_failures.add(1);
         tracing::debug!(error, "no TLS handshake with a client");
         None
+    }
+}
+
+/// As OpenSSL and everybody's logs write it.
+fn version_name(version: rustls::ProtocolVersion) -> Option<&'static str> {
+    match version {
+        rustls::ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+        rustls::ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+        _ => None,
     }
 }
 

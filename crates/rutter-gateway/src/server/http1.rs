@@ -68,6 +68,7 @@ use super::activity::Activity;
 use super::connection::{GRACE, Serving, Waiting};
 use super::transport::{ClientStream, Transport};
 use crate::config::Limits;
+use crate::proxy::entry::note_refused;
 use crate::proxy::{Client, handle};
 
 /// What a client gets whose head took too long (RFC 9110 15.5.9). Written by hand: hyper's
@@ -110,6 +111,8 @@ impl Serving {
             Talked::Idle(stream, read) => Some(self.idle(stream, read)),
             Talked::TooSlow(stream) => {
                 self.worker.shared.metrics.slow_heads.add(1);
+                let status = http::StatusCode::REQUEST_TIMEOUT;
+                note_refused(&self.worker.shared, client, status, "HEAD_TOO_SLOW");
                 refuse_slow(stream).await;
                 None
             }
@@ -193,6 +196,12 @@ impl Serving {
 
     fn over(&self, client: Client, activity: &Activity, ended: hyper::Result<()>) {
         if let Err(error) = ended {
+            // What hyper can't read it answers by itself, and tells no service.
+            if error.is_parse()
+                && let Some(status) = activity.status()
+            {
+                note_refused(&self.worker.shared, client, status, "BAD_REQUEST");
+            }
             let n_requests = activity.n_begun();
             tracing::debug!(client = %client.peer, n_requests, %error, "a client's connection ended");
         }

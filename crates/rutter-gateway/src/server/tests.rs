@@ -1,5 +1,6 @@
 //! Listeners and life: TLS in, reload, bounds, shutdown.
 
+mod certificates;
 mod idle;
 
 use std::time::Duration;

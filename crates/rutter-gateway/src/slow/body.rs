@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::{Pace, Patience};
+use crate::access::Tally;
 use crate::metrics::GatewayMetrics;
 use crate::server::Busy;
 
@@ -37,6 +38,8 @@ pub(crate) struct ClientBody {
     busy: Busy,
     /// Whether the end was seen.
     ended: bool,
+    /// Counts its bytes, if anybody wants to know.
+    tally: Option<Arc<Tally>>,
 }
 
 impl ClientBody {
@@ -45,9 +48,10 @@ impl ClientBody {
         pace: Pace,
         metrics: Arc<GatewayMetrics>,
         busy: Busy,
+        tally: Option<Arc<Tally>>,
     ) -> Self {
-        let ended = incoming.is_end_stream();
-        Self { incoming, patience: Patience::new(pace), timer: None, metrics, busy, ended }
+        let (ended, patience) = (incoming.is_end_stream(), Patience::new(pace));
+        Self { incoming, patience, timer: None, metrics, busy, ended, tally }
     }
 }
 
@@ -62,6 +66,9 @@ impl Body for ClientBody {
         let this = self.get_mut();
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
+                if let (Some(tally), Some(Ok(frame))) = (&this.tally, &frame) {
+                    tally.add_read(frame.data_ref().map_or(0, Bytes::len));
+                }
                 if this.patience.waits() {
                     let data = frame.as_ref().and_then(|f| f.as_ref().ok()?.data_ref());
                     this.patience.moved(Instant::now(), data.map_or(0, Bytes::len));

@@ -24,6 +24,8 @@ const LIVE: &[&[&str]] = &[
     &["gateway", "upstream", "try_timeout"],
     &["gateway", "upstream", "timeout"],
     &["gateway", "tls"],
+    &["gateway", "certificates"],
+    &["gateway", "hsts"],
     &["gateway", "trusted_proxies"],
     &["listeners", "gateway", "https", "tls"],
     &["log", "level"],

@@ -70,7 +70,8 @@ section! {
     /// People's traffic. A gateway needs at least one of the two.
     GatewayListeners {
         /// Plain HTTP, unless `tls` says otherwise. With `h2c: true` beside its address it takes
-        /// HTTP/2 from clients that begin with it unasked.
+        /// HTTP/2 from clients that begin with it unasked; with `redirect: https` it sends everybody
+        /// to the port of `https`.
         http: Listen = Says("off; `127.0.0.1:8080` in `rutter up`"),
         /// HTTPS, by HTTP/2 or HTTP/1.1: by the files of `gateway.tls`, else by a certificate of the controller's CA for
         /// the domain.
@@ -139,10 +140,29 @@ section! {
         limits: Limits = Says("as below"),
         /// How services are spoken to.
         upstream: Upstream = Says("as below"),
-        /// The certificate of `listeners.gateway.https`, in PEM files; read again by a reload.
+        /// The certificate of `listeners.gateway.https`, in PEM files; read again when they change.
         tls: CertificateFiles = Says("a certificate of the controller's CA"),
-        /// Networks whose `X-Forwarded-*` and `X-Real-IP` are believed; others' are replaced.
-        trusted_proxies: Vec<Prefix> = Is("[]")
+        /// Further certificates, each for the names in it: exact names go before wildcards, and
+        /// what none of them names gets the one of `tls`.
+        certificates: Vec<CertificateFiles> = Is("[]"),
+        /// For how long browsers that came by HTTPS are to come by nothing else
+        /// (`Strict-Transport-Security`).
+        hsts: Period = Says("nothing is said"),
+        /// Networks whose `X-Forwarded-*`, `Forwarded`, `X-Real-IP` and `X-Request-ID` are believed;
+        /// others' are replaced.
+        trusted_proxies: Vec<Prefix> = Is("[]"),
+        /// One line a request.
+        access_log: AccessLog = Says("off")
+    }
+}
+
+section! {
+    /// The access log. Written apart from requests; reopened by a reload.
+    AccessLog {
+        /// The file, or `-` for standard output.
+        file: PathBuf = Is("-"),
+        /// `common` (the Combined Log Format) or `json`.
+        format: super::resolved::AccessLogFormat = Is("common")
     }
 }
 

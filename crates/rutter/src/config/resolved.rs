@@ -112,6 +112,30 @@ pub(crate) struct Controller {
     pub(crate) public_url: Option<String>,
 }
 
+/// The access log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct AccessLog {
+    /// `-`: standard output.
+    pub(crate) file: PathBuf,
+    pub(crate) format: AccessLogFormat,
+}
+
+/// What a line of the access log looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AccessLogFormat {
+    /// The Combined Log Format.
+    Common,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Described for AccessLogFormat {
+    fn shape() -> Shape {
+        Shape::Value("`common` or `json`")
+    }
+}
+
 /// The gateway.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Gateway {
@@ -124,7 +148,10 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     pub(crate) upstream: Upstream,
     pub(crate) tls: Option<CertificateFiles>,
+    pub(crate) certificates: Vec<CertificateFiles>,
+    pub(crate) hsts: Period,
     pub(crate) trusted_proxies: Vec<Prefix>,
+    pub(crate) access_log: Option<AccessLog>,
 }
 
 /// How routes are asked whether they work.

@@ -91,6 +91,15 @@ impl Certificates {
         }
     }
 
+    /// Further pairs for a listener of the gateway that speaks TLS.
+    pub(super) fn more_for_gateway(&self, tls: &Tls, more: &[Files]) -> Vec<CertificateFiles> {
+        let pair = |f: &Files| CertificateFiles { chain: f.chain.clone(), key: f.key.clone() };
+        match tls {
+            Tls::Off => Vec::new(),
+            Tls::Own | Tls::Files(_) => more.iter().map(pair).collect(),
+        }
+    }
+
     /// Reads the files of certificates again; on an error none has changed.
     pub(super) fn read_again(&self) -> anyhow::Result<()> {
         let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);

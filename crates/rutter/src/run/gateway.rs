@@ -8,8 +8,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_gateway::{
-    ControllerAt, Gateway, GatewayConfig, GatewayHandle, GatewayMetrics, HealthConfig, Limits,
-    ListenerConfig, OutlierConfig, RetryBudgetConfig, Roots, Sources, TableRef, UpstreamConfig,
+    AccessLogConfig, AccessLogFormat, ControllerAt, Gateway, GatewayConfig, GatewayHandle,
+    GatewayMetrics, HealthConfig, Limits, ListenerConfig, OutlierConfig, RetryBudgetConfig, Roots,
+    Sources, TableRef, UpstreamConfig,
 };
 use rutter_rib::{Book, TableSpec};
 use rutter_route::{DestinationKind, TableName};
@@ -135,6 +136,8 @@ fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Resul
         address: l.address,
         tls: certificates.for_gateway(&l.tls),
         h2c: l.traffic.h2c,
+        more: certificates.more_for_gateway(&l.tls, &gateway.certificates),
+        redirect: l.traffic.redirect.then(|| https_port(config)),
     };
     Ok(GatewayConfig {
         name: gateway.name.clone(),
@@ -145,6 +148,8 @@ fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Resul
         limits: limits(&gateway.limits),
         upstream: upstream(gateway, certificates)?,
         trusted_proxies: gateway.trusted_proxies.clone(),
+        hsts: gateway.hsts.into(),
+        access_log: gateway.access_log.as_ref().map(access_log),
     })
 }
 
@@ -167,6 +172,22 @@ fn health(gateway: &resolved::Gateway) -> HealthConfig {
             base_ejection_time: outlier.base_ejection_time.into(),
             max_ejection_time: outlier.max_ejection_time.into(),
             max_ejection_percent: outlier.max_ejection_percent,
+        },
+    }
+}
+
+/// Where people reach HTTPS.
+fn https_port(config: &Config) -> u16 {
+    config.listeners.gateway.https.as_ref().map_or(443, |https| https.address.port())
+}
+
+fn access_log(log: &resolved::AccessLog) -> AccessLogConfig {
+    let to_stdout = log.file.as_os_str() == "-";
+    AccessLogConfig {
+        file: (!to_stdout).then(|| log.file.clone()),
+        format: match log.format {
+            resolved::AccessLogFormat::Common => AccessLogFormat::Common,
+            resolved::AccessLogFormat::Json => AccessLogFormat::Json,
         },
     }
 }

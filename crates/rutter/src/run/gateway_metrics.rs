@@ -30,7 +30,12 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 23] = [
+        let counters: [(&str, &str, &Counter); 24] = [
+            (
+                "access_log_dropped",
+                "Lines of the access log that could not be kept or written",
+                &metrics.access_log_dropped,
+            ),
             ("failovers", "Requests that went on to another route", &metrics.failovers),
             ("stale_retries", "Requests tried again on the same route", &metrics.stale_retries),
             (

@@ -38,6 +38,15 @@ impl Listen {
 pub(crate) struct Traffic {
     /// HTTP/2 by prior knowledge on a plain listener.
     pub(crate) h2c: bool,
+    /// Everybody is sent to HTTPS.
+    pub(crate) redirect: bool,
+}
+
+/// Where a plain listener sends everybody.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Redirect {
+    Https,
 }
 
 /// How a listener speaks TLS.
@@ -74,6 +83,12 @@ impl Described for CertificateFiles {
     }
 }
 
+impl Described for Vec<CertificateFiles> {
+    fn shape() -> Shape {
+        Shape::Value("list of `{chain: FILE, key: FILE}`")
+    }
+}
+
 impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct Either;
@@ -104,9 +119,12 @@ impl<'de> Deserialize<'de> for Listen {
                     tls: Option<Tls>,
                     #[serde(default)]
                     h2c: bool,
+                    #[serde(default)]
+                    redirect: Option<Redirect>,
                 }
                 let long = Long::deserialize(MapAccessDeserializer::new(map))?;
-                let traffic = Traffic { h2c: long.h2c };
+                let redirect = matches!(long.redirect, Some(Redirect::Https));
+                let traffic = Traffic { h2c: long.h2c, redirect };
                 Ok(Listen::At { address: long.address.0, tls: long.tls, traffic })
             }
         }

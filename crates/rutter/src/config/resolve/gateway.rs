@@ -3,7 +3,7 @@
 use rutter_route::ServiceName;
 
 use super::{Problems, health};
-use crate::config::resolved::{Gateway, Limits, Upstream};
+use crate::config::resolved::{AccessLog, AccessLogFormat, Gateway, Limits, Upstream};
 use crate::config::{Period, raw};
 
 pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problems) -> Gateway {
@@ -26,7 +26,13 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
         limits: limits(&raw.limits.clone().unwrap_or_default(), to),
         upstream: upstream(&raw.upstream.clone().unwrap_or_default(), to),
         tls: raw.tls.clone(),
+        certificates: raw.certificates.clone().unwrap_or_default(),
+        hsts: raw.hsts.unwrap_or(Period::seconds(0)),
         trusted_proxies: raw.trusted_proxies.clone().unwrap_or_default(),
+        access_log: raw.access_log.as_ref().map(|log| AccessLog {
+            file: log.file.clone().unwrap_or_else(|| "-".into()),
+            format: log.format.unwrap_or(AccessLogFormat::Common),
+        }),
     }
 }
 

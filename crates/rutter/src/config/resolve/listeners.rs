@@ -70,9 +70,15 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
         to.unless(
             plain || listener.traffic == Traffic::default(),
             name,
-            "`h2c` is for `listeners.gateway.http` without TLS: elsewhere there is nothing to allow",
+            "`h2c` and `redirect` are for `listeners.gateway.http` without TLS",
         );
     }
+    let redirects = listeners.gateway.http.as_ref().is_some_and(|http| http.traffic.redirect);
+    to.unless(
+        !redirects || listeners.gateway.https.is_some(),
+        "listeners.gateway.http",
+        "`redirect: https` leads nowhere without `listeners.gateway.https`",
+    );
     let public = file.controller.as_ref().and_then(|controller| controller.public_url.as_ref());
     let by_files = listeners.api.as_ref().is_some_and(|api| matches!(api.tls, Tls::Files(_)));
     if by_files && public.is_none() {

@@ -1,0 +1,223 @@
+//! The access log: one line for each request, whoever answered it.
+//!
+//! A request leaves a [`Record`] when its answer is out, or when its client has gone away; a
+//! request that hyper's parser refused leaves one too, with what is known of it. The record says
+//! whether anything of the request was sent to an upstream, so that the log can be held against
+//! what origins saw.
+//!
+//! **Off the hot path.** A record is pushed on a list under a lock that is held for the push alone;
+//! nobody is woken. One thread takes the whole list every [`PERIOD`], makes the lines and writes
+//! them. Rejected: a channel, which wakes its reader for each line, at the price of a context
+//! switch a request.
+//!
+//! **Bounds.** The list holds [`CAPACITY`] records. With a disk that hangs or a pipe that nobody
+//! reads, further ones are dropped, counted (`access_log_dropped`) and told in the log when writing
+//! goes on; no request waits for its line.
+//!
+//! **Rotation.** [`AccessLog::reopen`] opens the file by its name again before the next lines.
+
+mod line;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use smol_str::SmolStr;
+
+use crate::metrics::GatewayMetrics;
+use crate::routes::Route;
+use crate::upstream::Meter;
+
+/// How often lines are written.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// How many records wait for the writer.
+const CAPACITY: usize = 32 * 1024;
+
+/// Where the access log goes, and how it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLogConfig {
+    /// The file, made if it isn't there; `None`: standard output.
+    pub file: Option<PathBuf>,
+    /// What a line looks like.
+    pub format: AccessLogFormat,
+}
+
+/// What a line of the access log looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// The Combined Log Format of Apache and nginx.
+    Common,
+    /// One JSON object.
+    Json,
+}
+
+/// One request, as the log tells it.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// When its head was there.
+    pub(crate) at: SystemTime,
+    /// Who asked, behind trusted proxies.
+    pub(crate) client: IpAddr,
+    /// The host asked for, if it was let in.
+    pub(crate) host: Option<String>,
+    /// What was asked; `None` where hyper could not tell.
+    pub(crate) asked: Option<(Method, Uri, Version)>,
+    /// The answer's status; [`gone`] where the client didn't wait for one.
+    pub(crate) status: StatusCode,
+    /// Bytes of the request's body that were read.
+    pub(crate) bytes_in: u64,
+    /// Bytes of the answer's body that were taken to be sent.
+    pub(crate) bytes_out: u64,
+    /// From the head of the request to the end of the answer.
+    pub(crate) took: Duration,
+    /// From the head of the request to the head of the upstream's answer.
+    pub(crate) upstream: Option<Duration>,
+    /// The words for the sources of the routes tried.
+    pub(crate) tried: Vec<SmolStr>,
+    /// The route that answered.
+    pub(crate) served: Option<Arc<Route>>,
+    /// Whether a byte of the request was sent to an upstream.
+    pub(crate) sent: bool,
+    /// Whether the answer was taken to its end.
+    pub(crate) whole: bool,
+    /// The request's id.
+    pub(crate) id: Option<HeaderValue>,
+    /// The code of the gateway's own answer.
+    pub(crate) error: Option<&'static str>,
+    /// The version of TLS.
+    pub(crate) tls: Option<&'static str>,
+    /// `Referer`.
+    pub(crate) referer: Option<HeaderValue>,
+    /// `User-Agent`.
+    pub(crate) agent: Option<HeaderValue>,
+}
+
+/// The status that stands for a client that went away before its answer began: nginx's, which log
+/// readers know. No client ever sees it.
+pub(crate) fn gone() -> StatusCode {
+    // A valid number of three digits.
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+/// What happens to a request while nobody knows yet how it ends.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    bytes_in: AtomicU64,
+    sent: AtomicBool,
+    /// The connection that is at work for it, and what its meter showed before.
+    current: Mutex<Option<(Arc<Meter>, u64)>>,
+}
+
+impl Tally {
+    pub(crate) fn add_read(&self, n: usize) {
+        self.bytes_in.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn n_read(&self) -> u64 {
+        self.bytes_in.load(Ordering::Relaxed)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<(Arc<Meter>, u64)>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The request is about to be sent over a connection with that meter.
+    pub(crate) fn sending(&self, meter: Arc<Meter>) {
+        let before = meter.written();
+        *self.current() = Some((meter, before));
+    }
+
+    /// That came to its end, and bytes were sent or not.
+    pub(crate) fn sent(&self, sent: bool) {
+        *self.current() = None;
+        self.sent.fetch_or(sent, Ordering::Relaxed);
+    }
+
+    /// Whether a byte of the request was sent.
+    pub(crate) fn was_sent(&self) -> bool {
+        let now = self.current().as_ref().is_some_and(|(meter, before)| meter.written() > *before);
+        now || self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// What waits for the writer.
+#[derive(Debug)]
+struct Queue {
+    records: Mutex<Vec<Record>>,
+    reopen: AtomicBool,
+    stop: AtomicBool,
+    metrics: Arc<GatewayMetrics>,
+}
+
+impl Queue {
+    fn records(&self) -> MutexGuard<'_, Vec<Record>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The log, open.
+#[derive(Debug)]
+pub(crate) struct AccessLog {
+    queue: Arc<Queue>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl AccessLog {
+    /// Opens the log and starts its writer.
+    pub(crate) fn open(config: AccessLogConfig, metrics: Arc<GatewayMetrics>) -> io::Result<Self> {
+        let queue = Arc::new(Queue {
+            records: Mutex::default(),
+            reopen: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            metrics,
+        });
+        let sink = writer::Sink::open(config.file.as_deref())?;
+        let writer = writer::Writer::new(sink, config, queue.clone());
+        let thread =
+            std::thread::Builder::new().name("access-log".to_owned()).spawn(|| writer.run())?;
+        Ok(Self { queue, writer: Mutex::new(Some(thread)) })
+    }
+
+    /// Puts a record on the list, or drops it where there is no room.
+    pub(crate) fn push(&self, record: Record) {
+        let mut records = self.queue.records();
+        if records.len() < CAPACITY {
+            records.push(record);
+        } else {
+            drop(records);
+            self.queue.metrics.access_log_dropped.add(1);
+        }
+    }
+
+    /// Opens the file by its name again, before the next lines.
+    pub(crate) fn reopen(&self) {
+        self.queue.reopen.store(true, Ordering::Release);
+    }
+
+    /// Writes what is there and ends.
+    pub(crate) fn close(&self) {
+        self.queue.stop.store(true, Ordering::Release);
+        let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("the access log's writer ended by a fault of its own");
+            }
+        }
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

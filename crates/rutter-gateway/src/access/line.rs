@@ -1,0 +1,157 @@
+//! A record as a line.
+//!
+//! `common` is the Combined Log Format: client, two fields that are always `-` (RFC 1413 identity
+//! and user), time, request line, status, bytes of the body, referrer, user agent. What a client
+//! wrote is escaped as Apache does: quotes and backslashes by a backslash, control characters and
+//! bytes beyond ASCII as `\xHH`; no client can end a line or a field.
+
+use std::io::Write;
+use std::time::SystemTime;
+
+use http::{HeaderValue, Version};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use super::{AccessLogFormat, Record};
+
+const COMMON_TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
+const JSON_TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// Writes one line with its end.
+pub(super) fn write(to: &mut Vec<u8>, format: AccessLogFormat, record: &Record) {
+    match format {
+        AccessLogFormat::Common => common(to, record),
+        AccessLogFormat::Json => json(to, record),
+    }
+    to.push(b'\n');
+}
+
+fn common(to: &mut Vec<u8>, record: &Record) {
+    let at = time(record.at, COMMON_TIME);
+    // Writing to a vector doesn't fail.
+    let _infallible = write!(to, "{} - - [{at}] \"", record.client);
+    match &record.asked {
+        None => to.push(b'-'),
+        Some((method, uri, version)) => {
+            escape(to, method.as_str().as_bytes());
+            to.push(b' ');
+            escape(to, target(uri).as_bytes());
+            to.push(b' ');
+            to.extend_from_slice(protocol(*version).as_bytes());
+        }
+    }
+    let _infallible = write!(to, "\" {} {} \"", record.status.as_u16(), record.bytes_out);
+    header(to, record.referer.as_ref());
+    to.extend_from_slice(b"\" \"");
+    header(to, record.agent.as_ref());
+    to.push(b'"');
+}
+
+fn header(to: &mut Vec<u8>, value: Option<&HeaderValue>) {
+    escape(to, value.map_or(b"-", HeaderValue::as_bytes));
+}
+
+fn escape(to: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' => to.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' => to.push(byte),
+            _ => {
+                let _infallible = write!(to, "\\x{byte:02x}");
+            }
+        }
+    }
+}
+
+/// Path and query, or what stands in their place.
+fn target(uri: &http::Uri) -> &str {
+    uri.path_and_query().map_or("-", http::uri::PathAndQuery::as_str)
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+fn time(at: SystemTime, format: &[BorrowedFormatItem<'_>]) -> String {
+    // These formats ask for nothing that a time in UTC hasn't.
+    OffsetDateTime::from(at).format(format).unwrap_or_default()
+}
+
+/// The fields of a JSON line, in their order.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    client: std::net::IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
+    status: u16,
+    bytes_in: u64,
+    bytes_out: u64,
+    /// Seconds.
+    duration: f64,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_time: Option<f64>,
+    sent_upstream: bool,
+    complete: bool,
+    tried: &'a [smol_str::SmolStr],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    served: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+}
+
+fn json(to: &mut Vec<u8>, record: &Record) {
+    let asked = record.asked.as_ref();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let seconds = |d: std::time::Duration| (d.as_secs_f64() * 1e6).round() / 1e6;
+    let line = Line {
+        time: time(record.at, JSON_TIME),
+        client: record.client,
+        host: record.host.as_deref(),
+        method: asked.map(|(method, _, _)| method.as_str()),
+        path: asked.map(|(_, uri, _)| target(uri)),
+        protocol: asked.map(|(_, _, version)| protocol(*version)),
+        status: record.status.as_u16(),
+        bytes_in: record.bytes_in,
+        bytes_out: record.bytes_out,
+        duration: seconds(record.took),
+        upstream_time: record.upstream.map(seconds),
+        sent_upstream: record.sent,
+        complete: record.whole,
+        tried: &record.tried,
+        served: record.served.as_ref().map(|route| route.id.route.to_string()),
+        request_id: record.id.as_ref().and_then(|id| id.to_str().ok()),
+        error: record.error,
+        tls: record.tls,
+        referer: record.referer.as_ref().map(text),
+        user_agent: record.agent.as_ref().map(text),
+    };
+    // Strings, numbers and lists of them: nothing that JSON can't say, into a vector.
+    if let Err(error) = serde_json::to_writer(to, &line) {
+        tracing::error!(%error, "a line of the access log");
+    }
+}
