@@ -11,6 +11,7 @@
     reason = "all of it is tests, helpers among them, which print what they have measured"
 )]
 
+mod access;
 mod floods;
 mod h2;
 mod http1;

@@ -13,6 +13,7 @@ use super::client::{Client, Heard};
 use super::wire::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, HOST, WHOLE, block, field, frame, pseudo,
 };
+use crate::access::AccessLog;
 use crate::origin::{Origin, fine};
 use crate::scene::{Scene, config};
 use crate::strict::{Fault, Message, requests};
@@ -206,6 +207,7 @@ async fn no_request_of_http2_becomes_another_of_http1() {
     scene.advertise(services).await;
     let mut config = config();
     config.listeners[0].h2c = true;
+    let log = AccessLog::kept_by(&mut config);
     let gateway = scene.start(config).await;
     let (address, mut asking) = (gateway.address, JoinSet::new());
     for (case, host, origin) in all {
@@ -221,9 +223,12 @@ async fn no_request_of_http2_becomes_another_of_http1() {
     }
     let done = asking.join_all().await;
     gateway.end().await;
+    for (_, _, origin) in &done {
+        origin.deserted().await;
+    }
+    log.must_agree_with(done.iter().flat_map(|(_, _, origin)| origin.bytes()));
     let mut wrong = Vec::new();
     for (case, heard, origin) in done {
-        origin.deserted().await;
         if let Err(why) = judge(&case.want, &heard, &origin.bytes()) {
             let Case { class, section, frames, want } = case;
             let got: Vec<_> = origin.bytes().iter().map(|b| b.escape_ascii().to_string()).collect();

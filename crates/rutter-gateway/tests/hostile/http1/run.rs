@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::case::{Case, HOST, OTHER, Seen, Want, seen};
+use crate::access::AccessLog;
 use crate::origin::{Origin, fine};
 use crate::scene::{Scene, config, exchange};
 use crate::strict::{Fault, Message, answers, requests};
@@ -32,7 +33,9 @@ pub(crate) async fn all_of(cases: Vec<Case>) {
         waiting.push((case, origin, host));
     }
     scene.advertise(services).await;
-    let gateway = scene.start(config()).await;
+    let mut config = config();
+    let log = AccessLog::kept_by(&mut config);
+    let gateway = scene.start(config).await;
     let (address, mut sending, mut done) = (gateway.address, JoinSet::new(), Vec::new());
     while !waiting.is_empty() || !sending.is_empty() {
         while sending.len() < AT_ONCE
@@ -58,6 +61,7 @@ pub(crate) async fn all_of(cases: Vec<Case>) {
     wrong.sort();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), done.len(), wrong.join("\n"));
     bystander.deserted().await;
+    log.must_agree_with(done.iter().flat_map(|sent| sent.origin.bytes()));
     let at_origins: usize =
         done.iter().map(|sent| at_the_origin(&sent.origin).map_or(0, |(all, _)| all.len())).sum();
     assert_eq!(counted, at_origins as u64, "the gateway counts other answers than origins gave");
