@@ -1,4 +1,5 @@
-//! The program under load while something dies: an upstream, the program itself, its configuration.
+//! The program under load while something dies or changes: an upstream, the program itself, its
+//! configuration, its version.
 //!
 //! All over real sockets and real processes. What can be killed here is a process that gets SIGKILL,
 //! since that is what happens outside: nobody closes a connection, flushes a buffer or says goodbye.
@@ -12,7 +13,9 @@
 )]
 
 mod failover;
+mod handover;
 mod mortal;
+mod open_loop;
 mod person;
 mod reloads;
 mod repeatable;
