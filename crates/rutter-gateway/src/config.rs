@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use rutter_route::{Prefix, ServiceName};
+use rutter_route::{Prefix, ServiceName, SinkMode};
 
 use crate::access::AccessLogConfig;
 use crate::error::GatewayError;
@@ -18,7 +18,10 @@ use crate::upstream::Roots;
 pub struct GatewayConfig {
     /// The gateway's name, by which its verdicts are known elsewhere: `gateway/NAME`.
     pub name: String,
-    /// Where it listens.
+    /// Whether it forwards, or only says by which ways it would: then it has no listener, no worker
+    /// and no upstream connection, and its table is all there is to look at.
+    pub mode: SinkMode,
+    /// Where it listens; nowhere if it observes.
     pub listeners: Vec<ListenerConfig>,
     /// The server domains under which a host leads to its owner's name.
     pub domains: Vec<ServiceName>,
@@ -149,6 +152,7 @@ impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             name: "gateway".to_owned(),
+            mode: SinkMode::Act,
             listeners: vec![ListenerConfig::plain(SocketAddr::from(([127, 0, 0, 1], 8080)))],
             domains: Vec::new(),
             workers: 0,
@@ -223,7 +227,11 @@ impl GatewayConfig {
     /// [`GatewayError::Config`] names the first field that is out of its bounds.
     pub fn check(&self) -> Result<(), GatewayError> {
         let checks: [(&'static str, bool, &str); 13] = [
-            ("listeners", !self.listeners.is_empty(), "expected at least one"),
+            (
+                "listeners",
+                self.listeners.is_empty() == self.mode.observes(),
+                "expected at least one, or none in a gateway that observes",
+            ),
             ("workers", self.workers <= 256, "expected at most 256"),
             ("limits.max_connections", self.limits.max_connections > 0, "expected at least 1"),
             (

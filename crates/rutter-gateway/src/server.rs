@@ -344,6 +344,9 @@ fn start_workers(
     config: &GatewayConfig,
     shared: &Arc<Shared>,
 ) -> Result<Vec<WorkerThread>, GatewayError> {
+    if config.mode.observes() {
+        return Ok(Vec::new());
+    }
     let random = RandomState::default();
     let start = |i| WorkerThread::start(i, random.hash_one(i), config, shared.clone());
     (0..n_workers(config)).map(start).collect()

@@ -22,7 +22,9 @@ mod policy;
 mod table;
 
 pub use book::{Book, BookChanges, BookError, Feed, Kind, Resolve, TableSpec};
-pub use outlet::{Batch, Depth, Outlet, OutletSpec, Tell, ToldRoute, Version};
+pub use outlet::{
+    Batch, Depth, Difference, Onlooker, Outlet, OutletSpec, Tell, ToldRoute, Version,
+};
 pub use policy::{
     Action, AllUnhealthy, Approval, Bounds, Damping, FlapLimit, HopKind, Match, OnWithdraw,
     PathListMatch, Policy, PolicyError, PrefixMatch, Rule, Rules, ScoreWeights, Stability,

@@ -24,6 +24,7 @@ mod path_id;
 mod prefix;
 mod priority;
 mod service;
+mod sink_mode;
 mod source;
 mod standing;
 mod table_name;
@@ -48,6 +49,7 @@ pub use path_id::PathId;
 pub use prefix::Prefix;
 pub use priority::Priority;
 pub use service::{Listener, Service, ServiceName};
+pub use sink_mode::SinkMode;
 pub use source::{
     Credential, Incarnation, OwnerId, Session, SourceId, SourceInfo, SourceKind, SourceState,
 };

@@ -28,6 +28,7 @@ mod handover;
 mod local;
 mod logging;
 mod notify;
+mod observe;
 mod reload;
 mod signals;
 
@@ -153,6 +154,9 @@ impl Running {
             self.readiness.set("gateway", false);
             let gateway = GatewayRole::start(&self.config, &certificates, &role, inherited).await?;
             self.metrics.add(Box::new(gateway_metrics::Exported(gateway.metrics())));
+            if let Some(observed) = gateway.observed() {
+                self.metrics.add(Box::new(observe::Exported(observed)));
+            }
             self.gateway = Some(gateway);
         }
         let token = local::admin_token(&dir, role.controller()).await?;

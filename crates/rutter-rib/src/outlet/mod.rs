@@ -24,6 +24,7 @@
 //! Nothing goes back to the source it came from: with depth `Best` a best of the sink's own means
 //! that there is nothing to tell, not that the next best is told.
 
+mod onlooker;
 mod pace;
 mod version;
 
@@ -38,6 +39,7 @@ use rutter_route::{
 use crate::policy::{Rules, Subject};
 use crate::table::{Changes, SelectedRoute, Table, ViewId};
 
+pub use onlooker::{Difference, Onlooker};
 use pace::Waiting;
 pub use version::Version;
 

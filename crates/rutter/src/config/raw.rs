@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use rutter_gateway::{CheckMethod, StatusRange};
 use rutter_rib::{HopKind, Policy, Rules};
-use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, TableName};
+use rutter_route::{
+    ClusterId, DestinationKind, HostName, Prefix, ServiceName, SinkMode, TableName,
+};
 
 use super::Period;
 use super::section::section;
@@ -125,6 +127,9 @@ section! {
     Gateway {
         /// Its name, by which its verdicts are known: `gateway/NAME`.
         name: String = Is("gateway"),
+        /// `act`, or `observe`: it takes all routes in and ranks them, logs each difference that it
+        /// would act on, and neither listens nor forwards nor probes.
+        mode: SinkMode = Is("act"),
         /// The domains under which a host leads to its owner's name: `app.alice.DOMAIN` and
         /// `app-alice.DOMAIN` to `alice`.
         domains: Vec<ServiceName> = Says("the file's `domain`"),

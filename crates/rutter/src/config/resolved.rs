@@ -11,7 +11,9 @@ use rutter_agent::{JoinUrl, ServiceSpec};
 use rutter_controller::address::AddressPolicy;
 use rutter_gateway::{CheckMethod, StatusRange};
 use rutter_rib::{HopKind, Policy, Rules};
-use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, TableName};
+use rutter_route::{
+    ClusterId, DestinationKind, HostName, Prefix, ServiceName, SinkMode, TableName,
+};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Period;
@@ -140,6 +142,7 @@ impl Described for AccessLogFormat {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Gateway {
     pub(crate) name: String,
+    pub(crate) mode: SinkMode,
     pub(crate) domains: Vec<ServiceName>,
     pub(crate) workers: usize,
     pub(crate) health: Health,

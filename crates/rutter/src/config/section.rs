@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use rutter_route::{ClusterId, DestinationKind, HostName, Prefix, ServiceName, TableName};
+use rutter_route::{
+    ClusterId, DestinationKind, HostName, Prefix, ServiceName, SinkMode, TableName,
+};
 use serde::{Deserialize, Deserializer, de};
 
 use super::Period;
@@ -155,6 +157,7 @@ value! {
     String: "text",
     SocketAddr: "address and port",
     bool: "`true` or `false`",
+    SinkMode: "`act` or `observe`",
     u32: "number",
     usize: "number",
     Vec<Prefix>: "list of networks",

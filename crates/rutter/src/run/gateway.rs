@@ -12,18 +12,21 @@ use rutter_gateway::{
     GatewayMetrics, HealthConfig, Limits, ListenerConfig, OutlierConfig, RetryBudgetConfig, Roots,
     Sources, TableRef, UpstreamConfig,
 };
-use rutter_rib::{Book, TableSpec};
-use rutter_route::{DestinationKind, TableName};
+use rutter_rib::{Book, OutletSpec, TableSpec};
+use rutter_route::{DestinationKind, Service, TableName};
 use tokio_util::sync::CancellationToken;
 
 use super::certificates::Certificates;
 use super::controller::{ControllerRole, ends, seed};
 use super::handover::Sockets;
+use super::observe::Observed;
 use crate::config::{Config, resolved, tables};
 
 /// The role, running.
 pub(crate) struct GatewayRole {
     handle: GatewayHandle,
+    /// `None` while it acts.
+    observed: Option<Arc<Observed>>,
     book: BookHandle,
     stop_book: CancellationToken,
     book_ended: CancellationToken,
@@ -62,7 +65,28 @@ impl GatewayRole {
             .collect();
         let handle = Gateway::prepare(gateway_config(config, certificates)?, sources, sockets);
         let handle = handle.await?;
-        Ok(Self { handle, book, stop_book, book_ended: ends(owner) })
+        let mut role = Self { handle, observed: None, book, stop_book, book_ended: ends(owner) };
+        if let Some(gateway) = config.gateway.as_ref().filter(|gateway| gateway.mode.observes()) {
+            role.observe(&gateway.name).await?;
+        }
+        Ok(role)
+    }
+
+    /// Tells people what the index would have been told.
+    async fn observe(&mut self, name: &str) -> anyhow::Result<()> {
+        let sink = format!("gateway/{name}");
+        let spec = OutletSpec::all(sink.as_str());
+        let table: TableName = tables::SERVICES.parse()?;
+        let from = self.book.subscribe::<Service>(table, spec).await?;
+        let observed = Observed::new(sink);
+        tokio::spawn(observed.clone().watch(from.context("the gateway has no table")?));
+        self.observed = Some(observed);
+        Ok(())
+    }
+
+    /// What it has counted, if it observes.
+    pub(super) fn observed(&self) -> Option<Arc<Observed>> {
+        self.observed.clone()
     }
 
     /// Accepts from now on.
@@ -124,7 +148,15 @@ fn listeners(config: &Config) -> impl Iterator<Item = &resolved::Listener> {
 }
 
 fn named_listeners(config: &Config) -> impl Iterator<Item = (&'static str, &resolved::Listener)> {
-    let listeners = &config.listeners.gateway;
+    // A gateway that observes may stand beside one that has these addresses.
+    let acts = config.gateway.as_ref().is_some_and(|gateway| !gateway.mode.observes());
+    let listeners = acts.then_some(&config.listeners.gateway).into_iter();
+    listeners.flat_map(of_listeners)
+}
+
+fn of_listeners(
+    listeners: &resolved::GatewayListeners,
+) -> impl Iterator<Item = (&'static str, &resolved::Listener)> {
     let http = listeners.http.iter().map(|l| ("gateway.http", l));
     http.chain(listeners.https.iter().map(|l| ("gateway.https", l)))
 }
@@ -141,6 +173,7 @@ fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Resul
     };
     Ok(GatewayConfig {
         name: gateway.name.clone(),
+        mode: gateway.mode,
         listeners: listeners(config).map(listener).collect(),
         domains: gateway.domains.clone(),
         workers: gateway.workers,

@@ -242,3 +242,41 @@ async fn beyond_loopback_all_is_tls_and_the_join_line_has_the_pin() {
     let stranger = visitor(None).get(gateway).send().await;
     assert!(stranger.is_err(), "a stranger believed the certificate");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_observes_says_what_it_would_do_and_does_nothing() {
+    let origin = Origin::start("page").await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = format!(
+        "controller:\ngateway: {{mode: observe}}\nlisteners:\n  api: 127.0.0.1:0\n  \
+         gateway: {{http: '{}'}}\n",
+        taken.local_addr().unwrap()
+    );
+    // The address is somebody else's, who goes on having it.
+    let mut up = Up::run(tempfile::tempdir().unwrap(), &file);
+    assert_eq!(up.run_file()["gateway"].as_array().unwrap().len(), 0);
+    let direct = format!("{},health=/", origin.address);
+    let mut agent = up.agent("alice", &[&direct]);
+    let said = up.process.says("would change");
+    for word in ["gateway/gateway", "alice.localhost", "before=\"nothing\"", "after=\"agent/"] {
+        assert!(said.contains(word), "no `{word}` in: {said}");
+    }
+    let told = up.json(&["routes", "explain", "alice.localhost"]);
+    assert_eq!(told.as_array().unwrap().len(), 2, "it ranks in a table of its own: {told}");
+    assert!(agent.terminate().success());
+    let said = up.process.says("would change");
+    assert!(said.contains("after=\"nothing\""), "{said}");
+
+    let api = up.run_file()["api"].as_str().unwrap().to_owned();
+    let token = std::fs::read_to_string(up.data.join("admin.token")).unwrap();
+    let metrics = visitor(None).get(format!("{api}/metrics")).bearer_auth(token.trim());
+    let metrics = metrics.send().await.unwrap().text().await.unwrap();
+    for line in ["rutter_observed_differences_total 2", "rutter_observed_destinations 0"] {
+        assert!(metrics.contains(line), "no `{line}` in:\n{metrics}");
+    }
+    for unused in ["upstream_connects", "probes_good", "connections"] {
+        let line = format!("rutter_gateway_{unused}_total 0");
+        assert!(metrics.contains(&line), "no `{line}` in:\n{metrics}");
+    }
+    assert!(up.process.terminate().success());
+}

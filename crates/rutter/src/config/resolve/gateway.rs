@@ -15,6 +15,7 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
     to.unless(workers <= 256, "gateway.workers", "expected at most 256");
     Gateway {
         name,
+        mode: raw.mode.unwrap_or_default(),
         domains: raw.domains.clone().unwrap_or_else(|| vec![domain.clone()]),
         workers,
         health: health::health(&raw.health.clone().unwrap_or_default(), to),

@@ -89,7 +89,8 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
     }
     let (controller, gateway) = (file.controller.is_some(), file.gateway.is_some());
     let traffic = &listeners.gateway;
-    if gateway && traffic.http.is_none() && traffic.https.is_none() {
+    let observes = file.gateway.as_ref().is_some_and(|g| g.mode.unwrap_or_default().observes());
+    if gateway && !observes && traffic.http.is_none() && traffic.https.is_none() {
         to.push(
             Problem::at("gateway", "the gateway has nowhere to listen")
                 .help("write `listeners: {gateway: {http: 127.0.0.1:8080}}`"),
