@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use rutter_route::{Prefix, ServiceName, SinkMode};
+use rutter_route::{Endpoint, Prefix, ServiceName, SinkMode};
 
 use crate::access::AccessLogConfig;
 use crate::error::GatewayError;
@@ -33,6 +33,9 @@ pub struct GatewayConfig {
     pub limits: Limits,
     /// How upstreams are spoken to.
     pub upstream: UpstreamConfig,
+    /// Where a request goes whose host leads to no service, or to one that nothing leads to;
+    /// `None`: it is 404 or 503.
+    pub default_backend: Option<Endpoint>,
     /// Whose `X-Forwarded-*` and `X-Real-IP` are believed. From others they are replaced.
     pub trusted_proxies: Vec<Prefix>,
     /// For how long browsers that came by TLS are to come by nothing else
@@ -159,6 +162,7 @@ impl Default for GatewayConfig {
             health: HealthConfig::default(),
             limits: Limits::default(),
             upstream: UpstreamConfig::default(),
+            default_backend: None,
             trusted_proxies: Vec::new(),
             hsts: Duration::ZERO,
             access_log: None,

@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) index: Arc<HostIndex>,
     /// Whom to ask for a host that the index doesn't know; unset: nobody.
     pub(crate) on_miss: Arc<OnceLock<miss::OnMiss>>,
+    /// The way of requests whose host leads nowhere.
+    pub(crate) default_routes: Option<Arc<Routes>>,
     /// Whether the controller has told all that it knows: before, a name that isn't known may be
     /// one that wasn't heard of yet.
     pub(crate) told: Arc<AtomicBool>,
@@ -221,16 +223,10 @@ async fn answer(
     if worker.shared.via.is_in(request.headers()) {
         return refused(pages::LOOP);
     }
-    let routes = match worker.shared.index.find(&asked.host) {
-        Some(routes) => routes,
-        None => match missed(&worker.shared, &asked.host).await {
-            Ok(routes) => routes,
-            Err(page) => return refused(page),
-        },
+    let routes = match routes_of(&worker.shared, &asked.host).await {
+        Ok(routes) => routes,
+        Err(page) => return refused(page),
     };
-    if routes.ranked.is_empty() {
-        return refused(pages::NO_ROUTES);
-    }
     let upgrade = websocket::Upgrade::wanted(&mut request);
     let (parts, body) = request.into_parts();
     let metrics = worker.shared.metrics.clone();
@@ -274,6 +270,22 @@ async fn answer(
     }
     let answer = answer.map(|a| deliver(worker, a, upgrade));
     Outcome { answer, tried, served }
+}
+
+/// The routes by which a request for that host is forwarded: at least one.
+async fn routes_of(shared: &Shared, host: &str) -> Result<Arc<Routes>, pages::Page> {
+    let found = match shared.index.find(host) {
+        Some(routes) => Ok(routes),
+        None => missed(shared, host).await,
+    };
+    let page = match found {
+        Ok(routes) if !routes.ranked.is_empty() => return Ok(routes),
+        Ok(_) => pages::NO_ROUTES,
+        // Who doesn't know yet sends nobody elsewhere.
+        Err(page) if page != pages::UNKNOWN_HOST => return Err(page),
+        Err(page) => page,
+    };
+    shared.default_routes.clone().ok_or(page)
 }
 
 /// The routes of a host that the index doesn't know, if there is somebody to ask.

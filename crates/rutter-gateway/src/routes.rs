@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use rutter_route::{Endpoint, HealthCheck, RouteKey, ServiceName, Standing};
+use rutter_route::{Endpoint, HealthCheck, RouteKey, ServiceName, SourceId, SourceKind, Standing};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -52,4 +52,25 @@ pub struct Routes {
     pub service: ServiceName,
     /// Best first. Empty: the name is known, but nothing leads there now.
     pub ranked: Vec<Arc<Route>>,
+}
+
+impl Routes {
+    /// The one way of a gateway's default backend. It belongs to no service, so no certificate of a
+    /// controller's CA is good there, and the detector doesn't know it.
+    pub(crate) fn default_of(endpoint: &Endpoint) -> Option<Arc<Self>> {
+        // Literals, which are names; the test of the default backend goes through them.
+        let service: ServiceName = "default.invalid".parse().ok()?;
+        let source = SourceId::new(SourceKind::Operator, "default").ok()?;
+        let route = RouteKey { source, path: "default".parse().ok()? };
+        let id = RouteId { service: service.clone(), route };
+        let route = Route {
+            health: Arc::new(HealthCell::new(id.clone(), false)),
+            id,
+            label: "default".into(),
+            endpoint: endpoint.clone(),
+            health_check: None,
+            standing: Standing::Eligible,
+        };
+        Some(Arc::new(Self { service, ranked: vec![Arc::new(route)] }))
+    }
 }

@@ -68,6 +68,7 @@ use crate::metrics::GatewayMetrics;
 use crate::proxy::headers::Via;
 use crate::proxy::miss::Asking;
 use crate::proxy::{Settings, Shared};
+use crate::routes::Routes;
 use crate::slow::Pace;
 use crate::upstream::Connector;
 
@@ -300,6 +301,7 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
         access,
         index,
         on_miss: asking.on_miss.clone(),
+        default_routes: config.default_backend.as_ref().and_then(Routes::default_of),
         told: told.clone(),
         settings,
         connector,

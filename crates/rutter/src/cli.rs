@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod docs;
 mod domains;
+mod gateway;
 mod members;
 mod output;
 mod reload;
@@ -79,6 +80,8 @@ enum Command {
     Run(run::Run),
     /// Register services of this host at a controller
     Agent(agent::Agent),
+    /// Forward requests by the routes of a Mesh Router backend
+    Gateway(gateway::Gateway),
     /// Give and take names
     #[command(subcommand)]
     Domains(domains::Domains),
@@ -133,6 +136,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Up(up) => block_on(up.run(global)),
         Command::Run(run) => block_on(run.run(global)),
         Command::Agent(agent) => block_on(agent.run(global)),
+        Command::Gateway(gateway) => block_on(gateway.run()),
         Command::Domains(domains) => block_on(domains.run(global)),
         Command::Members(members) => block_on(members.run(global)),
         Command::Tokens(tokens) => block_on(tokens.run(global)),

@@ -27,6 +27,7 @@ mod gateway_metrics;
 mod handover;
 mod local;
 mod logging;
+mod mesh_gateway;
 mod notify;
 mod observe;
 mod reload;
@@ -49,6 +50,7 @@ pub(crate) use control::{Asked, Said, ask as ask_running};
 pub(crate) use handover::{Predecessor, Upgraded};
 pub(crate) use local::{Local, RunFile, is_held};
 pub(crate) use logging::Logging;
+pub(crate) use mesh_gateway::mesh_gateway;
 pub(crate) use signals::Signals;
 
 use certificates::Certificates;

@@ -180,6 +180,7 @@ fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Resul
         health: health(gateway),
         limits: limits(&gateway.limits),
         upstream: upstream(gateway, certificates)?,
+        default_backend: None,
         trusted_proxies: gateway.trusted_proxies.clone(),
         hsts: gateway.hsts.into(),
         access_log: gateway.access_log.as_ref().map(access_log),

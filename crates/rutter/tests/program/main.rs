@@ -11,6 +11,7 @@ mod demo;
 mod handover;
 mod life;
 mod members;
+mod mesh_gateway;
 mod newcomer;
 mod reload;
 mod support;

@@ -20,7 +20,8 @@ pub(crate) fn rutter(arguments: &[&str]) -> Command {
 pub(crate) fn program(path: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(path);
     let read = ["RUTTER_DATA", "RUTTER_URL", "RUTTER_TOKEN", "RUTTER_CA", "RUTTER_JOIN"];
-    for name in read.into_iter().chain(["PROVIDER", "RUST_LOG", "XDG_DATA_HOME"]) {
+    let foreign = ["PROVIDER", "BACKEND_URL", "SERVER_DOMAIN", "CACHE_TTL", "DEFAULT_BACKEND"];
+    for name in read.into_iter().chain(foreign).chain(["RUST_LOG", "XDG_DATA_HOME"]) {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null());

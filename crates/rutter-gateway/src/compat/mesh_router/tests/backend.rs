@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::compat::mesh_router::{CaPin, MeshRouterConfig};
+use crate::config::GatewayConfig;
 use crate::gateway::{Gateway, GatewayHandle};
 use crate::table::{ControllerAt, Sources, TableRef};
 use crate::testing::{
@@ -30,6 +31,10 @@ fn usual(backend: &Origin) -> MeshRouterConfig {
 
 impl Running {
     async fn start(mesh_router: MeshRouterConfig) -> Self {
+        Self::with(mesh_router, |_| {}).await
+    }
+
+    async fn with(mesh_router: MeshRouterConfig, change: impl FnOnce(&mut GatewayConfig)) -> Self {
         let stop = CancellationToken::new();
         let table: TableName = "gateway/services".parse().unwrap();
         let kind = DestinationKind::Service;
@@ -42,6 +47,7 @@ impl Running {
             Sources { controller: ControllerAt::MeshRouter(mesh_router), own: own.clone() };
         let mut config = crate::testing::config();
         config.upstream.roots = crate::Roots::Only(Vec::new());
+        change(&mut config);
         let handle = Gateway::start(config, sources).await.unwrap();
         Self { handle, own, _stop: stop.drop_guard() }
     }
@@ -167,6 +173,24 @@ async fn who_is_unknown_has_no_routes_or_cant_be_a_name_is_told_so() {
         assert_eq!(gateway.ask(host).await.status(), 404, "{host}");
     }
     assert_eq!(backend.seen().len(), before, "none of these is asked for");
+}
+
+#[tokio::test]
+async fn who_leads_nowhere_is_taken_to_the_default_backend_and_who_cant_be_resolved_isnt() {
+    let landing =
+        Origin::start(|m| Act::Ok(format!("landing for {}", m.header("host").unwrap()))).await;
+    let backend = Origin::start(|m| match path(m) {
+        "/resolve/v2/bare" => resolved(&[]),
+        "/resolve/v2/broken" => json("500 Internal Server Error", "{}"),
+        _ => json("404 Not Found", NOT_FOUND),
+    })
+    .await;
+    let to = format!("http://{}", landing.address).parse().unwrap();
+    let gateway = Running::with(usual(&backend), |config| config.default_backend = Some(to)).await;
+    for host in ["nobody.nsl.sh", "bare.nsl.sh", "nsl.sh", "alice.example"] {
+        assert_eq!(gateway.ask(host).await.text(), format!("landing for {host}"));
+    }
+    assert_eq!(gateway.ask("broken.nsl.sh").await.status(), 503);
 }
 
 #[tokio::test]
