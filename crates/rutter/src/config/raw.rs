@@ -157,7 +157,7 @@ section! {
         /// others' are replaced.
         trusted_proxies: Vec<Prefix> = Is("[]"),
         /// One line a request.
-        access_log: AccessLog = Says("off")
+        access_log: AccessLog = Says("as below")
     }
 }
 
@@ -165,7 +165,7 @@ section! {
     /// The access log. Written apart from requests; reopened by a reload.
     AccessLog {
         /// The file, or `-` for standard output.
-        file: PathBuf = Is("-"),
+        file: PathBuf = Says("no log is kept"),
         /// `common` (the Combined Log Format) or `json`.
         format: super::resolved::AccessLogFormat = Is("common")
     }

@@ -30,9 +30,9 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
         certificates: raw.certificates.clone().unwrap_or_default(),
         hsts: raw.hsts.unwrap_or(Period::seconds(0)),
         trusted_proxies: raw.trusted_proxies.clone().unwrap_or_default(),
-        access_log: raw.access_log.as_ref().map(|log| AccessLog {
-            file: log.file.clone().unwrap_or_else(|| "-".into()),
-            format: log.format.unwrap_or(AccessLogFormat::Common),
+        access_log: raw.access_log.as_ref().and_then(|log| {
+            let format = log.format.unwrap_or(AccessLogFormat::Common);
+            Some(AccessLog { file: log.file.clone()?, format })
         }),
     }
 }
