@@ -1,8 +1,5 @@
 //! What can go wrong with a link.
 
-use std::io;
-use std::net::SocketAddr;
-
 use rutter_book::BookClosed;
 
 /// What can go wrong with a link. Nothing has changed where it says nothing else.
@@ -14,14 +11,6 @@ pub enum LinkError {
     /// TLS can't be set up.
     #[error("TLS for the link: {0}")]
     Tls(String),
-    /// The address can't be listened on.
-    #[error("the link can't listen on {address}: {source}")]
-    Listen {
-        /// Which.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
     /// No session came about; another attempt may succeed.
     #[error("{remote} can't be reached: {why}")]
     Unreachable {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use reqwest::{Method, Response, Url};
+use rutter_link::CaPin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -75,13 +76,7 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             bail!("`{url}` is not the URL of a controller: expected `http(s)://HOST:PORT`");
         }
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(trust::client_config(base.scheme() == "https", ca)?)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("rutter/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let http = http(trust::client_config(base.scheme() == "https", ca)?)?;
         Ok(Self { http, base, token, data })
     }
 
@@ -144,7 +139,11 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
-        let sent = request.bearer_auth(&self.token).send().await;
+        let request = match self.token.as_str() {
+            "" => request,
+            token => request.bearer_auth(token),
+        };
+        let sent = request.send().await;
         let response = sent.map_err(|error| error::unreachable(&self.base, &error))?;
         if response.status().is_success() {
             return Ok(response);
@@ -153,6 +152,37 @@ impl Client {
         let body = read(response).await?;
         Err(error::refused(status, &body, self.data.as_deref()))
     }
+}
+
+/// Where a controller speaks `rutter.v1`.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct LinkAt {
+    /// `HOST:PORT`.
+    pub(crate) address: String,
+    /// The pin of its CA.
+    pub(crate) pin: String,
+}
+
+/// Asks the API at a URL where its link is. It needs no token, and trusts the CA of the pin alone,
+/// or the system's.
+pub(crate) async fn link_of(url: &str, pin: Option<CaPin>) -> anyhow::Result<LinkAt> {
+    let base = Url::parse(url).with_context(|| format!("`{url}` is not a URL"))?;
+    let tls = match pin {
+        Some(pin) => trust::pinned_config(pin)?,
+        None => trust::client_config(base.scheme() == "https", None)?,
+    };
+    let client = Client { http: http(tls)?, base, token: String::new(), data: None };
+    client.get(&["v1", "link"], &[]).await
+}
+
+fn http(tls: rustls::ClientConfig) -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("rutter/", env!("CARGO_PKG_VERSION")))
+        .build()?)
 }
 
 async fn read(mut response: Response) -> anyhow::Result<Vec<u8>> {

@@ -25,8 +25,10 @@ mod drain;
 mod gateway;
 mod gateway_metrics;
 mod handover;
+mod link;
 mod local;
 mod logging;
+mod membership;
 mod mesh_gateway;
 mod notify;
 mod observe;
@@ -129,6 +131,8 @@ impl Running {
         };
         if running.config.controller.is_some() {
             running.start_controller(announce, before).await?;
+        } else if running.config.gateway.is_some() {
+            running.start_gateway(before).await?;
         }
         running.start_agent()?;
         notify::ready();
@@ -205,6 +209,25 @@ impl Running {
         let run = RunFile::new(&self.config, &served, self.gateway.as_ref(), certificates);
         run.write(dir)?;
         Ok(run)
+    }
+
+    /// A gateway whose controller is elsewhere.
+    async fn start_gateway(&mut self) -> anyhow::Result<()> {
+        let dir = Arc::new(DataDir::open(&self.config.data)?);
+        let certificates = Certificates::open(&dir, &self.config)?;
+        self.readiness.set("gateway", false);
+        let gateway = GatewayRole::start_apart(&self.config, &certificates, &dir).await?;
+        self.readiness.set("gateway", true);
+        let control = control::Control::open(&dir).await;
+        let served = controller::Served::default();
+        let run = RunFile::new(&self.config, &served, Some(&gateway), &certificates);
+        run.write(&dir)?;
+        tracing::info!(gateway = ?run.gateway, "ready");
+        self.dir = Some(dir);
+        self.certificates = Some(certificates);
+        self.gateway = Some(gateway);
+        self.control = control;
+        Ok(())
     }
 
     fn start_agent(&mut self) -> anyhow::Result<()> {

@@ -16,7 +16,8 @@ pub struct BindError {
 }
 
 impl BindError {
-    pub(super) fn new(listener: &'static str, address: SocketAddr, source: io::Error) -> Self {
+    /// The error of that listener.
+    pub fn new(listener: &'static str, address: SocketAddr, source: io::Error) -> Self {
         Self { listener, address, source }
     }
 }

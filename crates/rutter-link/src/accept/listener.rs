@@ -46,11 +46,9 @@ impl LinkListener {
     /// Takes an address. Port 0 lets the system choose.
     ///
     /// # Errors
-    /// [`LinkError::Listen`].
-    pub fn bind(address: SocketAddr) -> Result<Self, LinkError> {
-        let listen = |source| LinkError::Listen { address, source };
-        let socket = std::net::TcpListener::bind(address).map_err(listen)?;
-        Self::from_std(socket).map_err(listen)
+    /// The system refuses it.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        Self::from_std(std::net::TcpListener::bind(address)?)
     }
 
     /// A socket that listens already, as one that was handed over.

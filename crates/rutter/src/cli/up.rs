@@ -13,6 +13,7 @@ use crate::run::{Announce, Logging, Predecessor, Running, Signals, taking_over};
 
 /// Ports where nothing else is said, as in the original where it has one.
 const API: u16 = 7070;
+const LINK: u16 = 7071;
 const HTTP: u16 = 8080;
 const MESH_ROUTER: u16 = 8192;
 
@@ -23,7 +24,7 @@ Examples:
       on loopback: http://NAME.localhost:8080/ leads to what registers as NAME
   rutter up --domain example.org --listen 192.0.2.1
       for other machines: over TLS by a CA of its own, which the join token names
-  rutter up --data ./data --http-port 0 --api-port 0 --mesh-router-port 0
+  rutter up --data ./data --http-port 0 --api-port 0 --link-port 0 --mesh-router-port 0
       beside another one: on free ports
 
 What it knows is kept in its data directory; it ends well on SIGTERM and Ctrl-C, and loses nothing
@@ -47,6 +48,9 @@ pub(crate) struct Up {
     /// The join token that is printed works for any number of agents
     #[arg(long)]
     reusable: bool,
+    /// The port of the link, which gateways and agents elsewhere speak
+    #[arg(long, value_name = "PORT", default_value_t = LINK)]
+    link_port: u16,
     /// Print nothing but logs
     #[arg(long, short)]
     quiet: bool,
@@ -110,6 +114,7 @@ impl Up {
             log: Some(self.log.raw()),
             listeners: Some(raw::Listeners {
                 api: Some(at(self.api_port, None)),
+                link: Some(at(self.link_port, None)),
                 gateway: Some(raw::GatewayListeners { http: Some(http), https: None }),
                 compat: Some(raw::CompatListeners {
                     mesh_router: Some(at(self.mesh_router_port, None)),

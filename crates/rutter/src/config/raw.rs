@@ -61,6 +61,9 @@ section! {
         /// `/v1`, metrics and health. Beyond loopback over TLS by the controller's CA, unless
         /// `tls` says otherwise.
         api: Listen = Says("`127.0.0.1:7070` with a controller"),
+        /// `rutter.v1`, which gateways and agents elsewhere speak with the controller: always over
+        /// TLS by the controller's CA.
+        link: Listen = Says("`127.0.0.1:7071` with a controller"),
         /// People's traffic.
         gateway: GatewayListeners = Says("as below"),
         /// Surfaces that speak other systems' words, off unless they stand here.
@@ -157,7 +160,14 @@ section! {
         /// others' are replaced.
         trusted_proxies: Vec<Prefix> = Is("[]"),
         /// One line a request.
-        access_log: AccessLog = Says("as below")
+        access_log: AccessLog = Says("as below"),
+        /// Where its controller is, if it isn't in this process: `URL#TOKEN`, as
+        /// `rutter tokens join --role gateway` prints it. Or use `join_file`.
+        join: String = Says("the `controller` of this file"),
+        /// A file with that line, so that the token needn't stand here.
+        join_file: PathBuf = Says("`join`"),
+        /// How long it forwards by what it knows while a controller elsewhere is away.
+        keep_routes: Period = Is("24h")
     }
 }
 

@@ -6,6 +6,7 @@
 mod agent;
 mod gateway;
 mod health;
+mod join;
 mod listeners;
 pub(crate) mod tables;
 
@@ -87,10 +88,17 @@ fn roles(file: &raw::File, to: &mut Problems) {
                 .help("write `controller:`, `gateway:` or `agent:`; each may stand empty"),
         );
     }
-    if gateway && !controller {
+    let joins = file.gateway.as_ref().is_some_and(|g| g.join.is_some() || g.join_file.is_some());
+    if gateway && !controller && !joins {
         to.push(
-            Problem::at("gateway", "a gateway apart from its controller isn't there yet")
-                .help("write `controller:` beside it"),
+            Problem::at("gateway", "the gateway doesn't know where its controller is")
+                .help("write `join: URL#TOKEN` in it, as `rutter tokens join --role gateway` prints it, or `controller:` beside it"),
+        );
+    }
+    if gateway && controller && joins {
+        to.push(
+            Problem::at("gateway.join", "the gateway's controller stands in this file")
+                .help("leave out `join` or `controller`"),
         );
     }
 }

@@ -70,6 +70,7 @@ pub(crate) struct Listener {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Listeners {
     pub(crate) api: Option<Listener>,
+    pub(crate) link: Option<Listener>,
     pub(crate) gateway: GatewayListeners,
     pub(crate) compat: CompatListeners,
 }
@@ -92,6 +93,7 @@ impl Listeners {
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Listener)> {
         [
             ("listeners.api", &self.api),
+            ("listeners.link", &self.link),
             ("listeners.gateway.http", &self.gateway.http),
             ("listeners.gateway.https", &self.gateway.https),
             ("listeners.compat.mesh_router", &self.compat.mesh_router),
@@ -155,6 +157,9 @@ pub(crate) struct Gateway {
     pub(crate) hsts: Period,
     pub(crate) trusted_proxies: Vec<Prefix>,
     pub(crate) access_log: Option<AccessLog>,
+    #[serde(serialize_with = "controller_of_gateway")]
+    pub(crate) join: Option<JoinUrl>,
+    pub(crate) keep_routes: Period,
 }
 
 /// How routes are asked whether they work.
@@ -235,6 +240,10 @@ pub(crate) struct Agent {
 
 fn controller_of<S: Serializer>(join: &JoinUrl, s: S) -> Result<S::Ok, S::Error> {
     s.collect_str(&join.controller)
+}
+
+fn controller_of_gateway<S: Serializer>(join: &Option<JoinUrl>, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_some(&join.as_ref().map(|join| join.controller.to_string()))
 }
 
 fn texts<S: Serializer>(services: &[ServiceSpec], s: S) -> Result<S::Ok, S::Error> {

@@ -170,6 +170,7 @@ fn configuration(data: &Path) -> anyhow::Result<Config> {
         data: Some(data.to_owned()),
         listeners: Some(raw::Listeners {
             api: free(),
+            link: free(),
             gateway: Some(raw::GatewayListeners { http: free(), https: None }),
             compat: None,
         }),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ResolvesServerCert;
 use rutter_api::ServerCertificates;
 use rutter_book::{Clock, SystemClock};
 use rutter_gateway::CertificateFiles;
@@ -60,6 +61,11 @@ impl Certificates {
 
     pub(super) fn ca_pem(&self) -> String {
         self.ca.certificate_pem()
+    }
+
+    /// What the link shows.
+    pub(super) fn for_link(&self) -> Arc<dyn ResolvesServerCert> {
+        Arc::<ServerCertificates>::clone(&self.api)
     }
 
     /// TLS for a listener of the APIs; `None`: plain.

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rutter_api::compat::mesh_router::{self, MeshRouterOptions};
-use rutter_api::{ApiOptions, ApiParts, Limits, Listener, Metrics, Readiness, Tables};
+use rutter_api::{
+    ApiOptions, ApiParts, BindError, Limits, LinkAddress, Listener, Metrics, Readiness, Tables,
+};
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_controller::{BookFeed, Config as ControllerConfig, Controller};
+use rutter_link::{AcceptConfig, LinkListener};
 use rutter_registry::{DataDir, Registry, SqliteRegistry};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::certificates::{Certificates, reachable};
 use super::gateway::GatewayRole;
 use super::handover::Sockets;
+use super::link::Gatekeeper;
 use crate::config::{Config, resolved, tables};
 
 /// The role, running.
@@ -32,6 +36,7 @@ pub(crate) struct ControllerRole {
 pub(super) struct Bound {
     api: Option<Listener>,
     mesh_router: Option<Listener>,
+    link: Option<LinkListener>,
 }
 
 /// What stands around the APIs.
@@ -48,11 +53,13 @@ pub(super) struct Around<'a> {
 }
 
 /// Where the APIs are served.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Served {
     /// The API, as the command on this machine reaches it.
     pub(super) api: Option<String>,
     pub(super) mesh_router: Option<(SocketAddr, bool)>,
+    /// `rutter.v1`.
+    pub(super) link: Option<SocketAddr>,
     /// What a join line begins with.
     pub(super) options: Option<ApiOptions>,
 }
@@ -75,6 +82,13 @@ pub(super) fn bind(
     Ok(Bound {
         api: bind("api", &config.listeners.api)?,
         mesh_router: bind("compat.mesh_router", &config.listeners.compat.mesh_router)?,
+        link: match &config.listeners.link {
+            Some(listener) => Some(
+                LinkListener::bind(listener.address)
+                    .map_err(|error| BindError::new("link", listener.address, error))?,
+            ),
+            None => None,
+        },
     })
 }
 
@@ -159,13 +173,22 @@ impl ControllerRole {
         let Around { certificates, gateway, metrics, readiness, stop, tasks } = around;
         let settings = config.controller.as_ref().context("no controller is configured")?;
         let clock: rutter_api::Clock = Arc::new(SystemClock);
-        let mut served = Served { api: None, mesh_router: None, options: None };
+        let mut served = Served::default();
+        if let Some(listener) = bound.link {
+            served.link = Some(listener.address());
+            self.serve_link(listener, certificates, stop, tasks)?;
+        }
         if let Some(listener) = bound.api {
             let (address, tls) = (listener.address(), listener.is_tls());
             let url = settings.public_url.clone().unwrap_or_else(|| url(address, tls));
             let own = config.listeners.api.as_ref().map(|l| &l.tls);
             let own = own.is_some_and(|tls| *tls == crate::config::raw::Tls::Own);
-            let options = ApiOptions::new(url, own.then(|| certificates.pin()));
+            let link = served.link.map(|bound| LinkAddress {
+                address: link_address(settings.public_url.as_deref(), bound),
+                pin: certificates.pin(),
+            });
+            let options =
+                ApiOptions { link, ..ApiOptions::new(url, own.then(|| certificates.pin())) };
             let mut tables = Tables::default();
             tables.add(None, self.book.clone()).await?;
             if let Some(gateway) = gateway {
@@ -199,6 +222,34 @@ impl ControllerRole {
         Ok(served)
     }
 
+    /// Lets gateways and agents elsewhere speak `rutter.v1`.
+    fn serve_link(
+        &self,
+        listener: LinkListener,
+        certificates: &Certificates,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> anyhow::Result<()> {
+        let gatekeeper = Gatekeeper {
+            controller: self.controller.clone(),
+            registry: self.registry.clone(),
+            book: self.book.clone(),
+            services: tables::SERVICES.parse()?,
+            ca: certificates.ca().to_vec(),
+        };
+        let name = self.controller.server_domain().to_string();
+        let (certificate, stop) = (certificates.for_link(), stop.clone());
+        tasks.spawn(async move {
+            let config = AcceptConfig::new(name);
+            let served = listener.serve(config, certificate, Arc::new(gatekeeper), stop.clone());
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the link has ended");
+                stop.cancel();
+            }
+        });
+        Ok(())
+    }
+
     /// Writes what waits, then ends the book.
     pub(super) async fn shutdown(self) -> anyhow::Result<()> {
         let flushed = self.registry.close().await;
@@ -225,6 +276,16 @@ pub(super) fn ends(task: JoinHandle<()>) -> CancellationToken {
 pub(super) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
+}
+
+/// The link as others reach it: by the host of the API's public URL, where there is one, since
+/// that is the name that leads here from elsewhere.
+fn link_address(public_url: Option<&str>, bound: SocketAddr) -> String {
+    let host = public_url.and_then(|url| url.parse::<http::Uri>().ok());
+    match host.as_ref().and_then(http::Uri::host) {
+        Some(host) => format!("{host}:{}", bound.port()),
+        None => reachable(bound).to_string(),
+    }
 }
 
 /// The URL of a listener as others on its network reach it.

@@ -1,7 +1,8 @@
-//! The role `gateway`, in the same process as its controller.
+//! The role `gateway`: beside its controller in one process, or apart from it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use rustls::pki_types::CertificateDer;
@@ -9,9 +10,10 @@ use rustls::pki_types::pem::PemObject;
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_gateway::{
     AccessLogConfig, AccessLogFormat, ControllerAt, Gateway, GatewayConfig, GatewayHandle,
-    GatewayMetrics, HealthConfig, Limits, ListenerConfig, OutlierConfig, RetryBudgetConfig, Roots,
-    Sources, TableRef, UpstreamConfig,
+    GatewayMetrics, HealthConfig, Limits, LinkedController, ListenerConfig, OutlierConfig,
+    RetryBudgetConfig, Roots, Sources, TableRef, UpstreamConfig,
 };
+use rutter_registry::DataDir;
 use rutter_rib::{Book, OutletSpec, TableSpec};
 use rutter_route::{DestinationKind, Service, TableName};
 use tokio_util::sync::CancellationToken;
@@ -19,26 +21,68 @@ use tokio_util::sync::CancellationToken;
 use super::certificates::Certificates;
 use super::controller::{ControllerRole, ends, seed};
 use super::handover::Sockets;
+use super::membership::Membership;
 use super::observe::Observed;
 use crate::config::{Config, resolved, tables};
+
+/// How long the start waits for a controller to join.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The role, running.
 pub(crate) struct GatewayRole {
     handle: GatewayHandle,
     /// `None` while it acts.
     observed: Option<Arc<Observed>>,
+    /// The CA whose certificates count for a service's own name.
+    controller_ca: Option<CertificateDer<'static>>,
     book: BookHandle,
     stop_book: CancellationToken,
     book_ended: CancellationToken,
 }
 
 impl GatewayRole {
-    /// Makes the gateway's own book and fills it. Nobody is accepted before [`GatewayRole::open`];
-    /// `inherited` may hold its sockets.
+    /// Beside its controller. Nobody is accepted before [`GatewayRole::open`]; `inherited` may hold
+    /// its sockets.
     pub(super) async fn start(
         config: &Config,
         certificates: &Certificates,
         controller: &ControllerRole,
+        inherited: &mut Sockets,
+    ) -> anyhow::Result<Self> {
+        let services =
+            TableRef { book: controller.book().clone(), table: tables::SERVICES.parse()? };
+        let ca = certificates.ca().clone();
+        let at = ControllerAt::Here(services);
+        Self::told_by(config, certificates, at, Some(ca), inherited).await
+    }
+
+    /// Apart from its controller: it joins by the line of the file, and is told over the link. A
+    /// controller that is down is waited for a moment, and then while the gateway runs.
+    pub(super) async fn start_apart(
+        config: &Config,
+        certificates: &Certificates,
+        dir: &Arc<DataDir>,
+        inherited: &mut Sockets,
+    ) -> anyhow::Result<Self> {
+        let gateway = config.gateway.as_ref().context("no gateway is configured")?;
+        let join = gateway.join.clone().context("no controller to join is configured")?;
+        let membership = Membership::open(dir.clone(), join, gateway.name.clone())?;
+        membership.join_soon(JOIN_PATIENCE).await;
+        let ca = membership.ca().await.filter(|der| !der.is_empty()).map(CertificateDer::from);
+        let linked = LinkedController {
+            dials: Arc::new(membership),
+            table: tables::SERVICES.parse()?,
+            keep: gateway.keep_routes.into(),
+        };
+        Self::told_by(config, certificates, ControllerAt::Link(linked), ca, inherited).await
+    }
+
+    /// Makes the gateway's own book and starts the gateway.
+    async fn told_by(
+        config: &Config,
+        certificates: &Certificates,
+        controller: ControllerAt,
+        controller_ca: Option<CertificateDer<'static>>,
         inherited: &mut Sockets,
     ) -> anyhow::Result<Self> {
         let seed = seed();
@@ -53,19 +97,14 @@ impl GatewayRole {
             Book::new(config.cluster.clone(), vec![spec], Vec::new(), Vec::new(), now, seed)?;
         let stop_book = CancellationToken::new();
         let (book, owner) = rutter_book::spawn(book, SystemClock, seed, stop_book.clone());
-        let sources = Sources {
-            controller: ControllerAt::Here(TableRef {
-                book: controller.book().clone(),
-                table: tables::SERVICES.parse()?,
-            }),
-            own: TableRef { book: book.clone(), table: own },
-        };
+        let sources = Sources { controller, own: TableRef { book: book.clone(), table: own } };
         let sockets = named_listeners(config)
             .map(|(name, listener)| inherited.take(name, Some(listener.address)).map(Into::into))
             .collect();
-        let handle = Gateway::prepare(gateway_config(config, certificates)?, sources, sockets);
-        let handle = handle.await?;
-        let mut role = Self { handle, observed: None, book, stop_book, book_ended: ends(owner) };
+        let gateway = gateway_config(config, certificates, controller_ca.as_ref())?;
+        let handle = Gateway::prepare(gateway, sources, sockets).await?;
+        let (observed, book_ended) = (None, ends(owner));
+        let mut role = Self { handle, controller_ca, observed, book, stop_book, book_ended };
         if let Some(gateway) = config.gateway.as_ref().filter(|gateway| gateway.mode.observes()) {
             role.observe(&gateway.name).await?;
         }
@@ -123,7 +162,11 @@ impl GatewayRole {
         config: &Config,
         certificates: &Certificates,
     ) -> anyhow::Result<()> {
-        Ok(self.handle.reload(&gateway_config(config, certificates)?)?)
+        Ok(self.handle.reload(&gateway_config(
+            config,
+            certificates,
+            self.controller_ca.as_ref(),
+        )?)?)
     }
 
     /// Lets requests in flight end; `succeeded`: another process accepts already.
@@ -162,7 +205,11 @@ fn of_listeners(
 }
 
 /// The gateway's own words for what the file says.
-fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Result<GatewayConfig> {
+fn gateway_config(
+    config: &Config,
+    certificates: &Certificates,
+    controller_ca: Option<&CertificateDer<'static>>,
+) -> anyhow::Result<GatewayConfig> {
     let gateway = config.gateway.as_ref().context("no gateway is configured")?;
     let listener = |l: &resolved::Listener| ListenerConfig {
         address: l.address,
@@ -179,7 +226,7 @@ fn gateway_config(config: &Config, certificates: &Certificates) -> anyhow::Resul
         workers: gateway.workers,
         health: health(gateway),
         limits: limits(&gateway.limits),
-        upstream: upstream(gateway, certificates)?,
+        upstream: upstream(gateway, controller_ca)?,
         default_backend: None,
         trusted_proxies: gateway.trusted_proxies.clone(),
         hsts: gateway.hsts.into(),
@@ -245,7 +292,7 @@ fn limits(limits: &resolved::Limits) -> Limits {
 
 fn upstream(
     gateway: &resolved::Gateway,
-    certificates: &Certificates,
+    controller_ca: Option<&CertificateDer<'static>>,
 ) -> anyhow::Result<UpstreamConfig> {
     let upstream = &gateway.upstream;
     let roots = match &upstream.roots {
@@ -275,7 +322,7 @@ fn upstream(
         max_idle_per_upstream: upstream.max_idle_per_upstream,
         idle_timeout: upstream.idle_timeout.into(),
         roots,
-        controller_ca: vec![certificates.ca().clone()],
+        controller_ca: controller_ca.cloned().into_iter().collect(),
         ..UpstreamConfig::default()
     })
 }

@@ -90,7 +90,12 @@ impl Collector for Exported {
             let described = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
             counter.encode(described)?;
         }
-        let gauges: [(&str, &str, &Counter); 3] = [
+        let gauges: [(&str, &str, &Counter); 4] = [
+            (
+                "controller_up",
+                "Whether the link to a controller elsewhere is up",
+                &metrics.controller_up,
+            ),
             ("active_connections", "Client connections open now", &metrics.active_connections),
             (
                 "ejected_routes",

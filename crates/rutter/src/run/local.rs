@@ -33,6 +33,9 @@ pub(crate) struct RunFile {
     pub(crate) domain: String,
     /// The API, as this machine reaches it.
     pub(crate) api: Option<String>,
+    /// Where `rutter.v1` is spoken.
+    #[serde(default)]
+    pub(crate) link: Option<String>,
     /// What a join line begins with.
     pub(crate) join: Option<String>,
     /// The pin of a join line, where TLS is by the own CA.
@@ -66,6 +69,7 @@ impl RunFile {
             data: config.data.display().to_string(),
             domain: config.domain.to_string(),
             api: served.api.clone(),
+            link: served.link.map(|address| address.to_string()),
             join: served.options.as_ref().map(|options| options.public_url.clone()),
             pin: served.options.as_ref().and_then(|o| o.pin).map(|pin| pin.to_string()),
             gateway: gateway.into_iter().map(local).collect(),

@@ -134,7 +134,7 @@ async fn a_controller_ends_after_the_agent_beside_it() {
     let mut first = first;
     first.process.terminate();
     let file = format!(
-        "controller:\ngateway:\nlisteners:\n  api: 127.0.0.1:{port}\n  gateway: {{http: '127.0.0.1:0'}}\n\
+        "controller:\ngateway:\nlisteners:\n  api: 127.0.0.1:{port}\n  link: 127.0.0.1:0\n  gateway: {{http: '127.0.0.1:0'}}\n\
          agent: {{join: '{join}', name: alice, services: ['{}']}}\n",
         origin.address
     );

@@ -16,7 +16,7 @@ fn assert_says(text: &str, words: &[&str]) {
 fn a_port_that_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    for option in ["--api-port", "--http-port", "--mesh-router-port"] {
+    for option in ["--api-port", "--http-port", "--link-port", "--mesh-router-port"] {
         let dir = tempfile::tempdir().unwrap();
         let port = address.port().to_string();
         let output = up(&dir.path().join("data"), &[option, &port]).output().unwrap();
@@ -41,7 +41,7 @@ fn a_data_directory_without_permission() {
         std::fs::copy(env!("CARGO_BIN_EXE_rutter"), &path).unwrap();
     }
     let mut command = program(&path, &["up", "--data", &data, "--api-port", "0"]);
-    command.args(["--http-port", "0", "--mesh-router-port", "0"]);
+    command.args(["--http-port", "0", "--link-port", "0", "--mesh-router-port", "0"]);
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         command.uid(65_534).gid(65_534);
     }

@@ -10,7 +10,7 @@ use crate::support::{Up, stderr};
 fn file(recheck: &str, more: &str) -> String {
     format!(
         "controller:\ngateway: {{health: {{recheck: {recheck}}}}}\n\
-         listeners: {{api: '127.0.0.1:0', gateway: {{http: '127.0.0.1:0'}}}}\n{more}"
+         listeners: {{api: '127.0.0.1:0', link: '127.0.0.1:0', gateway: {{http: '127.0.0.1:0'}}}}\n{more}"
     )
 }
 

@@ -57,7 +57,7 @@ async fn tls_in_and_http_https_and_domain_out() {
         &format!(
             "controller:\n\
              gateway: {{tls: {{chain: '{chain}', key: '{key}'}}, upstream: {{roots: ['{roots}']}}}}\n\
-             listeners:\n  api: 127.0.0.1:0\n  gateway: {{https: '127.0.0.1:0'}}\n  \
+             listeners:\n  api: 127.0.0.1:0\n  link: 127.0.0.1:0\n  gateway: {{https: '127.0.0.1:0'}}\n  \
              compat: {{mesh_router: '127.0.0.1:0'}}\n"
         ),
     );
@@ -140,7 +140,7 @@ async fn a_reload_reads_certificates_again() {
         dir,
         &format!(
             "controller: {{public_url: 'https://api.localhost:1'}}\ngateway: {{tls: {files}}}\n\
-             listeners:\n  api: {{address: '127.0.0.1:0', tls: {files}}}\n  \
+             listeners:\n  api: {{address: '127.0.0.1:0', tls: {files}}}\n  link: 127.0.0.1:0\n  \
              gateway: {{https: '127.0.0.1:0'}}\n  compat: {{mesh_router: {{address: '127.0.0.1:0', tls: {files}}}}}\n"
         ),
     );

@@ -28,7 +28,7 @@ const GOING_AWAY: u16 = 1001;
 
 const QUICK: &str = "controller:
 gateway: {health: {recheck: 100ms}}
-listeners: {api: '127.0.0.1:0', gateway: {http: '127.0.0.1:0'}, compat: {mesh_router: '127.0.0.1:0'}}
+listeners: {api: '127.0.0.1:0', link: '127.0.0.1:0', gateway: {http: '127.0.0.1:0'}, compat: {mesh_router: '127.0.0.1:0'}}
 ";
 
 #[tokio::test(flavor = "multi_thread")]

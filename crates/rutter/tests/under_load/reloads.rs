@@ -106,7 +106,7 @@ impl Face {
     fn file(&self, more: &str) -> String {
         format!(
             "controller:\ngateway: {{tls: {{chain: '{}', key: '{}'}}}}\n\
-             listeners:\n  api: 127.0.0.1:0\n  compat: {{mesh_router: '127.0.0.1:0'}}\n  \
+             listeners:\n  api: 127.0.0.1:0\n  link: 127.0.0.1:0\n  compat: {{mesh_router: '127.0.0.1:0'}}\n  \
              gateway: {{http: '127.0.0.1:0', https: '127.0.0.1:0'}}\n{more}\n",
             self.chain, self.key
         )

@@ -30,7 +30,7 @@ const QUICK: &str = "controller:
 gateway:
   health: {recheck: 100ms}
   upstream: {try_timeout: 400ms}
-listeners: {api: '127.0.0.1:0', gateway: {http: '127.0.0.1:0'}, compat: {mesh_router: '127.0.0.1:0'}}
+listeners: {api: '127.0.0.1:0', link: '127.0.0.1:0', gateway: {http: '127.0.0.1:0'}, compat: {mesh_router: '127.0.0.1:0'}}
 ";
 
 /// What happens to the direct way.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rutter_agent::{JoinUrl, MAX_SERVICES, ServiceSpec};
+use rutter_agent::{MAX_SERVICES, ServiceSpec};
 
 use super::Problems;
 use crate::config::resolved::Agent;
@@ -14,7 +14,7 @@ pub(super) fn resolve(raw: &raw::Agent, data: &Path, to: &mut Problems) -> Optio
     }
     let services = services(raw, to);
     Some(Agent {
-        join: join(raw, to)?,
+        join: super::join::required(raw, to)?,
         name: raw.name.clone()?,
         services,
         address: raw.address.clone(),
@@ -44,30 +44,4 @@ fn services(raw: &raw::Agent, to: &mut Problems) -> Vec<ServiceSpec> {
         }
     }
     services
-}
-
-fn join(raw: &raw::Agent, to: &mut Problems) -> Option<JoinUrl> {
-    let (path, line) = match (&raw.join, &raw.join_file) {
-        (Some(line), None) => ("agent.join", line.clone()),
-        (None, Some(file)) => match std::fs::read_to_string(file) {
-            Ok(line) => ("agent.join_file", line),
-            Err(error) => {
-                to.at("agent.join_file", format!("{}: {error}", file.display()));
-                return None;
-            }
-        },
-        (Some(_), Some(_)) => {
-            to.at("agent.join_file", "`join` stands there too: write one of the two");
-            return None;
-        }
-        (None, None) => {
-            to.push(
-                Problem::at("agent", "the agent doesn't know where to join")
-                    .help("write `join: URL#TOKEN`, the line that `rutter up` prints"),
-            );
-            return None;
-        }
-    };
-    // The error repeats no part of the line, which holds a token.
-    line.parse().map_err(|error: rutter_agent::AgentError| to.at(path, error.to_string())).ok()
 }

@@ -34,6 +34,8 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
             let format = log.format.unwrap_or(AccessLogFormat::Common);
             Some(AccessLog { file: log.file.clone()?, format })
         }),
+        join: super::join::written("gateway", raw.join.as_ref(), raw.join_file.as_ref(), to),
+        keep_routes: raw.keep_routes.unwrap_or(Period::seconds(86_400)),
     }
 }
 

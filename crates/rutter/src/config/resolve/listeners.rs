@@ -25,6 +25,18 @@ pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
     let usual_api = || Listen::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)));
     let default_api = file.controller.is_some().then(usual_api);
     let api = raw.api.or(default_api);
+    let default_link = file.controller.is_some().then_some(Listen::At {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 7071)),
+        tls: None,
+        traffic: Traffic::default(),
+    });
+    let link = listener(raw.link.or(default_link), Usually::Tls);
+    if link.as_ref().is_some_and(|link| link.tls != Tls::Own) {
+        to.push(
+            Problem::at("listeners.link", "the link speaks TLS by the controller's own CA")
+                .help("leave `tls` out: who joins knows that CA by its join line"),
+        );
+    }
     let https = listener(gateway.https, Usually::Tls).map(|mut https| {
         if let (Tls::Own, Some(files)) = (&https.tls, files) {
             https.tls = Tls::Files(files);
@@ -33,6 +45,7 @@ pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
     });
     let listeners = Listeners {
         api: listener(api, Usually::Guarded),
+        link,
         gateway: GatewayListeners { http: listener(gateway.http, Usually::Plain), https },
         compat: CompatListeners { mesh_router: listener(compat.mesh_router, Usually::Guarded) },
     };
@@ -102,7 +115,7 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
                 .help("write `gateway:` too"),
         );
     }
-    for name in ["listeners.api", "listeners.compat.mesh_router"] {
+    for name in ["listeners.api", "listeners.link", "listeners.compat.mesh_router"] {
         if !controller && all.iter().any(|(on, _)| *on == name) {
             to.push(
                 Problem::at(name, "there is no controller to listen for")

@@ -253,7 +253,7 @@ impl Up {
 pub(crate) fn up(data: &Path, more: &[&str]) -> Command {
     let data = data.to_string_lossy().into_owned();
     let mut all = vec!["up", "--data", &data];
-    for port in ["--api-port", "--http-port", "--mesh-router-port"] {
+    for port in ["--api-port", "--http-port", "--link-port", "--mesh-router-port"] {
         if !more.contains(&port) {
             all.extend([port, "0"]);
         }

@@ -1,0 +1,122 @@
+//! Who may speak `rutter.v1` with this controller, and as what.
+//!
+//! A key is known to the controller or to nobody. A gateway is told all that the table `services`
+//! has that isn't barred, and its verdicts are shown there; an agent says what services it has, by
+//! the very registration that the API uses.
+
+mod agent;
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use rutter_book::{BookHandle, Clock, SystemClock};
+use rutter_controller::address::Registrant;
+use rutter_controller::{Controller, Enrolment as ControllerEnrolment, Error, Speaker};
+use rutter_link::{
+    Admission, Admitted, Announced, Enrolled, Enrolment, Offer, PeerKey, Refusal, RefusalCode,
+};
+use rutter_registry::{PublicKey, Registry, Role};
+use rutter_rib::OutletSpec;
+use rutter_route::{DestinationKind, TableName};
+use std::sync::Arc;
+
+use agent::AgentSays;
+
+/// The controller, as the link asks it.
+pub(super) struct Gatekeeper {
+    pub(super) controller: Controller,
+    pub(super) registry: Arc<dyn Registry>,
+    pub(super) book: BookHandle,
+    /// The table that gateways are told.
+    pub(super) services: TableName,
+    /// The CA's certificate, DER: gateways verify by it what agents' services show.
+    pub(super) ca: Vec<u8>,
+}
+
+#[async_trait]
+impl Admission for Gatekeeper {
+    async fn enrol(&self, enrolment: Enrolment) -> Result<Enrolled, Refusal> {
+        let Enrolment { key, from, token, name } = enrolment;
+        let what = ControllerEnrolment { token, name, key: PublicKey(key.0) };
+        let enrolled = self.controller.enrol(SystemClock.now(), what).await.map_err(refusal)?;
+        let (name, role, domain) = match enrolled.speaker {
+            Speaker::Agent { name, .. } => {
+                let domain = format!("{name}.{}", self.controller.server_domain());
+                (name.to_string(), Role::Agent, Some(domain))
+            }
+            Speaker::Member(member) => (member.name.to_string(), member.role, None),
+        };
+        let address = Some(from.ip().to_canonical().to_string());
+        Ok(Enrolled { name, role: role.to_string(), domain, address, ca: self.ca.clone() })
+    }
+
+    async fn admit(&self, key: PeerKey, from: SocketAddr) -> Result<Admitted, Refusal> {
+        let speaker = self.controller.speaker(&PublicKey(key.0)).ok_or_else(|| {
+            Refusal::new(RefusalCode::NotKnown, "this key is nobody's here: join (again)")
+        })?;
+        let incarnation = self.incarnation().await;
+        match speaker {
+            Speaker::Agent { user, name } => {
+                let registrant = Registrant::of(from.ip());
+                let known_as = format!("agent/{name}");
+                let says = AgentSays::new(self.controller.clone(), user, name, registrant);
+                let announced: Option<Box<dyn Announced>> = Some(Box::new(says));
+                Ok(Admitted { name: known_as, incarnation, offers: Vec::new(), announced })
+            }
+            Speaker::Member(member) => {
+                let now = SystemClock.now();
+                if let Err(error) = self.controller.member_seen(now, &member.name).await {
+                    // When it was seen is for people; its session doesn't hang on it.
+                    tracing::debug!(member = %member.name, %error, "not noted as seen");
+                }
+                let name = format!("{}/{}", member.role, member.name);
+                let offers = match member.role {
+                    Role::Gateway => vec![self.services()],
+                    _ => Vec::new(),
+                };
+                Ok(Admitted { name, incarnation, offers, announced: None })
+            }
+        }
+    }
+
+    fn knows(&self, key: PeerKey) -> bool {
+        self.controller.speaker(&PublicKey(key.0)).is_some()
+    }
+}
+
+impl Gatekeeper {
+    fn services(&self) -> Offer {
+        Offer {
+            table: self.services.clone(),
+            kind: DestinationKind::Service,
+            book: self.book.clone(),
+            // The link puts the speaker's name in.
+            spec: OutletSpec::all(""),
+        }
+    }
+
+    /// A number for the session. With the registry gone sessions must still come about, since
+    /// gateways forward by them; the wall clock's is then greater than any that was counted.
+    async fn incarnation(&self) -> u64 {
+        match self.registry.next_incarnation().await {
+            Ok(incarnation) => incarnation.0,
+            Err(error) => {
+                tracing::warn!(%error, "a link session is numbered by the clock");
+                SystemClock.now().wall.0
+            }
+        }
+    }
+}
+
+/// What the controller says no with, in the link's words.
+fn refusal(error: Error) -> Refusal {
+    let code = match &error {
+        Error::Token(_) => RefusalCode::Token,
+        Error::NameTaken(_) | Error::MemberNameTaken(_) | Error::KeyTaken => RefusalCode::NameTaken,
+        Error::UnknownUser | Error::NotFound { .. } => RefusalCode::NotKnown,
+        Error::TooManyRoutes { .. } | Error::Bound(_) => RefusalCode::Bound,
+        Error::Registry(_) | Error::Closed => RefusalCode::Unavailable,
+        _ => RefusalCode::Invalid,
+    };
+    Refusal::new(code, error)
+}
