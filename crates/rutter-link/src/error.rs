@@ -42,6 +42,15 @@ pub enum LinkError {
     Closed(#[from] BookClosed),
 }
 
+impl LinkError {
+    /// Whether the session ended because the same key has begun another: two processes have it, as
+    /// for a while when one takes the other's place. The one that was there should then wait.
+    pub(crate) fn is_superseded(&self) -> bool {
+        let superseded = RefusalCode::Superseded.as_str();
+        matches!(self, Self::Refused { code, .. } if code == superseded)
+    }
+}
+
 /// A no, as it travels: a word for programs and a reason for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {why}")]

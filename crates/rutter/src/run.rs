@@ -212,21 +212,37 @@ impl Running {
     }
 
     /// A gateway whose controller is elsewhere.
-    async fn start_gateway(&mut self) -> anyhow::Result<()> {
-        let dir = Arc::new(DataDir::open(&self.config.data)?);
+    async fn start_gateway(&mut self, before: &mut Option<Predecessor>) -> anyhow::Result<()> {
+        let dir = Arc::new(match before {
+            Some(before) => {
+                DataDir::adopt(&self.config.data, before.data(&self.config.data).await?)?
+            }
+            None => DataDir::open(&self.config.data)?,
+        });
         let certificates = Certificates::open(&dir, &self.config)?;
+        let mut none = Sockets::default();
+        let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
         self.readiness.set("gateway", false);
-        let gateway = GatewayRole::start_apart(&self.config, &certificates, &dir).await?;
+        let gateway = GatewayRole::start_apart(&self.config, &certificates, &dir, inherited);
+        let mut gateway = gateway.await?;
+        let control = inherited.take("control", None);
+        let before = before.take();
+        if let Some(before) = &before {
+            before.ready().await?;
+        }
+        self.control = control::Control::open(&dir, control);
+        gateway.open();
         self.readiness.set("gateway", true);
-        let control = control::Control::open(&dir).await;
         let served = controller::Served::default();
         let run = RunFile::new(&self.config, &served, Some(&gateway), &certificates);
         run.write(&dir)?;
+        if let Some(before) = before {
+            before.serving().await;
+        }
         tracing::info!(gateway = ?run.gateway, "ready");
         self.dir = Some(dir);
         self.certificates = Some(certificates);
         self.gateway = Some(gateway);
-        self.control = control;
         Ok(())
     }
 

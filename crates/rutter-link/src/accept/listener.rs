@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -59,6 +60,14 @@ impl LinkListener {
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
         Ok(Self { socket: TcpListener::from_std(socket)?, address })
+    }
+
+    /// The socket, once more: for another process that is to go on with it.
+    ///
+    /// # Errors
+    /// There are no more descriptors.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned()
     }
 
     /// Where it listens.

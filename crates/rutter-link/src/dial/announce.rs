@@ -178,12 +178,17 @@ impl Task {
                 }
                 Err(error) => error,
             };
+            let superseded = lost.is_superseded();
             if self.answer.send(Answered::Lost(lost)).await.is_err() {
                 return;
             }
             n_failures += 1;
+            let wait = match superseded {
+                true => self.backoff.longest,
+                false => self.backoff.wait(n_failures, chance()),
+            };
             tokio::select! {
-                () = tokio::time::sleep(self.backoff.wait(n_failures, chance())) => {}
+                () = tokio::time::sleep(wait) => {}
                 () = self.goodbye.notified() => return,
             }
         }

@@ -120,11 +120,16 @@ impl<D: Family> Task<D> {
                 }
                 Err(error) => error,
             };
+            let superseded = lost.is_superseded();
             if self.tell.send(Heard::Lost(lost)).await.is_err() {
                 return;
             }
             n_failures += 1;
-            tokio::time::sleep(self.backoff.wait(n_failures, chance())).await;
+            let wait = match superseded {
+                true => self.backoff.longest,
+                false => self.backoff.wait(n_failures, chance()),
+            };
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -83,13 +83,18 @@ pub(super) fn bind(
         api: bind("api", &config.listeners.api)?,
         mesh_router: bind("compat.mesh_router", &config.listeners.compat.mesh_router)?,
         link: match &config.listeners.link {
-            Some(listener) => Some(
-                LinkListener::bind(listener.address)
-                    .map_err(|error| BindError::new("link", listener.address, error))?,
-            ),
+            Some(listener) => Some(bind_link(listener.address, inherited)?),
             None => None,
         },
     })
+}
+
+fn bind_link(address: SocketAddr, inherited: &mut Sockets) -> anyhow::Result<LinkListener> {
+    let bound = match inherited.take("link", Some(address)) {
+        Some(socket) => LinkListener::from_std(socket.into()),
+        None => LinkListener::bind(address),
+    };
+    Ok(bound.map_err(|error| BindError::new("link", address, error))?)
 }
 
 impl Bound {
@@ -104,6 +109,9 @@ impl Bound {
             if let (Some(bound), Some(configured)) = (bound, configured) {
                 sockets.add(name, Some(configured.address), bound.socket()?);
             }
+        }
+        if let (Some(bound), Some(configured)) = (&self.link, &config.listeners.link) {
+            sockets.add("link", Some(configured.address), bound.socket()?);
         }
         Ok(sockets)
     }
