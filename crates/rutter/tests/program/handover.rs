@@ -11,7 +11,7 @@ use crate::support::visit::{get, served};
 use crate::support::{PATIENCE, Up, stderr};
 
 const FILE: &str = "controller:\ngateway: {limits: {drain: 2s}}\nlisteners:\n  \
-    api: 127.0.0.1:0\n  compat: {mesh_router: '127.0.0.1:0'}\n  gateway: {http: '127.0.0.1:0'}\n";
+    api: 127.0.0.1:0\n  link: 127.0.0.1:0\n  compat: {mesh_router: '127.0.0.1:0'}\n  gateway: {http: '127.0.0.1:0'}\n";
 
 /// A process that isn't the test's child; it ends with the test.
 struct Heir(u64);
@@ -55,7 +55,7 @@ fn start(file: &str) -> Up {
 }
 
 fn addresses(run: &Value) -> Vec<Value> {
-    ["api", "gateway", "mesh_router"].iter().map(|key| run[key].clone()).collect()
+    ["api", "gateway", "link", "mesh_router"].iter().map(|key| run[key].clone()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
