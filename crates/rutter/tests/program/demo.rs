@@ -11,7 +11,7 @@ fn the_demo_shows_a_failover_and_leaves_nothing() {
         "by the direct way\"",
         "GET /slow  200  \"hello from alice's machine, by the tunnel\"",
         "20 answered by the tunnel",
-        "connects failed",
+        "connects in a row failed",
         "decided by standing; cause: a health verdict",
         "decided by priority; cause: a health verdict",
         "no failed request",
