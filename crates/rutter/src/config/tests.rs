@@ -63,7 +63,10 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
             "controller:\nlisteners:\n  api: {address: '127.0.0.1:0', tls: {chain: a, key: b}}\n",
             "rutter.yaml:3:3: its certificate is good for a name, which isn't told",
         ),
-        ("gateway:\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n", "the gateway doesn't know where its controller is"),
+        (
+            "gateway:\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "the gateway doesn't know where its controller is",
+        ),
         ("controller:\ncontroller:\n", "stands twice"),
         ("controller:\nlog: {level: lod=lod=lod}\n", "rutter.yaml:2:14: "),
         (
