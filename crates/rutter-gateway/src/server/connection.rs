@@ -49,12 +49,18 @@ enum Stage {
     /// Nothing was read of it yet.
     New { stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, h2c: bool },
     /// It speaks HTTP/1 and stands between two requests, of the next of which this was read.
-    Idle { stream: ClientStream, read: Bytes },
+    Idle { stream: ClientStream, read: Bytes, decrypted: bool },
 }
 
 impl Waiting {
+    /// Whether something of the next request is in our hands already: the socket won't tell of it
+    /// again. A client of TLS 1.3 sends its first request with the end of its handshake, so the
+    /// two may come in one piece, and then it lies decrypted in the session.
     fn has_read(&self) -> bool {
-        matches!(&self.stage, Stage::Idle { read, .. } if !read.is_empty())
+        match &self.stage {
+            Stage::New { .. } => false,
+            Stage::Idle { read, decrypted, .. } => *decrypted || !read.is_empty(),
+        }
     }
 
     /// Waits until there is a byte to read, or the end; `false`: the end. Nothing is read, so
@@ -169,7 +175,7 @@ impl Serving {
     async fn go_on(&self, waiting: Waiting, client: &mut Client) -> Option<Waiting> {
         let by = waiting.by;
         let (stream, read) = match waiting.stage {
-            Stage::Idle { stream, read } => {
+            Stage::Idle { stream, read, .. } => {
                 // Its head has begun just now, or lay there already.
                 let by = Instant::now() + self.limits.header_timeout;
                 return self.http1(stream, read, by, *client).await;
@@ -214,10 +220,11 @@ impl Serving {
     }
 
     /// A connection that waits for its next request; these bytes of it are there.
-    pub(super) fn idle(&self, stream: ClientStream, read: Bytes) -> Waiting {
+    pub(super) fn idle(&self, mut stream: ClientStream, read: Bytes) -> Waiting {
         self.n_given_back.fetch_add(1, Ordering::Relaxed);
         let by = Instant::now() + self.limits.header_timeout;
-        Waiting { stage: Stage::Idle { stream, read }, by }
+        let decrypted = has_decrypted(&mut stream);
+        Waiting { stage: Stage::Idle { stream, read, decrypted }, by }
     }
 
     async fn handshake(
@@ -235,6 +242,18 @@ impl Serving {
         self.worker.shared.metrics.tls_handshake_failures.add(1);
         tracing::debug!(error, "no TLS handshake with a client");
         None
+    }
+}
+
+/// Whether a TLS session holds bytes that it has decrypted and nobody has read. A session that is
+/// broken says so to its next reader.
+fn has_decrypted(stream: &mut ClientStream) -> bool {
+    match stream {
+        Stream::Plain(_) => false,
+        Stream::Tls(stream) => match stream.get_mut().1.process_new_packets() {
+            Ok(state) => state.plaintext_bytes_to_read() > 0,
+            Err(_) => true,
+        },
     }
 }
 
