@@ -4,21 +4,35 @@
 //! on a busy machine should not replace what stands without someone having read it.
 
 mod bird;
+mod cpu;
+mod goal;
+mod lookup;
 mod machine;
 mod prefixes;
+mod random;
 mod rib;
 mod statistics;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-pub(crate) use self::rib::{ChildArguments, run_child};
+use self::lookup::{LookupArguments, LookupChildArguments};
+use self::rib::ChildArguments;
 
 /// Which bench.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// The table of routes at a million prefixes, beside BIRD taking the same over BGP
     Rib(RibArguments),
+    /// The gateway's host index under writes, beside a lock around the standard map
+    Lookup(LookupArguments),
+}
+
+/// What a bench runs of this program, in a process of its own.
+#[derive(Subcommand)]
+pub(crate) enum Child {
+    Rib(ChildArguments),
+    Lookup(LookupChildArguments),
 }
 
 /// What `bench rib` may be told.
@@ -39,5 +53,14 @@ pub(crate) struct RibArguments {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Rib(arguments) => rib::run(arguments),
+        Bench::Lookup(arguments) => lookup::run(arguments),
+    }
+}
+
+/// Runs what a bench runs of this program.
+pub(crate) fn run_child(child: &Child) -> Result<()> {
+    match child {
+        Child::Rib(arguments) => rib::run_child(arguments),
+        Child::Lookup(arguments) => lookup::run_child(arguments),
     }
 }

@@ -63,9 +63,12 @@ enum Task {
         #[command(subcommand)]
         which: hostile::Load,
     },
-    /// What `bench rib` runs of itself
+    /// What a bench runs of itself
     #[command(hide = true)]
-    BenchChild(bench::ChildArguments),
+    BenchChild {
+        #[command(subcommand)]
+        child: bench::Child,
+    },
 }
 
 fn main() -> ExitCode {
@@ -76,7 +79,7 @@ fn main() -> ExitCode {
         Task::Bench { bench } => bench::run(&bench),
         Task::Conformance { which } => hostile::conformance(&which),
         Task::Load { which } => hostile::load(&which),
-        Task::BenchChild(arguments) => bench::run_child(&arguments),
+        Task::BenchChild { child } => bench::run_child(&child),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

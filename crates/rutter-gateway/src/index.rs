@@ -6,8 +6,11 @@
 //! Shape: a fixed number of shards, each an immutable hash map behind an [`ArcSwap`], whose values
 //! are slots, each an `ArcSwap` of a service's [`Routes`].
 //! - A change of best (a failover, the common case) is one store into a slot; no map is touched.
-//! - A host that comes or goes rebuilds its shard of 1/1024 of the hosts; a batch rebuilds each
-//!   shard that it touches once.
+//! - A host that comes or goes rebuilds its shard of 1/1024 of the hosts, which takes about 0.4 ms
+//!   of the writer's time at a million; a batch rebuilds each shard that it touches once.
+//! - A slot lies beside its name. Behind a pointer it would be kept by a rebuild, which then costs a
+//!   fifth, and each look-up at a million hosts would wait for memory once more
+//!   (docs/benchmarks.md); look-ups are what there are many of.
 //!
 //! Invariants: a reader sees for one host either the old or the new routes, whole; a host that is
 //! in the index and stays is never missed while others come and go.
@@ -26,7 +29,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -42,14 +45,45 @@ use crate::routes::Routes;
 const SHARDS: usize = 1024;
 
 /// Of names and their slots, by the one hash that also chose the shard.
-type Shard = HashTable<(SmolStr, Arc<Slot>)>;
+type Shard = HashTable<(SmolStr, Slot)>;
 
 /// What a service's routes are from now on; `None`: there is no such host any more.
 type Update = (ServiceName, Option<Arc<Routes>>);
 
+/// Where the routes of a host stand, beside its name, so that a look-up among many hosts waits for
+/// memory once less than by a pointer to it.
 #[derive(Debug)]
-struct Slot {
-    routes: ArcSwap<Routes>,
+struct Slot(ArcSwap<Routes>);
+
+/// For a shard that is rebuilt: the copy has the routes of now. The only writer stores into the
+/// copy from then on, and who still reads the old shard reads the old routes, whole.
+impl Clone for Slot {
+    fn clone(&self) -> Self {
+        Self(ArcSwap::new(self.0.load_full()))
+    }
+}
+
+/// A host's routes as they were when they were asked for.
+///
+/// It is a debt (arc-swap's word) instead of a reference count, so that a host which everybody asks
+/// for has no cache line that every worker writes to. A thread has eight such debts at a time; from
+/// the ninth on the count is raised after all, so requests may keep theirs to their end.
+#[derive(Debug)]
+pub struct Found(Guard<Arc<Routes>>);
+
+/// Routes that stand in no index.
+impl From<Arc<Routes>> for Found {
+    fn from(routes: Arc<Routes>) -> Self {
+        Self(Guard::from_inner(routes))
+    }
+}
+
+impl std::ops::Deref for Found {
+    type Target = Routes;
+
+    fn deref(&self) -> &Routes {
+        &self.0
+    }
 }
 
 /// Finds the routes of a host. Cheap to share: readers take no lock.
@@ -88,14 +122,15 @@ impl HostIndex {
         self.len() == 0
     }
 
-    /// The routes of a host, which must be lower case, without port, brackets or final dot: exactly that name, else its owner's.
+    /// The routes of a host, which must be lower case, without port, brackets or final dot: exactly
+    /// that name, else its owner's.
     ///
     /// The owner's name is found as Mesh Router does, but with a strict suffix: the last label
     /// left of the server domain, and if it holds a dash what follows the last one. So
     /// `app.alice.nsl.sh` and `app-alice.nsl.sh` lead to `alice.nsl.sh`; `alice.example`, the bare
     /// domain and `evilnsl.sh` lead nowhere. A label that is itself a service comes before what
     /// follows its dash, so a name with a dash in it works.
-    pub fn find(&self, host: &str) -> Option<Arc<Routes>> {
+    pub fn find(&self, host: &str) -> Option<Found> {
         if let Some(found) = self.exact(host) {
             return Some(found);
         }
@@ -130,7 +165,7 @@ impl HostIndex {
             if !pending && let Some(routes) = &routes {
                 let shard = self.shard(number).load();
                 if let Some(slot) = slot(&shard, hash, service.as_str()) {
-                    slot.routes.store(routes.clone());
+                    slot.0.store(routes.clone());
                     continue;
                 }
             }
@@ -150,9 +185,7 @@ impl HostIndex {
     /// Every service with its routes; the order is none. For start-up, shutdown and tests.
     pub fn snapshot(&self) -> Vec<Arc<Routes>> {
         let shards = self.shards.iter().map(ArcSwap::load);
-        shards
-            .flat_map(|s| s.iter().map(|(_, v)| v.routes.load_full()).collect::<Vec<_>>())
-            .collect()
+        shards.flat_map(|s| s.iter().map(|(_, v)| v.0.load_full()).collect::<Vec<_>>()).collect()
     }
 
     fn rebuild(&self, number: usize, updates: Vec<Update>) {
@@ -160,14 +193,13 @@ impl HostIndex {
         let mut new = Shard::clone(&old);
         for (service, routes) in updates {
             let hash = self.hash(service.as_str());
-            let same = |(name, _): &(SmolStr, Arc<Slot>)| name == service.as_str();
-            let rehash = |(name, _): &(SmolStr, Arc<Slot>)| self.hash(name);
+            let same = |(name, _): &(SmolStr, Slot)| name == service.as_str();
+            let rehash = |(name, _): &(SmolStr, Slot)| self.hash(name);
             match (new.entry(hash, same, rehash), routes) {
-                (Entry::Occupied(entry), Some(routes)) => entry.get().1.routes.store(routes),
+                (Entry::Occupied(entry), Some(routes)) => entry.get().1.0.store(routes),
                 (Entry::Occupied(entry), None) => drop(entry.remove()),
                 (Entry::Vacant(entry), Some(routes)) => {
-                    let slot = Slot { routes: ArcSwap::new(routes) };
-                    entry.insert((service.as_str().into(), Arc::new(slot)));
+                    entry.insert((service.as_str().into(), Slot(ArcSwap::new(routes))));
                 }
                 (Entry::Vacant(_), None) => {}
             }
@@ -177,13 +209,13 @@ impl HostIndex {
         self.shard(number).store(Arc::new(new));
     }
 
-    fn exact(&self, host: &str) -> Option<Arc<Routes>> {
+    fn exact(&self, host: &str) -> Option<Found> {
         let hash = self.hash(host);
         let shard = self.shard(shard_of(hash)).load();
-        slot(&shard, hash, host).map(|slot| slot.routes.load_full())
+        slot(&shard, hash, host).map(|slot| Found(slot.0.load()))
     }
 
-    fn joined(&self, label: &str, suffix: &str) -> Option<Arc<Routes>> {
+    fn joined(&self, label: &str, suffix: &str) -> Option<Found> {
         // At most 253 bytes (`normalise` refuses longer hosts), so this stays on the stack.
         let mut name = [0_u8; host::MAX_LEN];
         let len = label.len() + suffix.len();
@@ -209,5 +241,5 @@ fn shard_of(hash: u64) -> usize {
 }
 
 fn slot<'a>(shard: &'a Shard, hash: u64, host: &str) -> Option<&'a Slot> {
-    shard.find(hash, |(name, _)| name == host).map(|(_, slot)| slot.as_ref())
+    shard.find(hash, |(name, _)| name == host).map(|(_, slot)| slot)
 }

@@ -54,7 +54,7 @@ pub use error::GatewayError;
 pub use failover::budget::RetryBudgetConfig;
 pub use gateway::{Gateway, GatewayHandle};
 pub use health::{CheckMethod, HealthConfig, OutlierConfig, StatusRange};
-pub use index::HostIndex;
+pub use index::{Found, HostIndex};
 pub use metrics::{Counter, GatewayMetrics};
 pub use table::{ControllerAt, LinkedController, Sources, TableRef, claim_of};
 pub use upstream::Roots;

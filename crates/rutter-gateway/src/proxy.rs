@@ -49,7 +49,7 @@ use crate::access::AccessLog;
 use crate::failover::budget::{RetryBudget, RetryBudgetConfig};
 use crate::failover::replay::Replay;
 use crate::health::Health;
-use crate::index::HostIndex;
+use crate::index::{Found, HostIndex};
 use crate::metrics::GatewayMetrics;
 use crate::routes::{Route, Routes};
 use crate::server::Busy;
@@ -273,7 +273,7 @@ async fn answer(
 }
 
 /// The routes by which a request for that host is forwarded: at least one.
-async fn routes_of(shared: &Shared, host: &str) -> Result<Arc<Routes>, pages::Page> {
+async fn routes_of(shared: &Shared, host: &str) -> Result<Found, pages::Page> {
     let found = match shared.index.find(host) {
         Some(routes) => Ok(routes),
         None => missed(shared, host).await,
@@ -285,11 +285,11 @@ async fn routes_of(shared: &Shared, host: &str) -> Result<Arc<Routes>, pages::Pa
         Err(page) if page != pages::UNKNOWN_HOST => return Err(page),
         Err(page) => page,
     };
-    shared.default_routes.clone().ok_or(page)
+    shared.default_routes.clone().map(Found::from).ok_or(page)
 }
 
 /// The routes of a host that the index doesn't know, if there is somebody to ask.
-async fn missed(shared: &Shared, host: &str) -> Result<Arc<Routes>, pages::Page> {
+async fn missed(shared: &Shared, host: &str) -> Result<Found, pages::Page> {
     if !shared.told.load(Ordering::Relaxed) {
         return Err(pages::NOT_TOLD);
     }

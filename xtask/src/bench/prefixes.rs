@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Result, bail};
 
+use super::random::Random;
+
 /// A network's address and its length.
 pub(crate) type Network = (Ipv4Addr, u8);
 
@@ -61,20 +63,6 @@ fn shuffle<T>(list: &mut [T], random: &mut Random) {
     for last in (1..list.len()).rev() {
         let other = random.next() as usize % (last + 1);
         list.swap(last, other);
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): enough for data of a bench, and no dependency whose next
-/// release would draw others.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 32) as u32
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &RibArguments) -> Result<()> {
 
 fn measure(way: Way, arguments: &RibArguments) -> Result<Outcome> {
     let mut child = shell::cargo(["run", "--release", "--quiet", "--package", "xtask", "--"]);
-    child.arg("bench-child").arg(way.word());
+    child.args(["bench-child", "rib", way.word()]);
     child.args(["--routes", &arguments.routes.to_string()]);
     child.args(["--seed", &arguments.seed.to_string()]);
     let json = shell::output(&mut child)?;

@@ -14,9 +14,8 @@ use rutter_route::ServiceName;
 use tokio::sync::{mpsc, oneshot};
 
 use super::pages::{self, Page};
-use crate::index::HostIndex;
+use crate::index::{Found, HostIndex};
 use crate::metrics::GatewayMetrics;
-use crate::routes::Routes;
 use crate::upstream::Connector;
 
 /// How many hosts may wait to be asked for.
@@ -72,12 +71,12 @@ impl Asking {
 
 impl OnMiss {
     /// The host's routes, once somebody has found them.
-    pub(crate) async fn find(&self, index: &HostIndex, host: &str) -> Result<Arc<Routes>, Page> {
+    pub(crate) async fn find(&self, index: &HostIndex, host: &str) -> Result<Found, Page> {
         let found = tokio::time::timeout(PATIENCE, self.ask(index, host)).await;
         found.unwrap_or(Err(pages::NOT_RESOLVED))
     }
 
-    async fn ask(&self, index: &HostIndex, host: &str) -> Result<Arc<Routes>, Page> {
+    async fn ask(&self, index: &HostIndex, host: &str) -> Result<Found, Page> {
         let (reply, said) = oneshot::channel();
         let ask = Ask { host: host.to_owned(), reply };
         self.asks.try_send(ask).map_err(|_| pages::NOT_RESOLVED)?;

@@ -5,11 +5,11 @@
 //! twice a step, the second twice a call. Bytes are a third run, since counting costs too.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use clap::ValueEnum;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+
+use crate::bench::cpu::thread_cpu;
 
 /// What a run of the child measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -131,12 +131,6 @@ impl Meter {
         longest.in_any_run = longest.in_any_run.max(seconds(&self.step));
         longest.n_calls = least.len();
     }
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    // A thread's CPU time is never negative, and below a second's nanoseconds fit.
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 #[cfg(test)]

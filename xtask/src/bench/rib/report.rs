@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use super::meter::{Longest, Outcome};
 use super::scenario::step;
 use crate::bench::bird::{Costs, Measured};
+use crate::bench::goal::Goal;
 use crate::bench::statistics::Spread;
 
 /// All figures of a bench.
@@ -130,35 +131,5 @@ impl Report {
     fn bytes_of(&self, moment: &str) -> Result<f64> {
         let bytes = self.bytes.get(moment).copied();
         bytes.with_context(|| format!("the child didn't count the bytes of `{moment}`"))
-    }
-}
-
-/// What is wanted: at most so much.
-struct Goal {
-    what: &'static str,
-    reached: f64,
-    wanted: f64,
-}
-
-impl Goal {
-    fn new(what: &'static str, reached: f64, wanted: f64) -> Self {
-        Self { what, reached, wanted }
-    }
-
-    fn line(&self) -> String {
-        let Self { what, reached, wanted } = self;
-        let verdict = if reached <= wanted { "ok" } else { "short" };
-        format!("goal {what}: reached {reached:.2}, wanted {wanted:.2}, {verdict}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_goal_is_reached_by_at_most_as_much() {
-        assert_eq!(Goal::new("x", 0.75, 0.75).line(), "goal x: reached 0.75, wanted 0.75, ok");
-        assert_eq!(Goal::new("x", 0.8, 0.75).line(), "goal x: reached 0.80, wanted 0.75, short");
     }
 }
