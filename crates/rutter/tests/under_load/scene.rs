@@ -1,5 +1,6 @@
 //! The program, and two origins to which one name leads.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,13 @@ impl Scene {
     /// Registers both by Mesh Router's API, with a signed identity, and waits until the gateway
     /// has heard of it.
     pub(crate) async fn new(up: Up) -> Self {
+        let scene = Self::registered(up).await;
+        heard_of(scene.up.gateway()).await;
+        scene
+    }
+
+    /// Registers both, whichever gateway is to hear of it.
+    pub(crate) async fn registered(up: Up) -> Self {
         let record = Arc::new(Record::default());
         let direct = Mortal::start(DIRECT, 0, &record);
         let tunnel = Mortal::start(TUNNEL, 0, &record);
@@ -44,12 +52,6 @@ impl Scene {
         let url = format!("{api}/routes/{user}/{signature}");
         let answer = visitor(None).post(url).json(&routes).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 200, "{}", answer.text().await.unwrap());
-        // Registered is stored; the gateway hears of it a moment later.
-        let deadline = Instant::now() + PATIENCE;
-        while status_of_health(&up).await != 200 {
-            assert!(Instant::now() < deadline, "the gateway doesn't hear of it");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
         Self { up, record, direct: Some(direct), tunnel }
     }
 
@@ -65,8 +67,18 @@ impl Scene {
     }
 }
 
+/// Waits until a gateway has heard of the name: registered is stored, and gateways hear of it a
+/// moment later.
+pub(crate) async fn heard_of(gateway: SocketAddr) {
+    let deadline = Instant::now() + PATIENCE;
+    while status_of_health(gateway).await != 200 {
+        assert!(Instant::now() < deadline, "the gateway doesn't hear of it");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// The status of a request that the origins don't count.
-async fn status_of_health(up: &Up) -> u16 {
-    let request = visitor(None).get(format!("http://{}/healthz", up.gateway()));
+pub(crate) async fn status_of_health(gateway: SocketAddr) -> u16 {
+    let request = visitor(None).get(format!("http://{gateway}/healthz"));
     request.header("host", HOST).send().await.unwrap().status().as_u16()
 }
