@@ -13,6 +13,7 @@ mod life;
 mod members;
 mod mesh_gateway;
 mod newcomer;
+mod reach;
 mod reload;
 mod support;
 mod ways_out;

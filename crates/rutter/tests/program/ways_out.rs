@@ -11,22 +11,22 @@ use crate::support::origin::Origin;
 use crate::support::visit::visitor;
 use crate::support::{PATIENCE, Up};
 
-type Ca = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Ca = CertifiedIssuer<'static, KeyPair>;
 
-fn ca() -> Ca {
+pub(crate) fn ca() -> Ca {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn signed(ca: &Ca, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
+pub(crate) fn signed(ca: &Ca, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let certificate = CertificateParams::new(names).unwrap().signed_by(&key, ca).unwrap();
     (certificate, key)
 }
 
-fn server(certificate: &rcgen::Certificate, key: &KeyPair) -> Arc<rustls::ServerConfig> {
+pub(crate) fn server(certificate: &rcgen::Certificate, key: &KeyPair) -> Arc<rustls::ServerConfig> {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -181,13 +181,18 @@ async fn presented(ca: &Ca, address: std::net::SocketAddr) -> Vec<u8> {
 
 /// Registers one route by Mesh Router's API, as a user whose key the controller has made.
 async fn register(up: &Up, name: &str, mut route: serde_json::Value) {
+    route["priority"] = json!(1);
+    register_all(up, name, json!([route])).await;
+}
+
+/// Registers a new name's routes by Mesh Router's API.
+pub(crate) async fn register_all(up: &Up, name: &str, routes: serde_json::Value) {
     let made = up.json(&["domains", "add", name]);
     let (user, signature) =
         (made["user_id"].as_str().unwrap(), made["signature"].as_str().unwrap());
-    route["priority"] = json!(1);
     let api = up.run_file()["mesh_router"].as_str().unwrap().to_owned();
     let url = format!("{api}/routes/{user}/{signature}");
-    let answer = visitor(None).post(url).json(&json!({ "routes": [route] })).send().await.unwrap();
+    let answer = visitor(None).post(url).json(&json!({ "routes": routes })).send().await.unwrap();
     let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
     assert!(status == 200 && text.contains("\"success\":true"), "{name}: {status} {text}");
 }
