@@ -3,7 +3,7 @@
 //! Two groups, named as the field names them: active checks ([`HealthConfig`]) in the words of
 //! Mesh Router and HAProxy, and outlier detection ([`OutlierConfig`]) in Envoy's. Envoy's names
 //! don't bring Envoy's values: a service here has two or three ways that are *not* alike, not a
-//! fleet of equals, and the values are the seed's.
+//! fleet of equals, and the values are Mesh Router's.
 
 use std::fmt;
 use std::str::FromStr;

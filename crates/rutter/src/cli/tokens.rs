@@ -211,7 +211,7 @@ fn joining(made: &MadeJoin) -> String {
         Role::Agent => {
             format!("rutter agent --join '{}' --name NAME --service web=127.0.0.1:3000", made.join)
         }
-        Role::Gateway => made.join.clone(),
+        Role::Gateway => format!("gateway: {{name: NAME, join: '{}'}}", made.join),
     };
     format!("For {uses}, until {} UTC:\n  {line}\n", text::date(made.expires_ms))
 }
