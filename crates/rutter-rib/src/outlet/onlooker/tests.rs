@@ -19,8 +19,11 @@ fn routes(ports: &[u16]) -> Vec<ToldRoute> {
     ports.iter().map(route).collect()
 }
 
-fn batch(tells: &[(&str, Option<&[u16]>)], snapshot: bool) -> Batch<Service> {
-    let tell = |(name, ports): &(&str, Option<&[u16]>)| match ports {
+/// A service and the ports of its routes from now on; `None`: withdrawn.
+type Said<'a> = (&'a str, Option<&'a [u16]>);
+
+fn batch(tells: &[Said<'_>], snapshot: bool) -> Batch<Service> {
+    let tell = |(name, ports): &Said<'_>| match ports {
         Some(ports) => {
             Tell::Advertise { number: 1, destination: service(name), routes: routes(ports) }
         }
@@ -32,7 +35,7 @@ fn batch(tells: &[(&str, Option<&[u16]>)], snapshot: bool) -> Batch<Service> {
 
 #[test]
 fn the_differences_make_what_an_acting_sink_would_hold() {
-    let cases: [(&[(&str, Option<&[u16]>)], bool, &[&str]); 6] = [
+    let cases: [(&[Said<'_>], bool, &[&str]); 6] = [
         (&[("a", Some(&[1])), ("b", Some(&[1]))], true, &["a", "b"]),
         // Moves; stands; comes.
         (&[("a", Some(&[2, 1])), ("b", Some(&[1])), ("c", Some(&[]))], false, &["a", "c"]),
