@@ -8,6 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rutter_route::{Endpoint, Prefix, ServiceName, SinkMode};
 
 use crate::access::AccessLogConfig;
+use crate::acme::AcmeConfig;
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudgetConfig;
 use crate::health::HealthConfig;
@@ -43,6 +44,8 @@ pub struct GatewayConfig {
     pub hsts: Duration,
     /// `None`: no access log is kept.
     pub access_log: Option<AccessLogConfig>,
+    /// `None`: certificates come from files alone.
+    pub acme: Option<AcmeConfig>,
 }
 
 /// One listener.
@@ -166,6 +169,7 @@ impl Default for GatewayConfig {
             trusted_proxies: Vec::new(),
             hsts: Duration::ZERO,
             access_log: None,
+            acme: None,
         }
     }
 }
@@ -289,7 +293,15 @@ impl GatewayConfig {
             Some((field, _, expected)) => {
                 Err(GatewayError::Config { field, expected: expected.to_owned() })
             }
-            None => Ok(()),
+            None => self.check_acme(),
         }
+    }
+
+    fn check_acme(&self) -> Result<(), GatewayError> {
+        let Some(acme) = self.acme.as_ref().filter(|_| !self.mode.observes()) else {
+            return Ok(());
+        };
+        let has = |tls| self.listeners.iter().any(|l| l.tls.is_some() == tls);
+        acme.check(has(false), has(true))
     }
 }

@@ -10,6 +10,7 @@
 //! - `upstream`: connections to services, verified, counted and pooled;
 //! - `proxy`: one request from its head to its answer;
 //! - `access`: the access log;
+//! - `acme`: certificates from a CA, ordered and renewed;
 //! - `server`: listeners, workers, their start and end;
 //! - `slow`: clients that take their time, and where that ends;
 //! - `table`: the gateway's own table: fed by the controller, ranked here, read by the index;
@@ -28,6 +29,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod access;
+mod acme;
 mod clock;
 pub mod compat;
 mod config;
@@ -49,6 +51,7 @@ mod testing;
 mod upstream;
 
 pub use access::{AccessLogConfig, AccessLogFormat};
+pub use acme::{AcmeChallenge, AcmeConfig, AcmeStore, LETS_ENCRYPT};
 pub use config::{CertificateFiles, GatewayConfig, Limits, ListenerConfig, UpstreamConfig};
 pub use error::GatewayError;
 pub use failover::budget::RetryBudgetConfig;

@@ -82,6 +82,12 @@ pub struct GatewayMetrics {
     pub idle_connections: std::sync::Arc<Counter>,
     /// Lines of the access log that could not be kept or written.
     pub access_log_dropped: Counter,
+    /// Certificates ordered by ACME, whatever came of it.
+    pub acme_orders: Counter,
+    /// Of those, the ones that came to nothing.
+    pub acme_failures: Counter,
+    /// When ACME's certificate ends, in seconds since the Unix epoch; 0: there is none.
+    pub acme_not_after_seconds: Counter,
     /// TLS handshakes with clients that failed.
     pub tls_handshake_failures: Counter,
     /// Connections cut since a request's head had begun and didn't end in time.

@@ -46,6 +46,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::AccessLog;
+use crate::acme::Served;
 use crate::failover::budget::{RetryBudget, RetryBudgetConfig};
 use crate::failover::replay::Replay;
 use crate::health::Health;
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) retries: RetryBudget,
     pub(crate) metrics: Arc<GatewayMetrics>,
+    /// Answers to open ACME challenges.
+    pub(crate) acme: Arc<Served>,
     /// `None`: none is kept.
     pub(crate) access: Option<AccessLog>,
     /// The gateway's name in `Via`, like no other's.
@@ -197,6 +200,20 @@ struct Outcome {
     served: Option<Arc<Route>>,
 }
 
+/// The answer to a CA that looks for an open challenge: before everything that a host leads to, the
+/// redirect to HTTPS included, which a first certificate is yet to make possible.
+fn challenged(
+    worker: &Worker,
+    asker: Asker,
+    request: &Request<Incoming>,
+    asked: &admit::Asked,
+) -> Option<Response<AnswerBody>> {
+    if asker.client.tls {
+        return None;
+    }
+    worker.shared.acme.answer(request.method(), asked.target.path())
+}
+
 async fn answer(
     worker: &Arc<Worker>,
     settings: &Settings,
@@ -215,6 +232,9 @@ async fn answer(
     };
     if let Some(entry) = entry {
         entry.asked(&asked.host);
+    }
+    if let Some(answer) = challenged(worker, asker, &request, &asked) {
+        return Outcome { answer: Ok(answer), tried: Vec::new(), served: None };
     }
     if let Some(port) = asker.client.redirect {
         let answer = redirect::to_https(&asked, port).ok_or(pages::BAD_HOST);

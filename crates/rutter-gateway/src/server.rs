@@ -57,6 +57,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::AccessLog;
+use crate::acme::{self, AcmeConfig, Served};
 use crate::config::{GatewayConfig, Limits, ListenerConfig};
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudget;
@@ -75,8 +76,8 @@ use crate::upstream::Connector;
 use accept::Acceptor;
 pub(crate) use activity::Busy;
 use certificates::Certificates;
+pub(crate) use certificates::names;
 pub(crate) use drain::Drain;
-#[cfg(test)]
 pub(crate) use tls::provider;
 use worker::WorkerThread;
 
@@ -96,6 +97,8 @@ pub(crate) struct Server {
     accepting: CancellationToken,
     workers: Vec<WorkerThread>,
     limits: Limits,
+    /// What is ordered once it is open.
+    acme: Option<AcmeConfig>,
 }
 
 /// What the table's side of the gateway gets.
@@ -118,16 +121,24 @@ impl Server {
         inherited: Vec<Option<std::net::TcpListener>>,
     ) -> Result<(Self, TableEnd), GatewayError> {
         config.check()?;
+        let acme = config.acme.clone().filter(|_| !config.mode.observes());
+        let served = Arc::new(Served::new(acme.as_ref().map(|acme| acme.challenge)));
         let mut listeners = Vec::new();
         let mut tls = Vec::new();
         let mut inherited = inherited.into_iter();
         for listener in &config.listeners {
-            let fresh = listener.tls_files().map(|files| certificates::read(&files)).transpose()?;
+            let fresh = listener
+                .tls_files()
+                .map(|files| certificates::read(&files, &served))
+                .transpose()?;
             tls.push(fresh.map(|fresh| Arc::new(Certificates::new(fresh))));
             listeners.push(bind(listener.address, inherited.next().flatten()).await?);
         }
         let addresses = listeners.iter().map(|(_, address)| *address).collect();
-        let (shared, end) = share(config)?;
+        let (shared, end) = share(config, served)?;
+        if let Some(acme) = &acme {
+            acme::load(acme, &shared.acme, &shared.metrics)?;
+        }
         let workers = start_workers(config, &shared).inspect_err(|_| shared.stop.cancel())?;
         let permits = Arc::new(Semaphore::new(config.limits.max_connections));
         let acceptor =
@@ -149,6 +160,7 @@ impl Server {
             acceptors: JoinSet::new(),
             accepting: CancellationToken::new(),
             limits: config.limits.clone(),
+            acme,
             tls,
             shared,
             workers,
@@ -161,6 +173,10 @@ impl Server {
     pub(crate) fn open(&mut self) {
         for acceptor in self.waiting.drain(..) {
             self.acceptors.spawn(acceptor.run(self.accepting.clone()));
+        }
+        if let Some(acme) = self.acme.take() {
+            let (served, metrics) = (self.shared.acme.clone(), self.shared.metrics.clone());
+            self.acceptors.spawn(acme::run(acme, served, metrics, self.accepting.clone()));
         }
         let certificates: Vec<_> = self.tls.iter().flatten().cloned().collect();
         let stop = self.accepting.clone();
@@ -193,7 +209,9 @@ impl Server {
                 expected: "expected those that it was started with; others need a restart".into(),
             });
         }
-        let read = |l: &ListenerConfig| l.tls_files().map(|f| certificates::read(&f)).transpose();
+        let acme = &self.shared.acme;
+        let read =
+            |l: &ListenerConfig| l.tls_files().map(|f| certificates::read(&f, acme)).transpose();
         let fresh: Vec<_> = config.listeners.iter().map(read).collect::<Result<_, _>>()?;
         for (old, new) in self.tls.iter().zip(fresh) {
             if let (Some(old), Some(new)) = (old, new) {
@@ -263,7 +281,10 @@ fn adopt(socket: std::net::TcpListener) -> std::io::Result<TcpListener> {
     TcpListener::from_std(socket)
 }
 
-fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError> {
+fn share(
+    config: &GatewayConfig,
+    acme: Arc<Served>,
+) -> Result<(Arc<Shared>, TableEnd), GatewayError> {
     let metrics = Arc::new(GatewayMetrics::default());
     let upstream = &config.upstream;
     let connector = Connector::new(
@@ -298,6 +319,7 @@ fn share(config: &GatewayConfig) -> Result<(Arc<Shared>, TableEnd), GatewayError
     };
     let access = open_access_log(config, &metrics)?;
     let shared = Shared {
+        acme,
         access,
         index,
         on_miss: asking.on_miss.clone(),

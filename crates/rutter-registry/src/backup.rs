@@ -10,7 +10,8 @@
 //! needs nothing but the file to say what it is, who wrote it and whether it is whole.
 //!
 //! **What is in it**: the registry and the CA's key and certificate, without which every agent
-//! would have to join again. [`KEPT`] is the list, and a test asks that whatever lies in a data
+//! would have to join again, and the gateway's ACME account and certificate, of which CAs give a
+//! few a week only. [`KEPT`] is the list, and a test asks that whatever lies in a data
 //! directory is either in it or among what is [`LOCAL`]: the machine's own token, lock, sockets,
 //! certificates that the CA signs anew at each start, and what belongs to an agent beside it.
 //!
@@ -41,7 +42,7 @@ pub(crate) use write::remove_snapshots;
 pub use write::{Copied, before_upgrade, put_back, snapshot, write};
 
 /// The files of a data directory that are kept; those after the first need not be there.
-pub const KEPT: [&str; 2] = [REGISTRY, "ca.pem"];
+pub const KEPT: [&str; 4] = [REGISTRY, "ca.pem", "acme-account.json", "acme-certificate.pem"];
 
 /// What lies in a data directory and is of its machine, or is made anew at a start.
 pub const LOCAL: [&str; 10] = [

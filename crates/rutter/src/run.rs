@@ -17,6 +17,7 @@
 //! One task, [`Running::serve`], owns all that runs and takes signals and reloads in turn, so a
 //! reload never meets a shutdown half-way.
 
+mod acme;
 mod announce;
 mod certificates;
 mod control;

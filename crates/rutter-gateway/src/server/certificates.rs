@@ -1,8 +1,8 @@
 //! The certificates of one TLS listener: chosen by the name that a client asks for, and read again
 //! when their files change.
 //!
-//! **Which one.** By the server name of the handshake (RFC 6066 3): a certificate that names it,
-//! else one whose wildcard covers it (one label, RFC 6125 6.4.3), else the first. Names are those in
+//! **Which one.** By the server name of the handshake (RFC 6066 3): ACME's if it names it, else a
+//! certificate of files that does, else one whose wildcard covers it (one label, RFC 6125 6.4.3), else the first. Names are those in
 //! the certificates themselves, so they can't differ from what is configured.
 //!
 //! **Changes.** Every [`LOOK`] the files are looked at: time, size and inode, so that renaming a new
@@ -25,6 +25,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::tls;
+use crate::acme::{ACME_TLS, Served};
 use crate::config::CertificateFiles;
 use crate::error::GatewayError;
 
@@ -38,11 +39,16 @@ pub(super) struct ByName {
     /// By what follows the `*.`.
     wildcard: HashMap<String, Arc<CertifiedKey>>,
     first: Arc<CertifiedKey>,
+    acme: Arc<Served>,
 }
 
 impl ByName {
-    pub(super) fn new(first: Arc<CertifiedKey>, more: Vec<Arc<CertifiedKey>>) -> Self {
-        let mut by_name = Self { exact: HashMap::new(), wildcard: HashMap::new(), first };
+    pub(super) fn new(
+        first: Arc<CertifiedKey>,
+        more: Vec<Arc<CertifiedKey>>,
+        acme: Arc<Served>,
+    ) -> Self {
+        let mut by_name = Self { exact: HashMap::new(), wildcard: HashMap::new(), first, acme };
         for key in std::iter::once(by_name.first.clone()).chain(more) {
             for name in names(&key) {
                 // Of two certificates for one name the earlier counts.
@@ -59,6 +65,9 @@ impl ByName {
 
     fn find(&self, name: Option<&str>) -> Arc<CertifiedKey> {
         let Some(name) = name.map(str::to_ascii_lowercase) else { return self.first.clone() };
+        if let Some(key) = self.acme.certificate_for(&name) {
+            return key;
+        }
         let exact = self.exact.get(&name);
         let parent = || name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
         exact.or_else(parent).unwrap_or(&self.first).clone()
@@ -67,12 +76,17 @@ impl ByName {
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // A CA that validates offers this and nothing else (RFC 8737 3); nobody else gets a proof.
+        let mut offered = hello.alpn().into_iter().flatten();
+        if offered.next() == Some(ACME_TLS) && offered.next().is_none() {
+            return self.acme.proof_of(&hello.server_name()?.to_ascii_lowercase());
+        }
         Some(self.find(hello.server_name()))
     }
 }
 
 /// The DNS names that a certificate is for, in lower case.
-fn names(key: &CertifiedKey) -> Vec<String> {
+pub(crate) fn names(key: &CertifiedKey) -> Vec<String> {
     use x509_parser::extensions::GeneralName;
     let Some(leaf) = key.cert.first() else { return Vec::new() };
     let Ok((_, parsed)) = x509_parser::parse_x509_certificate(leaf) else { return Vec::new() };
@@ -98,6 +112,7 @@ fn stamp(path: &Path) -> Stamp {
 #[derive(Debug)]
 pub(super) struct Certificates {
     config: ArcSwap<ServerConfig>,
+    acme: Arc<Served>,
     files: Mutex<Files>,
 }
 
@@ -123,19 +138,21 @@ impl Files {
 #[derive(Debug)]
 pub(super) struct Fresh {
     config: Arc<ServerConfig>,
+    acme: Arc<Served>,
     files: Files,
 }
 
 /// Reads pairs of files, the first of which is for everybody whom none of them names.
-pub(super) fn read(pairs: &[CertificateFiles]) -> Result<Fresh, GatewayError> {
+pub(super) fn read(pairs: &[CertificateFiles], acme: &Arc<Served>) -> Result<Fresh, GatewayError> {
     // Looked at first: what changes while it is read is read again.
     let files = Files::new(pairs.to_vec());
-    Ok(Fresh { config: tls::server_config(pairs)?, files })
+    Ok(Fresh { config: tls::server_config(pairs, acme)?, acme: acme.clone(), files })
 }
 
 impl Certificates {
     pub(super) fn new(fresh: Fresh) -> Self {
-        Self { config: ArcSwap::new(fresh.config), files: Mutex::new(fresh.files) }
+        let Fresh { config, acme, files } = fresh;
+        Self { config: ArcSwap::new(config), acme, files: Mutex::new(files) }
     }
 
     /// What the next handshake is made with.
@@ -160,7 +177,7 @@ impl Certificates {
             return;
         }
         files.stamps = now;
-        match tls::server_config(&files.pairs) {
+        match tls::server_config(&files.pairs, &self.acme) {
             Ok(config) => {
                 self.config.store(config);
                 tracing::info!("a listener's certificates were read again, since they changed");

@@ -22,6 +22,7 @@ use super::accept::Accepted;
 use super::http2::Streams;
 use super::transport::{ClientStream, Transport};
 use super::worker::Place;
+use crate::acme::ACME_TLS;
 use crate::config::Limits;
 use crate::proxy::{Client, Worker};
 use crate::slow::Pace;
@@ -184,6 +185,11 @@ impl Serving {
                 let stream = self.handshake(stream, tls, by).await?;
                 let session = stream.get_ref().1;
                 client.tls_version = session.protocol_version().and_then(version_name);
+                if session.alpn_protocol() == Some(ACME_TLS) {
+                    // The handshake was the answer (RFC 8737 3).
+                    self.idle(Stream::Tls(Box::new(stream)), Bytes::new()).close().await;
+                    return None;
+                }
                 let http2 = session.alpn_protocol() == Some(H2);
                 let stream = Stream::Tls(Box::new(stream));
                 if http2 {

@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::certificates::ByName;
+use crate::acme::{ACME_TLS, Served};
 use crate::config::CertificateFiles;
 use crate::error::GatewayError;
 
@@ -19,15 +20,19 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// A server's configuration from its files: a first pair, and more for the names in them.
-pub(super) fn server_config(pairs: &[CertificateFiles]) -> Result<Arc<ServerConfig>, GatewayError> {
+/// A server's configuration from its files, a first pair and more for the names in them, and what
+/// ACME adds to them.
+pub(super) fn server_config(
+    pairs: &[CertificateFiles],
+    acme: &Arc<Served>,
+) -> Result<Arc<ServerConfig>, GatewayError> {
     let keys = pairs.iter().map(read_pair).collect::<Result<Vec<_>, _>>()?;
     let mut keys = keys.into_iter();
     let Some(first) = keys.next() else {
         let expected = "expected at least one certificate".to_owned();
         return Err(GatewayError::Config { field: "listeners.tls", expected });
     };
-    let resolver = Arc::new(ByName::new(first, keys.collect()));
+    let resolver = Arc::new(ByName::new(first, keys.collect(), acme.clone()));
     // Every provider of rustls has these versions.
     let failed = |e: rustls::Error| GatewayError::Config { field: "tls", expected: e.to_string() };
     let mut config = ServerConfig::builder_with_provider(provider())
@@ -40,6 +45,9 @@ pub(super) fn server_config(pairs: &[CertificateFiles]) -> Result<Arc<ServerConf
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(failed)?;
     // In our order of liking; without ALPN a client gets HTTP/1.1 (RFC 9113 3.2).
     config.alpn_protocols = vec![super::connection::H2.to_vec(), b"http/1.1".to_vec()];
+    if acme.by_tls() {
+        config.alpn_protocols.push(ACME_TLS.to_vec());
+    }
     Ok(Arc::new(config))
 }
 

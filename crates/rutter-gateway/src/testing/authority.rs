@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, IsCa, Issuer, KeyPair,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -42,6 +43,29 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let signed = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
         Identity { certificate: signed.der().clone(), chain_pem: signed.pem(), key }
+    }
+
+    /// What a request asks for, good for 90 days from yesterday: the chain in PEM.
+    pub(crate) fn sign_request(&self, request: &CertificateSigningRequestParams) -> String {
+        let now = time::OffsetDateTime::now_utc();
+        let mut params = request.params.clone();
+        (params.not_before, params.not_after) =
+            (now - time::Duration::days(1), now + time::Duration::days(89));
+        let public_key = request.public_key.clone();
+        let request = CertificateSigningRequestParams { params, public_key };
+        format!("{}{}", request.signed_by(&self.issuer).unwrap().pem(), self.certificate_pem)
+    }
+
+    /// A key and its certificate in PEM, `age` seconds old and with `left` to go.
+    pub(crate) fn sign_aged(&self, names: &[&str], age: i64, left: i64) -> String {
+        let names: Vec<_> = names.iter().map(|n| (*n).to_owned()).collect();
+        let now = time::OffsetDateTime::now_utc();
+        let mut params = CertificateParams::new(names).unwrap();
+        (params.not_before, params.not_after) =
+            (now - time::Duration::seconds(age), now + time::Duration::seconds(left));
+        let key = KeyPair::generate().unwrap();
+        let signed = params.signed_by(&key, &self.issuer).unwrap();
+        format!("{}{}", key.serialize_pem(), signed.pem())
     }
 
     /// A client that trusts this authority and no other.

@@ -35,6 +35,24 @@ pub enum Roots {
     Only(Vec<CertificateDer<'static>>),
 }
 
+impl Roots {
+    /// As rustls wants them.
+    pub(crate) fn store(&self) -> Result<RootCertStore, GatewayError> {
+        let mut store = RootCertStore::empty();
+        match self {
+            Self::Only(certificates) => add(&mut store, certificates)?,
+            Self::System => {
+                let found = rustls_native_certs::load_native_certs();
+                for error in &found.errors {
+                    tracing::warn!(%error, "a system root certificate can't be read");
+                }
+                store.add_parsable_certificates(found.certs);
+            }
+        }
+        Ok(store)
+    }
+}
+
 /// Makes the TLS configuration for a service's upstreams.
 #[derive(Debug)]
 pub(super) struct TlsClients {
@@ -50,19 +68,8 @@ impl TlsClients {
         controller_ca: &[CertificateDer<'static>],
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, GatewayError> {
-        let mut store = RootCertStore::empty();
-        match roots {
-            Roots::Only(certificates) => add(&mut store, certificates)?,
-            Roots::System => {
-                let found = rustls_native_certs::load_native_certs();
-                for error in &found.errors {
-                    tracing::warn!(%error, "a system root certificate can't be read");
-                }
-                store.add_parsable_certificates(found.certs);
-            }
-        }
         let clients = Self {
-            public: verifier(store, &provider)?,
+            public: verifier(roots.store()?, &provider)?,
             controller: ArcSwapOption::empty(),
             provider,
             by_service: Mutex::new(HashMap::new()),

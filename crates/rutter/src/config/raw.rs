@@ -153,6 +153,9 @@ section! {
         /// Further certificates, each for the names in it: exact names go before wildcards, and
         /// what none of them names gets the one of `tls`.
         certificates: Vec<CertificateFiles> = Is("[]"),
+        /// Certificates from a CA that speaks ACME, such as Let's Encrypt; `tls` is for all names
+        /// that it has none for.
+        acme: Acme = Says("none"),
         /// For how long browsers that came by HTTPS are to come by nothing else
         /// (`Strict-Transport-Security`).
         hsts: Period = Says("nothing is said"),
@@ -168,6 +171,24 @@ section! {
         join_file: PathBuf = Says("`join`"),
         /// How long it forwards by what it knows while a controller elsewhere is away.
         keep_routes: Period = Is("24h")
+    }
+}
+
+section! {
+    /// Certificates by ACME (RFC 8555): one for all names, renewed at two thirds of its life.
+    Acme {
+        /// The CA's directory, by HTTPS.
+        directory: String = Is("https://acme-v02.api.letsencrypt.org/directory"),
+        /// Where the CA may write to, such as `mailto:ops@example.com`.
+        contact: Vec<String> = Is("[]"),
+        /// 1 to 100 host names, in lower case and without wildcards.
+        names: Vec<String> = Required,
+        /// `http-01`, proven at port 80, or `tls-alpn-01`, proven at port 443.
+        challenge: rutter_gateway::AcmeChallenge = Is("http-01"),
+        /// PEM files of the roots that the directory's own certificate must come from.
+        roots: Vec<PathBuf> = Says("the system's roots"),
+        /// `true`: the CA's terms of service were read and are agreed to.
+        agree_to_terms: bool = Required
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything that is wrong is told at once: a check notes its problem and goes on with a value
 //! that fits, so that one mistake hides no other.
 
+mod acme;
 mod agent;
 mod gateway;
 mod health;

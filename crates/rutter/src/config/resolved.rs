@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use rutter_agent::{JoinUrl, ServiceSpec};
 use rutter_controller::address::AddressPolicy;
-use rutter_gateway::{CheckMethod, StatusRange};
+use rutter_gateway::{AcmeChallenge, CheckMethod, StatusRange};
 use rutter_rib::{HopKind, Policy, Rules};
 use rutter_route::{
     ClusterId, DestinationKind, HostName, Prefix, ServiceName, SinkMode, TableName,
@@ -154,12 +154,24 @@ pub(crate) struct Gateway {
     pub(crate) upstream: Upstream,
     pub(crate) tls: Option<CertificateFiles>,
     pub(crate) certificates: Vec<CertificateFiles>,
+    pub(crate) acme: Option<Acme>,
     pub(crate) hsts: Period,
     pub(crate) trusted_proxies: Vec<Prefix>,
     pub(crate) access_log: Option<AccessLog>,
     #[serde(serialize_with = "controller_of_gateway")]
     pub(crate) join: Option<JoinUrl>,
     pub(crate) keep_routes: Period,
+}
+
+/// Certificates by ACME.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Acme {
+    pub(crate) directory: String,
+    pub(crate) contact: Vec<String>,
+    pub(crate) names: Vec<String>,
+    pub(crate) challenge: AcmeChallenge,
+    /// `None`: the system's.
+    pub(crate) roots: Option<Vec<PathBuf>>,
 }
 
 /// How routes are asked whether they work.

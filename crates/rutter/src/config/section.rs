@@ -164,6 +164,7 @@ value! {
     Vec<ServiceName>: "list of host names",
     Vec<PathBuf>: "list of paths",
     Vec<String>: "list of texts",
+    rutter_gateway::AcmeChallenge: "`http-01` or `tls-alpn-01`",
     rutter_gateway::CheckMethod: "`HEAD` or `GET`",
     rutter_gateway::StatusRange: "statuses",
     rutter_rib::Policy: "policy, see below",

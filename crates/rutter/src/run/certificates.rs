@@ -50,6 +50,11 @@ impl Certificates {
         Ok(Self { ca, dir: dir.clone(), names, api, given: Mutex::default(), renew_at })
     }
 
+    /// Where they are kept.
+    pub(super) fn dir(&self) -> &Arc<DataDir> {
+        &self.dir
+    }
+
     /// What a join token carries.
     pub(super) fn pin(&self) -> Pin {
         self.ca.pin()

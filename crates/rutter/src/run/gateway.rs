@@ -1,6 +1,7 @@
 //! The role `gateway`: beside its controller in one process, or apart from it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -230,6 +231,11 @@ fn gateway_config(
         default_backend: None,
         trusted_proxies: gateway.trusted_proxies.clone(),
         hsts: gateway.hsts.into(),
+        acme: gateway
+            .acme
+            .as_ref()
+            .map(|a| super::acme::config(a, certificates.dir()))
+            .transpose()?,
         access_log: gateway.access_log.as_ref().map(access_log),
     })
 }
@@ -290,24 +296,24 @@ fn limits(limits: &resolved::Limits) -> Limits {
     }
 }
 
+/// The roots in these files, named by `key`; the system's, if none are named.
+pub(super) fn roots(files: Option<&[PathBuf]>, key: &str) -> anyhow::Result<Roots> {
+    let Some(files) = files else { return Ok(Roots::System) };
+    let mut roots = Vec::new();
+    for file in files {
+        let found = CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .with_context(|| format!("{key}: {}", file.display()))?;
+        roots.extend(found);
+    }
+    Ok(Roots::Only(roots))
+}
+
 fn upstream(
     gateway: &resolved::Gateway,
     controller_ca: Option<&CertificateDer<'static>>,
 ) -> anyhow::Result<UpstreamConfig> {
     let upstream = &gateway.upstream;
-    let roots = match &upstream.roots {
-        None => Roots::System,
-        Some(files) => {
-            let mut roots = Vec::new();
-            for file in files {
-                let found = CertificateDer::pem_file_iter(file)
-                    .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                    .with_context(|| format!("gateway.upstream.roots: {}", file.display()))?;
-                roots.extend(found);
-            }
-            Roots::Only(roots)
-        }
-    };
     Ok(UpstreamConfig {
         connect_timeout: upstream.connect_timeout.into(),
         response_timeout: upstream.response_timeout.into(),
@@ -321,7 +327,7 @@ fn upstream(
         max_idle: upstream.max_idle,
         max_idle_per_upstream: upstream.max_idle_per_upstream,
         idle_timeout: upstream.idle_timeout.into(),
-        roots,
+        roots: roots(upstream.roots.as_deref(), "gateway.upstream.roots")?,
         controller_ca: controller_ca.cloned().into_iter().collect(),
         ..UpstreamConfig::default()
     })

@@ -30,12 +30,14 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 24] = [
+        let counters: [(&str, &str, &Counter); 26] = [
             (
                 "access_log_dropped",
                 "Lines of the access log that could not be kept or written",
                 &metrics.access_log_dropped,
             ),
+            ("acme_orders", "Certificates ordered by ACME", &metrics.acme_orders),
+            ("acme_failures", "Orders that came to nothing", &metrics.acme_failures),
             ("failovers", "Requests that went on to another route", &metrics.failovers),
             ("stale_retries", "Requests tried again on the same route", &metrics.stale_retries),
             (
@@ -90,11 +92,16 @@ impl Collector for Exported {
             let described = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
             counter.encode(described)?;
         }
-        let gauges: [(&str, &str, &Counter); 4] = [
+        let gauges: [(&str, &str, &Counter); 5] = [
             (
                 "controller_up",
                 "Whether the link to a controller elsewhere is up",
                 &metrics.controller_up,
+            ),
+            (
+                "acme_not_after_seconds",
+                "When the certificate by ACME ends, since the Unix epoch",
+                &metrics.acme_not_after_seconds,
             ),
             ("active_connections", "Client connections open now", &metrics.active_connections),
             (

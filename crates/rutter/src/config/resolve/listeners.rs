@@ -92,6 +92,9 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
         "listeners.gateway.http",
         "`redirect: https` leads nowhere without `listeners.gateway.https`",
     );
+    if let Some(acme) = file.gateway.as_ref().and_then(|gateway| gateway.acme.as_ref()) {
+        super::acme::check_listeners(acme, &listeners.gateway, to);
+    }
     let public = file.controller.as_ref().and_then(|controller| controller.public_url.as_ref());
     let by_files = listeners.api.as_ref().is_some_and(|api| matches!(api.tls, Tls::Files(_)));
     if by_files && public.is_none() {
