@@ -42,12 +42,12 @@ pub(crate) fn load(
 }
 
 fn take(issued: Issued, served: &Served, metrics: &GatewayMetrics) {
-    metrics.acme_not_after_seconds.set(issued.validity.not_after);
+    let not_after = issued.validity.not_after;
     served.set_certificate(issued);
+    metrics.acme_not_after_seconds.set(not_after);
 }
 
-/// Orders what is due until `stop`; `kept` is when the certificate that is served is good, if it is
-/// for all names.
+/// Orders what is due until `stop`. A kept certificate counts if it is for all names.
 pub(crate) async fn run(
     config: AcmeConfig,
     served: Arc<Served>,

@@ -60,6 +60,22 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
         ("domain: example.com\n", "no role is switched on"),
         ("controller:\ngateway:\n", "rutter.yaml:2:8: the gateway has nowhere to listen"),
         (
+            "controller:\ngateway: {acme: {names: [a.b]}}\nlisteners: {gateway: {http: '127.0.0.1:1', https: '127.0.0.1:2'}}\n",
+            "expected `true`: read the CA's terms of service",
+        ),
+        (
+            "controller:\ngateway: {acme: {names: ['*.a.b'], agree_to_terms: true}}\nlisteners: {gateway: {http: '127.0.0.1:1', https: '127.0.0.1:2'}}\n",
+            "rutter.yaml:2:25: expected 1 to 100 host names",
+        ),
+        (
+            "controller:\ngateway: {acme: {names: [a.b], agree_to_terms: true}}\nlisteners: {gateway: {https: '127.0.0.1:2'}}\n",
+            "`http-01` is answered by `listeners.gateway.http`, which is off",
+        ),
+        (
+            "controller:\ngateway: {acme: {names: [a.b], agree_to_terms: true}}\nlisteners: {gateway: {http: '127.0.0.1:2'}}\n",
+            "the certificate is for `listeners.gateway.https`, which is off",
+        ),
+        (
             "controller:\nlisteners:\n  api: {address: '127.0.0.1:0', tls: {chain: a, key: b}}\n",
             "rutter.yaml:3:3: its certificate is good for a name, which isn't told",
         ),
