@@ -155,7 +155,7 @@ section! {
         certificates: Vec<CertificateFiles> = Is("[]"),
         /// Certificates from a CA that speaks ACME, such as Let's Encrypt; `tls` is for all names
         /// that it has none for.
-        acme: Acme = Says("none"),
+        acme: Acme = Says("as below"),
         /// For how long browsers that came by HTTPS are to come by nothing else
         /// (`Strict-Transport-Security`).
         hsts: Period = Says("nothing is said"),
@@ -181,14 +181,14 @@ section! {
         directory: String = Is("https://acme-v02.api.letsencrypt.org/directory"),
         /// Where the CA may write to, such as `mailto:ops@example.com`.
         contact: Vec<String> = Is("[]"),
-        /// 1 to 100 host names, in lower case and without wildcards.
-        names: Vec<String> = Required,
+        /// Up to 100 host names, in lower case and without wildcards; without any nothing is ordered.
+        names: Vec<String> = Is("[]"),
         /// `http-01`, proven at port 80, or `tls-alpn-01`, proven at port 443.
         challenge: rutter_gateway::AcmeChallenge = Is("http-01"),
         /// PEM files of the roots that the directory's own certificate must come from.
         roots: Vec<PathBuf> = Says("the system's roots"),
-        /// `true`: the CA's terms of service were read and are agreed to.
-        agree_to_terms: bool = Required
+        /// Must be `true` where there are names: the CA's terms of service were read and are agreed to.
+        agree_to_terms: bool = Is("false")
     }
 }
 

@@ -64,8 +64,12 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
             "expected `true`: read the CA's terms of service",
         ),
         (
+            "controller:\ngateway: {acme: {agree_to_terms: true}}\nlisteners: {gateway: {https: '127.0.0.1:2'}}\n",
+            "expected 1 to 100 host names",
+        ),
+        (
             "controller:\ngateway: {acme: {names: ['*.a.b'], agree_to_terms: true}}\nlisteners: {gateway: {http: '127.0.0.1:1', https: '127.0.0.1:2'}}\n",
-            "rutter.yaml:2:25: expected 1 to 100 host names",
+            "rutter.yaml:2:18: expected 1 to 100 host names",
         ),
         (
             "controller:\ngateway: {acme: {names: [a.b], agree_to_terms: true}}\nlisteners: {gateway: {https: '127.0.0.1:2'}}\n",

@@ -6,7 +6,12 @@ use super::Problems;
 use crate::config::raw;
 use crate::config::resolved::{Acme, GatewayListeners};
 
-pub(super) fn resolve(raw: &raw::Acme, to: &mut Problems) -> Acme {
+/// `None`: nothing is ordered.
+pub(super) fn resolve(raw: &raw::Acme, to: &mut Problems) -> Option<Acme> {
+    let agrees = raw.agree_to_terms == Some(true);
+    if !orders(raw) && !agrees {
+        return None;
+    }
     let acme = Acme {
         directory: raw.directory.clone().unwrap_or_else(|| LETS_ENCRYPT.to_owned()),
         contact: raw.contact.clone().unwrap_or_default(),
@@ -34,15 +39,22 @@ pub(super) fn resolve(raw: &raw::Acme, to: &mut Problems) -> Acme {
         "expected addresses such as mailto:ops@example.com",
     );
     to.unless(
-        raw.agree_to_terms == Some(true),
+        agrees,
         "gateway.acme.agree_to_terms",
         "expected `true`: read the CA's terms of service, to which its directory points",
     );
-    acme
+    Some(acme)
+}
+
+fn orders(raw: &raw::Acme) -> bool {
+    raw.names.as_ref().is_some_and(|names| !names.is_empty())
 }
 
 /// Whether there are listeners to prove names on, and to show the certificate.
 pub(super) fn check_listeners(raw: &raw::Acme, listeners: &GatewayListeners, to: &mut Problems) {
+    if !orders(raw) {
+        return;
+    }
     to.unless(
         listeners.https.is_some(),
         "gateway.acme",

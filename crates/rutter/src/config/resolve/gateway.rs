@@ -28,7 +28,7 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
         upstream: upstream(&raw.upstream.clone().unwrap_or_default(), to),
         tls: raw.tls.clone(),
         certificates: raw.certificates.clone().unwrap_or_default(),
-        acme: raw.acme.as_ref().map(|raw| super::acme::resolve(raw, to)),
+        acme: raw.acme.as_ref().and_then(|raw| super::acme::resolve(raw, to)),
         hsts: raw.hsts.unwrap_or(Period::seconds(0)),
         trusted_proxies: raw.trusted_proxies.clone().unwrap_or_default(),
         access_log: raw.access_log.as_ref().and_then(|log| {
