@@ -248,7 +248,7 @@ async fn a_gateway_that_observes_says_what_it_would_do_and_does_nothing() {
     let origin = Origin::start("page").await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = format!(
-        "controller:\ngateway: {{mode: observe}}\nlisteners:\n  api: 127.0.0.1:0\n  \
+        "controller:\ngateway: {{mode: observe}}\nlisteners:\n  api: 127.0.0.1:0\n  link: 127.0.0.1:0\n  \
          gateway: {{http: '{}'}}\n",
         taken.local_addr().unwrap()
     );

@@ -20,7 +20,7 @@ const HAND_OVERS: usize = 3;
 
 fn start(limits: &str) -> Up {
     let file = format!(
-        "controller:\ngateway: {{limits: {limits}}}\nlisteners:\n  api: 127.0.0.1:0\n  \
+        "controller:\ngateway: {{limits: {limits}}}\nlisteners:\n  api: 127.0.0.1:0\n  link: 127.0.0.1:0\n  \
          compat: {{mesh_router: '127.0.0.1:0'}}\n  gateway: {{http: '127.0.0.1:0'}}\n"
     );
     Up::run(tempfile::tempdir().unwrap(), &file)
