@@ -44,8 +44,14 @@ impl HttpClient for CaClient {
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
         let answer = self.0.request(request);
         Box::pin(async move {
-            let answer = answer.await.map_err(|e| Error::Other(Box::new(e)))?;
+            let answer = answer.await.map_err(|e| Error::Other(with_causes(&e).into()))?;
             Ok(BytesResponse::from(answer.map(|body| Limited::new(body, MAX_ANSWER))))
         })
     }
+}
+
+/// The error and what caused it: by itself hyper's says only at which step.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |all, cause| format!("{all}: {cause}"))
 }

@@ -168,6 +168,15 @@ async fn why_a_name_isnt_proven_is_told_in_the_cas_words() {
 }
 
 #[tokio::test]
+async fn why_a_ca_cant_be_asked_is_told_to_its_cause() {
+    let mut config = Scene::new().await.config(AcmeChallenge::Http01).acme.unwrap();
+    config.directory = format!("https://{}/directory", refused().await);
+    let served = super::Served::new(Some(config.challenge));
+    let error = super::order::order(&config, &served).await.unwrap_err().to_string();
+    assert!(error.contains("refused"), "{error}");
+}
+
+#[tokio::test]
 async fn a_token_that_isnt_open_goes_to_the_service() {
     let mut config = config();
     config.listeners[0].redirect = None;
