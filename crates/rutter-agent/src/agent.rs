@@ -15,11 +15,11 @@
 
 use std::time::Duration;
 
+use rutter_link::chance;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::pacing::chance;
 use crate::{
     AgentConfig, AgentError, Mode, Pacing, Phase, RegisteredRoute, Status, join, mesh_router,
 };
@@ -193,7 +193,8 @@ fn succeeded(
 
 fn failed(status: &watch::Sender<Status>, pacing: &Pacing, error: &AgentError) -> Duration {
     let n_failures = status.borrow().n_failures.saturating_add(1);
-    let wait = pacing.backoff(n_failures, chance()).max(error.retry_after().unwrap_or_default());
+    let wait = pacing.backoff.wait(n_failures, chance());
+    let wait = wait.max(error.retry_after().unwrap_or_default());
     tracing::warn!(n_failures, again_in = ?wait, "not registered: {error}");
     status.send_modify(|s| {
         s.phase = Phase::Retrying;

@@ -33,8 +33,8 @@ impl AgentConfig {
     pub fn mesh_router(config: MeshRouterConfig) -> Self {
         let mut pacing = Pacing::default();
         if let Some(longest) = config.error_retry {
-            pacing.backoff_longest = longest;
-            pacing.backoff_first = pacing.backoff_first.min(longest);
+            pacing.backoff.longest = longest;
+            pacing.backoff.first = pacing.backoff.first.min(longest);
         }
         Self { mode: Mode::MeshRouter(config), stun: StunConfig::default(), pacing }
     }

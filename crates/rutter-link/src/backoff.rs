@@ -36,7 +36,7 @@ impl Backoff {
 }
 
 /// A chance in 0..1, good enough to spread waits.
-pub(crate) fn chance() -> f64 {
+pub fn chance() -> f64 {
     let bits = RandomState::new().hash_one(0);
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -56,6 +56,14 @@ mod tests {
             [500, 1000, 2000, 15000, 15000]
         );
         assert!((1..100).all(|n| lower(n) == 50));
-        assert!((0.0..1.0).contains(&chance()));
+        let tiny = Backoff { longest: Duration::from_millis(5), ..backoff };
+        assert_eq!(tiny.wait(u32::MAX, 1.0), Duration::from_millis(5));
+    }
+
+    #[test]
+    fn chance_is_a_fraction_that_varies() {
+        let drawn: Vec<f64> = (0..64).map(|_| chance()).collect();
+        assert!(drawn.iter().all(|c| (0.0..1.0).contains(c)));
+        assert!(drawn.windows(2).any(|w| w[0] != w[1]));
     }
 }

@@ -36,7 +36,7 @@ pub use accept::{
     AcceptConfig, Admission, Admitted, Announced, Enrolled, Enrolment, HANDSHAKE, LinkListener,
     MAX_SUBSCRIPTIONS, Offer,
 };
-pub use backoff::Backoff;
+pub use backoff::{Backoff, chance};
 pub use dial::announce::{Announcer, Answered, MAX_SOURCES};
 pub use dial::uplink::{Heard, SinkSpec, Uplink};
 pub use dial::{Dialer, Dials, Remote};

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rutter_link::Backoff;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -51,8 +52,7 @@ fn config(url: &str, token: &str, state: &Path, services: &[&str]) -> AgentConfi
         state_dir: state.to_owned(),
     });
     config.pacing = Pacing {
-        backoff_first: Duration::from_millis(5),
-        backoff_longest: Duration::from_millis(20),
+        backoff: Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(20) },
         ..Pacing::default()
     };
     // No test may ask a server on the network.

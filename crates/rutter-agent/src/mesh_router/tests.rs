@@ -111,7 +111,7 @@ fn a_configured_retry_interval_is_the_longest_back_off() {
     let config = |vars: &[_]| AgentConfig::mesh_router(from(vars).unwrap()).pacing;
     assert_eq!(config(&[provider]), Pacing::default());
     let slow = config(&[provider, ("ERROR_RETRY_INTERVAL", "600")]);
-    assert_eq!(slow.backoff_longest, Duration::from_secs(600));
+    assert_eq!(slow.backoff.longest, Duration::from_secs(600));
 }
 
 /// How a backend of today answers.
@@ -138,8 +138,8 @@ fn config(server: &TestServer, change: impl FnOnce(&mut MeshRouterConfig)) -> Ag
     let mut mesh = MeshRouterConfig::new(provider);
     change(&mut mesh);
     let mut config = AgentConfig::mesh_router(mesh);
-    config.pacing.backoff_first = Duration::from_millis(5);
-    config.pacing.backoff_longest = Duration::from_millis(20);
+    config.pacing.backoff.first = Duration::from_millis(5);
+    config.pacing.backoff.longest = Duration::from_millis(20);
     config.stun.servers.clear();
     config
 }

@@ -86,7 +86,7 @@ async fn providers_signature_is_not_shown() {
     let provider = format!("{},alice,kCANARY\"CANARY", server.url()).parse().unwrap();
     assert_clean("Display", &format!("{provider}", provider = &provider as &crate::Provider));
     let mut config = AgentConfig::mesh_router(MeshRouterConfig::new(provider));
-    config.pacing.backoff_longest = Duration::from_millis(5);
+    config.pacing.backoff.longest = Duration::from_millis(5);
     search(config, log).await;
 }
 
@@ -113,7 +113,7 @@ async fn tokens_are_not_shown() {
             address: None,
             state_dir: state.path().to_owned(),
         });
-        config.pacing.backoff_longest = Duration::from_millis(5);
+        config.pacing.backoff.longest = Duration::from_millis(5);
         search(config, log).await;
     }
 }
