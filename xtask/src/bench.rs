@@ -5,6 +5,7 @@
 
 mod bird;
 mod cpu;
+mod gateway;
 mod goal;
 mod lookup;
 mod machine;
@@ -16,6 +17,7 @@ mod statistics;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use self::gateway::{FeederArguments, GatewayArguments};
 use self::lookup::{LookupArguments, LookupChildArguments};
 use self::rib::ChildArguments;
 
@@ -26,6 +28,8 @@ pub(crate) enum Bench {
     Rib(RibArguments),
     /// The gateway's host index under writes, beside a lock around the standard map
     Lookup(LookupArguments),
+    /// The gateway as a proxy, beside nginx and HAProxy
+    Gateway(GatewayArguments),
 }
 
 /// What a bench runs of this program, in a process of its own.
@@ -33,6 +37,7 @@ pub(crate) enum Bench {
 pub(crate) enum Child {
     Rib(ChildArguments),
     Lookup(LookupChildArguments),
+    Feeder(FeederArguments),
 }
 
 /// What `bench rib` may be told.
@@ -54,6 +59,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Rib(arguments) => rib::run(arguments),
         Bench::Lookup(arguments) => lookup::run(arguments),
+        Bench::Gateway(arguments) => gateway::run(arguments),
     }
 }
 
@@ -62,5 +68,6 @@ pub(crate) fn run_child(child: &Child) -> Result<()> {
     match child {
         Child::Rib(arguments) => rib::run_child(arguments),
         Child::Lookup(arguments) => lookup::run_child(arguments),
+        Child::Feeder(arguments) => gateway::run_child(arguments),
     }
 }

@@ -34,7 +34,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "rutter-route",
         ],
     ),
-    ("xtask", &["rutter-gateway", "rutter-rib", "rutter-route"]),
+    ("xtask", &["rutter-book", "rutter-gateway", "rutter-link", "rutter-rib", "rutter-route"]),
 ];
 
 /// The core: no I/O, no clock, no async, no chance.
