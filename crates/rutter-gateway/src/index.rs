@@ -6,11 +6,11 @@
 //! Shape: a fixed number of shards, each an immutable hash map behind an [`ArcSwap`], whose values
 //! are slots, each an `ArcSwap` of a service's [`Routes`].
 //! - A change of best (a failover, the common case) is one store into a slot; no map is touched.
-//! - A host that comes or goes rebuilds its shard of 1/1024 of the hosts, which takes about 0.4 ms
-//!   of the writer's time at a million; a batch rebuilds each shard that it touches once.
-//! - A slot lies beside its name. Behind a pointer it would be kept by a rebuild, which then costs a
-//!   fifth, and each look-up at a million hosts would wait for memory once more
-//!   (docs/benchmarks.md); look-ups are what there are many of.
+//! - A host that comes or goes rebuilds its shard of 1/1024 of the hosts; a batch rebuilds each
+//!   shard that it touches once.
+//! - A slot lies beside its name. Behind a pointer it would be kept by a rebuild, which is then
+//!   cheaper, and each look-up would wait for memory once more; look-ups are what there are many of
+//!   (docs/benchmarks.md has what a look-up and a write cost).
 //!
 //! Invariants: a reader sees for one host either the old or the new routes, whole; a host that is
 //! in the index and stays is never missed while others come and go.

@@ -43,11 +43,8 @@
 //! | --- | --- |
 //! | that said nothing | 1,300 to 1,700 |
 //! | idle after a request | 1,900 to 3,300 |
-//! | the same before, hyper's state kept | 13,000 to 20,000 |
 //!
-//! Of that the task with its timer is some 1,000 bytes, tokio's registration of the socket 256; the
-//! rest is the allocator's, in pages that a burst of requests left half full. Over TLS rustls adds
-//! its session, some 10 KiB, which lasts as long as the connection.
+//! Over TLS rustls adds its session, which lasts as long as the connection and is not in these.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
