@@ -3,14 +3,14 @@
 //! Purpose: every request asks it once, from every worker, while the table's task changes it.
 //! Readers never wait for the writer, and the writer never copies the whole.
 //!
-//! Shape: a fixed number of shards, each an immutable hash map behind an [`ArcSwap`], whose values
-//! are slots, each an `ArcSwap` of a service's [`Routes`].
-//! - A change of best (a failover, the common case) is one store into a slot; no map is touched.
-//! - A host that comes or goes rebuilds its shard of 1/1024 of the hosts; a batch rebuilds each
-//!   shard that it touches once.
-//! - A slot lies beside its name. Behind a pointer it would be kept by a rebuild, which is then
-//!   cheaper, and each look-up would wait for memory once more; look-ups are what there are many of
-//!   (docs/benchmarks.md has what a look-up and a write cost).
+//! Shape: a fixed number of shards, each an immutable table behind an [`ArcSwap`], of names and
+//! where the routes of each stand, an `ArcSwap` again.
+//! - A change of best (a failover, the common case) is one store; no table is touched.
+//! - A host that comes or goes has its [shard](shard) made anew, with a few hundred others at a
+//!   million hosts; a batch makes each shard that it touches anew once.
+//! - Where the routes stand lies beside the name. Behind a pointer it would be kept when its shard is
+//!   made anew, which is then cheaper, and each look-up would wait for memory once more; look-ups are
+//!   what there are many of (docs/benchmarks.md has what a look-up and a write cost).
 //!
 //! Invariants: a reader sees for one host either the old or the new routes, whole; a host that is
 //! in the index and stays is never missed while others come and go.
@@ -21,6 +21,7 @@
 //! choose names but not see the seed, and how many names it holds is bounded by the table.
 
 mod host;
+mod shard;
 #[cfg(test)]
 mod tests;
 
@@ -31,37 +32,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use foldhash::quality::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use rutter_route::ServiceName;
 use smol_str::SmolStr;
 use tokio::sync::Notify;
 
 pub(crate) use host::normalise;
+use shard::Shard;
 
 use crate::routes::Routes;
 
-/// How many shards: a power of two, so that bits of the hash choose one.
-const SHARDS: usize = 1024;
-
-/// Of names and their slots, by the one hash that also chose the shard.
-type Shard = HashTable<(SmolStr, Slot)>;
+/// How many shards: a power of two, so that bits of the hash choose one. More of them would make
+/// writes cheaper and take look-ups' room in the processor's caches.
+const SHARDS: usize = 4096;
 
 /// What a service's routes are from now on; `None`: there is no such host any more.
 type Update = (ServiceName, Option<Arc<Routes>>);
-
-/// Where the routes of a host stand, beside its name, so that a look-up among many hosts waits for
-/// memory once less than by a pointer to it.
-#[derive(Debug)]
-struct Slot(ArcSwap<Routes>);
-
-/// For a shard that is rebuilt: the copy has the routes of now. The only writer stores into the
-/// copy from then on, and who still reads the old shard reads the old routes, whole.
-impl Clone for Slot {
-    fn clone(&self) -> Self {
-        Self(ArcSwap::new(self.0.load_full()))
-    }
-}
 
 /// A host's routes as they were when they were asked for.
 ///
@@ -100,7 +85,7 @@ pub struct HostIndex {
 impl HostIndex {
     /// An empty index in which hosts under one of `domains` are also found by their owner's name.
     pub fn new(domains: &[ServiceName]) -> Self {
-        let empty = Arc::new(Shard::new());
+        let empty = Arc::new(Shard::of(Vec::new(), |_| 0));
         let mut suffixes: Vec<String> = domains.iter().map(|d| format!(".{d}")).collect();
         suffixes.sort_by_key(|s| std::cmp::Reverse(s.len()));
         Self {
@@ -164,8 +149,8 @@ impl HostIndex {
             let pending = structural.contains_key(&number);
             if !pending && let Some(routes) = &routes {
                 let shard = self.shard(number).load();
-                if let Some(slot) = slot(&shard, hash, service.as_str()) {
-                    slot.0.store(routes.clone());
+                if let Some(place) = shard.find(hash, service.as_str()) {
+                    place.store(routes.clone());
                     continue;
                 }
             }
@@ -185,34 +170,29 @@ impl HostIndex {
     /// Every service with its routes; the order is none. For start-up, shutdown and tests.
     pub fn snapshot(&self) -> Vec<Arc<Routes>> {
         let shards = self.shards.iter().map(ArcSwap::load);
-        shards.flat_map(|s| s.iter().map(|(_, v)| v.0.load_full()).collect::<Vec<_>>()).collect()
+        shards.flat_map(|s| s.iter().map(|(_, r)| r.load_full()).collect::<Vec<_>>()).collect()
     }
 
+    /// Makes a shard anew. The only writer stores into the new one from then on, and who still reads
+    /// the old one reads the old routes, whole.
     fn rebuild(&self, number: usize, updates: Vec<Update>) {
         let old = self.shard(number).load();
-        let mut new = Shard::clone(&old);
-        for (service, routes) in updates {
-            let hash = self.hash(service.as_str());
-            let same = |(name, _): &(SmolStr, Slot)| name == service.as_str();
-            let rehash = |(name, _): &(SmolStr, Slot)| self.hash(name);
-            match (new.entry(hash, same, rehash), routes) {
-                (Entry::Occupied(entry), Some(routes)) => entry.get().1.0.store(routes),
-                (Entry::Occupied(entry), None) => drop(entry.remove()),
-                (Entry::Vacant(entry), Some(routes)) => {
-                    entry.insert((service.as_str().into(), Slot(ArcSwap::new(routes))));
-                }
-                (Entry::Vacant(_), None) => {}
-            }
-        }
+        // Of several words on a host the last one holds.
+        let updates: HashMap<SmolStr, Option<Arc<Routes>>> =
+            updates.into_iter().map(|(service, to)| (service.as_str().into(), to)).collect();
+        let stay = old.iter().filter(|(name, _)| !updates.contains_key(*name));
+        let mut hosts: Vec<_> =
+            stay.map(|(name, routes)| (name.clone(), routes.load_full())).collect();
+        hosts.extend(updates.into_iter().filter_map(|(name, routes)| Some((name, routes?))));
         // Wrapping: the counter is only this function's, and never falls below zero in sum.
-        self.n_hosts.fetch_add(new.len().wrapping_sub(old.len()), Ordering::Relaxed);
-        self.shard(number).store(Arc::new(new));
+        self.n_hosts.fetch_add(hosts.len().wrapping_sub(old.len()), Ordering::Relaxed);
+        self.shard(number).store(Arc::new(Shard::of(hosts, |name| self.hash(name))));
     }
 
     fn exact(&self, host: &str) -> Option<Found> {
         let hash = self.hash(host);
         let shard = self.shard(shard_of(hash)).load();
-        slot(&shard, hash, host).map(|slot| Found(slot.0.load()))
+        shard.find(hash, host).map(|routes| Found(routes.load()))
     }
 
     fn joined(&self, label: &str, suffix: &str) -> Option<Found> {
@@ -235,11 +215,7 @@ impl HostIndex {
     }
 }
 
-/// Bits that the table inside doesn't use: it takes the lowest and the top seven.
+/// Bits that the shard itself doesn't use: it takes the lowest.
 fn shard_of(hash: u64) -> usize {
     (hash >> 40) as usize % SHARDS
-}
-
-fn slot<'a>(shard: &'a Shard, hash: u64, host: &str) -> Option<&'a Slot> {
-    shard.find(hash, |(name, _)| name == host).map(|(_, slot)| slot)
 }
