@@ -5,17 +5,21 @@
 //! whether anything of the request was sent to an upstream, so that the log can be held against
 //! what origins saw.
 //!
-//! **Off the hot path.** A record is pushed on a list under a lock that is held for the push alone;
-//! nobody is woken. One thread takes the whole list every [`PERIOD`], makes the lines and writes
-//! them. Rejected: a channel, which wakes its reader for each line, at the price of a context
-//! switch a request.
+//! **Off the hot path.** A worker makes the line at once, into a stripe of text of its own; the
+//! stripe's lock is waited for only while the writer takes the text, and nobody is woken. One thread
+//! takes all stripes every [`PERIOD`] and writes them, so lines are in order within a worker and
+//! within a period of it among all. Rejected: a channel, which wakes its reader for each line, at the
+//! price of a context switch a request; and to keep the records until the writer makes their lines:
+//! each holds on to the buffer that its request was read into, so that every request is read into
+//! fresh memory, which another thread frees.
 //!
-//! **Bounds.** The list holds [`CAPACITY`] records. With a disk that hangs or a pipe that nobody
-//! reads, further ones are dropped, counted (`access_log_dropped`) and told in the log when writing
+//! **Bounds.** A stripe holds [`CAPACITY`] bytes. With a disk that hangs or a pipe that nobody
+//! reads, further lines are dropped, counted (`access_log_dropped`) and told in the log when writing
 //! goes on; no request waits for its line.
 //!
 //! **Rotation.** [`AccessLog::reopen`] opens the file by its name again before the next lines.
 
+mod clock;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -30,17 +34,20 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::metrics::GatewayMetrics;
 use crate::routes::Route;
 use crate::upstream::Meter;
 
+use clock::Clock;
+
 /// How often lines are written.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// How many records wait for the writer.
-const CAPACITY: usize = 32 * 1024;
+/// How many bytes of each worker's lines wait for the writer; the last line may exceed it.
+const CAPACITY: usize = 8 * 1024 * 1024;
 
 /// Where the access log goes, and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +67,9 @@ pub enum AccessLogFormat {
     Json,
 }
 
+/// The words for the sources of the routes that were tried, in order; most requests try one.
+pub(crate) type Tried = SmallVec<[SmolStr; 2]>;
+
 /// One request, as the log tells it.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -68,7 +78,7 @@ pub(crate) struct Record {
     /// Who asked, behind trusted proxies.
     pub(crate) client: IpAddr,
     /// The host asked for, if it was let in.
-    pub(crate) host: Option<String>,
+    pub(crate) host: Option<SmolStr>,
     /// What was asked; `None` where hyper could not tell.
     pub(crate) asked: Option<(Method, Uri, Version)>,
     /// The answer's status; [`gone`] where the client didn't wait for one.
@@ -82,7 +92,7 @@ pub(crate) struct Record {
     /// From the head of the request to the head of the upstream's answer.
     pub(crate) upstream: Option<Duration>,
     /// The words for the sources of the routes tried.
-    pub(crate) tried: Vec<SmolStr>,
+    pub(crate) tried: Tried,
     /// The route that answered.
     pub(crate) served: Option<Arc<Route>>,
     /// Whether a byte of the request was sent to an upstream.
@@ -149,19 +159,32 @@ impl Tally {
     }
 }
 
-/// What waits for the writer.
+/// Lines that wait for the writer.
+#[derive(Debug, Default)]
+struct Lines {
+    text: Vec<u8>,
+    n: u64,
+}
+
+/// One worker's lines, on cache lines of their own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe(Mutex<(Lines, Clock)>);
+
+impl Stripe {
+    fn lock(&self) -> MutexGuard<'_, (Lines, Clock)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What workers and the writer share.
 #[derive(Debug)]
 struct Queue {
-    records: Mutex<Vec<Record>>,
+    stripes: Box<[Stripe]>,
+    format: AccessLogFormat,
     reopen: AtomicBool,
     stop: AtomicBool,
     metrics: Arc<GatewayMetrics>,
-}
-
-impl Queue {
-    fn records(&self) -> MutexGuard<'_, Vec<Record>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The log, open.
@@ -173,27 +196,34 @@ pub(crate) struct AccessLog {
 
 impl AccessLog {
     /// Opens the log and starts its writer.
-    pub(crate) fn open(config: AccessLogConfig, metrics: Arc<GatewayMetrics>) -> io::Result<Self> {
+    pub(crate) fn open(
+        config: AccessLogConfig,
+        n_workers: usize,
+        metrics: Arc<GatewayMetrics>,
+    ) -> io::Result<Self> {
         let queue = Arc::new(Queue {
-            records: Mutex::default(),
+            stripes: (0..n_workers.max(1)).map(|_| Stripe::default()).collect(),
+            format: config.format,
             reopen: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             metrics,
         });
         let sink = writer::Sink::open(config.file.as_deref())?;
-        let writer = writer::Writer::new(sink, config, queue.clone());
+        let writer = writer::Writer::new(sink, config.file, queue.clone());
         let thread =
             std::thread::Builder::new().name("access-log".to_owned()).spawn(|| writer.run())?;
         Ok(Self { queue, writer: Mutex::new(Some(thread)) })
     }
 
-    /// Puts a record on the list, or drops it where there is no room.
-    pub(crate) fn push(&self, record: Record) {
-        let mut records = self.queue.records();
-        if records.len() < CAPACITY {
-            records.push(record);
+    /// Makes a record of that worker a line, or drops it where there is no room.
+    pub(crate) fn push(&self, worker: usize, record: &Record) {
+        let stripes = &self.queue.stripes;
+        let Some(stripe) = stripes.get(worker % stripes.len()) else { return };
+        let (lines, clock) = &mut *stripe.lock();
+        if lines.text.len() < CAPACITY {
+            line::write(&mut lines.text, self.queue.format, record, clock);
+            lines.n += 1;
         } else {
-            drop(records);
             self.queue.metrics.access_log_dropped.add(1);
         }
     }

@@ -58,6 +58,6 @@ pub use failover::budget::RetryBudgetConfig;
 pub use gateway::{Gateway, GatewayHandle};
 pub use health::{CheckMethod, HealthConfig, OutlierConfig, StatusRange};
 pub use index::{Found, HostIndex};
-pub use metrics::{Counter, GatewayMetrics};
+pub use metrics::{Counter, GatewayMetrics, Gauge};
 pub use table::{ControllerAt, LinkedController, Sources, TableRef, claim_of};
 pub use upstream::Roots;

@@ -3,36 +3,68 @@
 //! Plain counters in one struct that whoever exports them reads; no metrics library, so no global
 //! registry and no labels made on the request path. All of them start at zero with the gateway.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use http::StatusCode;
 
+/// How many threads may count without touching each other's cache lines; further ones share.
+const STRIPES: usize = 8;
+
 /// A number that only rises, or a gauge that is raised and lowered.
+///
+/// Each thread counts in a stripe of its own: a word that every worker writes to would travel
+/// between their caches with each request.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub struct Counter([Stripe; STRIPES]);
+
+/// What some threads have counted, on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe(AtomicU64);
 
 impl Counter {
     /// The value now.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        // Wrapping: what one thread raises another may lower.
+        self.0.iter().fold(0, |sum, stripe| sum.wrapping_add(stripe.0.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set(&self, n: u64) {
-        self.0.store(n, Ordering::Relaxed);
+        self.own().fetch_add(n, Ordering::Relaxed);
     }
 
     pub(crate) fn sub(&self, n: u64) {
-        self.0.fetch_sub(n, Ordering::Relaxed);
+        self.own().fetch_sub(n, Ordering::Relaxed);
+    }
+
+    fn own(&self) -> &AtomicU64 {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static STRIPE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
+        }
+        // Below the array's length, by the line above.
+        &self.0[STRIPE.with(|stripe| *stripe)].0
     }
 
     /// Raises the gauge until the guard is dropped.
     pub(crate) fn hold(self: &std::sync::Arc<Self>) -> Held {
         self.add(1);
         Held(self.clone())
+    }
+}
+
+/// A number that is told, not counted.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
     }
 }
 
@@ -87,7 +119,7 @@ pub struct GatewayMetrics {
     /// Of those, the ones that came to nothing.
     pub acme_failures: Counter,
     /// When ACME's certificate ends, in seconds since the Unix epoch; 0: there is none.
-    pub acme_not_after_seconds: Counter,
+    pub acme_not_after_seconds: Gauge,
     /// TLS handshakes with clients that failed.
     pub tls_handshake_failures: Counter,
     /// Connections cut since a request's head had begun and didn't end in time.
@@ -121,9 +153,9 @@ pub struct GatewayMetrics {
     /// Of those, the ones that it didn't answer.
     pub resolve_failures: Counter,
     /// Names remembered of such a backend, known or not.
-    pub resolved_names: Counter,
+    pub resolved_names: Gauge,
     /// Whether the link to the controller is up: 1 or 0; 0 also where there is none.
-    pub controller_up: Counter,
+    pub controller_up: Gauge,
 }
 
 impl GatewayMetrics {

@@ -26,6 +26,7 @@ pub(crate) mod miss;
 mod outbound;
 pub(crate) mod pages;
 pub(crate) mod redirect;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod websocket;
@@ -34,33 +35,31 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use rutter_route::Prefix;
+use hyper::body::{Body, Incoming};
 use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::AccessLog;
+use crate::access::{AccessLog, Tried};
 use crate::acme::Served;
-use crate::failover::budget::{RetryBudget, RetryBudgetConfig};
+use crate::failover::budget::RetryBudget;
 use crate::failover::replay::Replay;
 use crate::health::Health;
 use crate::index::{Found, HostIndex};
 use crate::metrics::GatewayMetrics;
-use crate::routes::{Route, Routes};
+use crate::routes::Routes;
 use crate::server::Busy;
-use crate::slow::Pace;
 use crate::slow::body::ClientBody;
-use crate::upstream::body::{AnswerBody, UpstreamBody};
-use crate::upstream::{Connector, Pool};
+use crate::upstream::Connector;
+use crate::upstream::body::{AnswerBody, Home, UpstreamBody};
 
 use entry::Entry;
 use outbound::Outbound;
+pub(crate) use settings::{Copied, Settings};
 
 /// What all workers share.
 #[derive(Debug)]
@@ -90,39 +89,15 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
 }
 
-/// What may change while requests run; each request reads one state of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) max_headers: usize,
-    pub(crate) max_target_bytes: usize,
-    pub(crate) max_tries: usize,
-    pub(crate) response_timeout: Duration,
-    pub(crate) body_pace: Pace,
-    /// Zero: a route is never given up for another because it is silent.
-    pub(crate) try_timeout: Duration,
-    /// Zero: none.
-    pub(crate) timeout: Duration,
-    pub(crate) retry_budget: RetryBudgetConfig,
-    pub(crate) trusted_proxies: Vec<Prefix>,
-    /// `Strict-Transport-Security` on answers over TLS.
-    pub(crate) hsts: Option<HeaderValue>,
-}
-
-impl Settings {
-    fn trusts(&self, peer: SocketAddr) -> bool {
-        let ip = peer.ip().to_canonical();
-        self.trusted_proxies.iter().any(|p| p.contains_address(ip))
-    }
-}
-
 /// What one worker has of its own.
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// Which of the workers, from 0.
     pub(crate) number: usize,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) pool: Arc<Pool>,
+    pub(crate) home: Arc<Home>,
     pub(crate) ids: RequestIds,
+    pub(crate) settings: Copied,
     /// Connections and tunnels, waited for at shutdown.
     pub(crate) tasks: TaskTracker,
 }
@@ -145,12 +120,12 @@ pub(crate) async fn handle(
     request: Request<Incoming>,
     busy: Busy,
 ) -> Result<Response<Outbound>, Infallible> {
-    let settings = worker.shared.settings.load_full();
+    let settings = worker.settings.now(&worker.shared.settings);
     let trusted = settings.trusts(client.peer);
     let about = About::new(&worker, &request, trusted);
     let peer = client.peer.ip();
     let address = address::of_client(peer, request.headers(), &settings.trusted_proxies);
-    let mut entry = Entry::new(&worker.shared, client, address, &about, &request);
+    let mut entry = Entry::new(&worker, client, address, &about, &request);
     let asker = Asker { client, address, trusted };
     let outcome = answer(&worker, &settings, asker, &about, request, &busy, &mut entry).await;
     let error = outcome.answer.as_ref().err().map(|page| page.code);
@@ -166,7 +141,7 @@ pub(crate) async fn handle(
     };
     let headers = response.headers_mut();
     if about.trace {
-        headers.insert("x-mesh-route", trace_value(&outcome.tried, outcome.served.is_some()));
+        headers.insert("x-mesh-route", trace_value(&outcome.tried, outcome.served));
     }
     headers.insert("x-request-id", about.id.clone());
     if let Some(hsts) = settings.hsts.as_ref().filter(|_| client.tls) {
@@ -195,9 +170,9 @@ struct Asker {
 struct Outcome {
     answer: Result<Response<AnswerBody>, pages::Page>,
     /// The words for the sources of the routes tried, in order.
-    tried: Vec<SmolStr>,
-    /// The last of them, if it answered.
-    served: Option<Arc<Route>>,
+    tried: Tried,
+    /// Whether the last of them answered.
+    served: bool,
 }
 
 /// The answer to a CA that looks for an open challenge: before everything that a host leads to, the
@@ -223,7 +198,7 @@ async fn answer(
     busy: &Busy,
     entry: &mut Option<Entry>,
 ) -> Outcome {
-    let refused = |page| Outcome { answer: Err(page), tried: Vec::new(), served: None };
+    let refused = |page| Outcome { answer: Err(page), tried: Tried::new(), served: false };
     let admitted = http2::translate(&mut request, settings.max_headers)
         .and_then(|()| admit::admit(&request, settings.max_target_bytes));
     let asked = match admitted {
@@ -234,11 +209,11 @@ async fn answer(
         entry.asked(&asked.host);
     }
     if let Some(answer) = challenged(worker, asker, &request, &asked) {
-        return Outcome { answer: Ok(answer), tried: Vec::new(), served: None };
+        return Outcome { answer: Ok(answer), tried: Tried::new(), served: false };
     }
     if let Some(port) = asker.client.redirect {
         let answer = redirect::to_https(&asked, port).ok_or(pages::BAD_HOST);
-        return Outcome { answer, tried: Vec::new(), served: None };
+        return Outcome { answer, tried: Tried::new(), served: false };
     }
     if worker.shared.via.is_in(request.headers()) {
         return refused(pages::LOOP);
@@ -249,10 +224,12 @@ async fn answer(
     };
     let upgrade = websocket::Upgrade::wanted(&mut request);
     let (parts, body) = request.into_parts();
-    let metrics = worker.shared.metrics.clone();
     let tally = entry.as_ref().map(Entry::tally);
-    let body = ClientBody::new(body, settings.body_pace, metrics, busy.also(), tally.clone());
-    let body = Replay::new(body);
+    let body = (!body.is_end_stream()).then(|| {
+        let metrics = worker.shared.metrics.clone();
+        let pace = settings.body_pace;
+        Replay::new(ClientBody::new(body, pace, metrics, busy.also(), tally.clone()))
+    });
     let onward = headers::Onward {
         via: &worker.shared.via,
         version: parts.version,
@@ -278,15 +255,15 @@ async fn answer(
         head,
         body,
         upgrade: upgrade.is_some(),
-        tried: Vec::new(),
+        tried: Tried::new(),
         progress: forward::Progress::default(),
         tally,
     };
     let answer = forward.run().await;
     let tried = forward.tried;
-    let served = answer.as_ref().ok().map(|answer| answer.held.route.clone());
+    let served = answer.is_ok();
     if let Some(entry) = entry {
-        entry.forwarded(&tried, served.clone());
+        entry.forwarded(&tried, answer.as_ref().ok().map(|answer| &answer.held.route));
     }
     let answer = answer.map(|a| deliver(worker, a, upgrade));
     Outcome { answer, tried, served }
@@ -296,7 +273,7 @@ async fn answer(
 async fn routes_of(shared: &Shared, host: &str) -> Result<Found, pages::Page> {
     let found = match shared.index.find(host) {
         Some(routes) => Ok(routes),
-        None => missed(shared, host).await,
+        None => Box::pin(missed(shared, host)).await,
     };
     let page = match found {
         Ok(routes) if !routes.ranked.is_empty() => return Ok(routes),
@@ -411,6 +388,9 @@ impl RequestIds {
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         x ^= x >> 31;
-        HeaderValue::from_str(&format!("{x:016x}")).unwrap_or(HeaderValue::from_static("0"))
+        let digit = |nibble: u64| b"0123456789abcdef"[nibble as usize & 15];
+        let hex: [u8; 16] = std::array::from_fn(|i| digit(x >> (60 - 4 * i)));
+        // Hex digits are always a valid value.
+        HeaderValue::from_bytes(&hex).unwrap_or(HeaderValue::from_static("0"))
     }
 }

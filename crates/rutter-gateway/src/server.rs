@@ -346,7 +346,7 @@ fn open_access_log(
         path: log.file.clone().unwrap_or_else(|| "-".into()),
         source,
     };
-    AccessLog::open(log.clone(), metrics.clone()).map(Some).map_err(failed)
+    AccessLog::open(log.clone(), n_workers(config), metrics.clone()).map(Some).map_err(failed)
 }
 
 fn settings(config: &GatewayConfig) -> Settings {

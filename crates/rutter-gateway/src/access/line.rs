@@ -5,33 +5,28 @@
 //! wrote is escaped as Apache does: quotes and backslashes by a backslash, control characters and
 //! bytes beyond ASCII as `\xHH`; no client can end a line or a field.
 
+use std::borrow::Cow;
 use std::io::Write;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use http::{HeaderValue, Version};
-use serde::Serialize;
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
+use rutter_route::RouteKey;
+use serde::{Serialize, Serializer};
 
+use super::clock::Clock;
 use super::{AccessLogFormat, Record};
 
-const COMMON_TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
-const JSON_TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-
 /// Writes one line with its end.
-pub(super) fn write(to: &mut Vec<u8>, format: AccessLogFormat, record: &Record) {
+pub(super) fn write(to: &mut Vec<u8>, format: AccessLogFormat, record: &Record, clock: &mut Clock) {
+    let at = clock.text(record.at, format);
     match format {
-        AccessLogFormat::Common => common(to, record),
-        AccessLogFormat::Json => json(to, record),
+        AccessLogFormat::Common => common(to, record, at),
+        AccessLogFormat::Json => json(to, record, at),
     }
     to.push(b'\n');
 }
 
-fn common(to: &mut Vec<u8>, record: &Record) {
-    let at = time(record.at, COMMON_TIME);
+fn common(to: &mut Vec<u8>, record: &Record, at: &str) {
     // Writing to a vector doesn't fail.
     let _infallible = write!(to, "{} - - [{at}] \"", record.client);
     match &record.asked {
@@ -81,15 +76,10 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-fn time(at: SystemTime, format: &[BorrowedFormatItem<'_>]) -> String {
-    // These formats ask for nothing that a time in UTC hasn't.
-    OffsetDateTime::from(at).format(format).unwrap_or_default()
-}
-
 /// The fields of a JSON line, in their order.
 #[derive(Serialize)]
 struct Line<'a> {
-    time: String,
+    time: &'a str,
     client: std::net::IpAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<&'a str>,
@@ -110,8 +100,8 @@ struct Line<'a> {
     sent_upstream: bool,
     complete: bool,
     tried: &'a [smol_str::SmolStr],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    served: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown")]
+    served: Option<&'a RouteKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,17 +109,24 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    referer: Option<String>,
+    referer: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<String>,
+    user_agent: Option<Cow<'a, str>>,
 }
 
-fn json(to: &mut Vec<u8>, record: &Record) {
+/// As people write it, without a string in between.
+fn shown<S: Serializer>(route: &Option<&RouteKey>, to: S) -> Result<S::Ok, S::Error> {
+    match route {
+        Some(route) => to.collect_str(route),
+        None => to.serialize_none(),
+    }
+}
+
+fn json(to: &mut Vec<u8>, record: &Record, at: &str) {
     let asked = record.asked.as_ref();
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let seconds = |d: std::time::Duration| (d.as_secs_f64() * 1e6).round() / 1e6;
+    let seconds = |d: Duration| (d.as_secs_f64() * 1e6).round() / 1e6;
     let line = Line {
-        time: time(record.at, JSON_TIME),
+        time: at,
         client: record.client,
         host: record.host.as_deref(),
         method: asked.map(|(method, _, _)| method.as_str()),
@@ -143,15 +140,19 @@ fn json(to: &mut Vec<u8>, record: &Record) {
         sent_upstream: record.sent,
         complete: record.whole,
         tried: &record.tried,
-        served: record.served.as_ref().map(|route| route.id.route.to_string()),
+        served: record.served.as_ref().map(|route| &route.id.route),
         request_id: record.id.as_ref().and_then(|id| id.to_str().ok()),
         error: record.error,
         tls: record.tls,
-        referer: record.referer.as_ref().map(text),
-        user_agent: record.agent.as_ref().map(text),
+        referer: record.referer.as_ref().map(lossy),
+        user_agent: record.agent.as_ref().map(lossy),
     };
     // Strings, numbers and lists of them: nothing that JSON can't say, into a vector.
     if let Err(error) = serde_json::to_writer(to, &line) {
         tracing::error!(%error, "a line of the access log");
     }
+}
+
+fn lossy(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
 }

@@ -3,21 +3,21 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Method, StatusCode, Version};
 
-use super::{AccessLog, AccessLogConfig, AccessLogFormat, CAPACITY, Record, line};
+use super::{AccessLog, AccessLogConfig, AccessLogFormat, CAPACITY, Clock, Record, line};
 use crate::metrics::GatewayMetrics;
 
 fn record() -> Record {
     Record {
         at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_242_501_042),
         client: "192.0.2.7".parse().unwrap(),
-        host: Some("alice.nsl.sh".to_owned()),
+        host: Some("alice.nsl.sh".into()),
         asked: Some((Method::GET, "/a?b=%22".parse().unwrap(), Version::HTTP_11)),
         status: StatusCode::OK,
         bytes_in: 0,
         bytes_out: 6,
         took: Duration::from_micros(1500),
         upstream: Some(Duration::from_micros(1200)),
-        tried: vec!["agent".into()],
+        tried: ["agent".into()].into_iter().collect(),
         served: None,
         sent: true,
         whole: true,
@@ -31,7 +31,7 @@ fn record() -> Record {
 
 fn text(format: AccessLogFormat, record: &Record) -> String {
     let mut to = Vec::new();
-    line::write(&mut to, format, record);
+    line::write(&mut to, format, record, &mut Clock::default());
     String::from_utf8(to).unwrap()
 }
 
@@ -58,13 +58,17 @@ fn over_the_bound_lines_are_dropped_and_counted_and_the_file_is_opened_again() {
     let file = directory.path().join("access.log");
     let config = AccessLogConfig { file: Some(file.clone()), format: AccessLogFormat::Common };
     let metrics = Arc::new(GatewayMetrics::default());
-    let log = AccessLog::open(config, metrics.clone()).unwrap();
-    {
-        // The writer waits for this lock, so the list fills up.
-        let mut records = log.queue.records();
-        records.extend(std::iter::repeat_with(record).take(CAPACITY));
-    }
-    log.push(record());
+    let log = AccessLog::open(config, 1, metrics.clone()).unwrap();
+    let n_full = {
+        // The writer waits for this lock, so the stripe fills up.
+        let (lines, clock) = &mut *log.queue.stripes[0].lock();
+        while lines.text.len() < CAPACITY {
+            line::write(&mut lines.text, AccessLogFormat::Common, &record(), clock);
+            lines.n += 1;
+        }
+        lines.n
+    };
+    log.push(0, &record());
     let rotated = directory.path().join("access.log.1");
     let n_lines = |path: &std::path::Path| {
         std::fs::read_to_string(path).map_or(0, |text| text.lines().count() as u64)
@@ -76,11 +80,11 @@ fn over_the_bound_lines_are_dropped_and_counted_and_the_file_is_opened_again() {
             std::thread::sleep(Duration::from_millis(5));
         }
     };
-    written(&file, CAPACITY as u64 + 1);
+    written(&file, n_full + 1);
     let before = n_lines(&file);
     std::fs::rename(&file, &rotated).unwrap();
     log.reopen();
-    log.push(record());
+    log.push(0, &record());
     log.close();
     assert_eq!((n_lines(&rotated), n_lines(&file)), (before, 1));
 }

@@ -1,53 +1,40 @@
 //! The thread that writes the log.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{AccessLogConfig, PERIOD, Queue, Record, line};
-
-/// Bytes of lines written at once.
-const BUFFER: usize = 64 * 1024;
+use super::{Lines, PERIOD, Queue};
 
 /// Where lines go.
 pub(super) enum Sink {
-    File(BufWriter<File>),
-    Stdout(BufWriter<io::Stdout>),
+    File(File),
+    Stdout(io::Stdout),
 }
 
 impl Sink {
     /// Opens a file for appending, or standard output.
     pub(super) fn open(file: Option<&Path>) -> io::Result<Self> {
         match file {
-            None => Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout()))),
-            Some(path) => {
-                let file = OpenOptions::new().create(true).append(true).open(path)?;
-                Ok(Self::File(BufWriter::with_capacity(BUFFER, file)))
-            }
+            None => Ok(Self::Stdout(io::stdout())),
+            Some(path) => Ok(Self::File(OpenOptions::new().create(true).append(true).open(path)?)),
         }
     }
 
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
-            Self::File(file) => file.write_all(line),
-            Self::Stdout(out) => out.write_all(line),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.flush(),
-            Self::Stdout(out) => out.flush(),
+            Self::File(file) => file.write_all(lines),
+            Self::Stdout(out) => out.write_all(lines).and_then(|()| out.flush()),
         }
     }
 }
 
-/// Takes records and writes lines.
+/// Takes lines and writes them.
 pub(super) struct Writer {
     sink: Sink,
-    config: AccessLogConfig,
+    file: Option<PathBuf>,
     queue: Arc<Queue>,
     /// Whether the last writing failed; told once.
     failing: bool,
@@ -55,22 +42,27 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(sink: Sink, config: AccessLogConfig, queue: Arc<Queue>) -> Self {
-        Self { sink, config, queue, failing: false, n_dropped: 0 }
+    pub(super) fn new(sink: Sink, file: Option<PathBuf>, queue: Arc<Queue>) -> Self {
+        Self { sink, file, queue, failing: false, n_dropped: 0 }
     }
 
     pub(super) fn run(mut self) {
-        let mut taken = Vec::new();
+        let queue = self.queue.clone();
+        let mut taken = Lines::default();
         loop {
-            // Asked before the list is taken: what was pushed before the stop is written.
-            let stop = self.queue.stop.load(Ordering::Acquire);
-            if self.queue.reopen.swap(false, Ordering::AcqRel) {
+            // Asked before the lines are taken: what was pushed before the stop is written.
+            let stop = queue.stop.load(Ordering::Acquire);
+            if queue.reopen.swap(false, Ordering::AcqRel) {
                 self.reopen();
             }
-            std::mem::swap(&mut taken, &mut *self.queue.records());
-            let written = self.write(&taken);
-            self.tell(written, taken.len());
-            taken.clear();
+            for stripe in &queue.stripes {
+                std::mem::swap(&mut taken, &mut stripe.lock().0);
+                if taken.n > 0 {
+                    let written = self.sink.write(&taken.text);
+                    self.tell(written, taken.n);
+                }
+                empty(&mut taken);
+            }
             if stop {
                 return;
             }
@@ -78,26 +70,16 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, records: &[Record]) -> io::Result<()> {
-        let mut text = Vec::with_capacity(512);
-        for record in records {
-            text.clear();
-            line::write(&mut text, self.config.format, record);
-            self.sink.write(&text)?;
-        }
-        if records.is_empty() { Ok(()) } else { self.sink.flush() }
-    }
-
-    fn tell(&mut self, written: io::Result<()>, n_records: usize) {
+    fn tell(&mut self, written: io::Result<()>, n_lines: u64) {
         match written {
             Err(error) => {
-                self.queue.metrics.access_log_dropped.add(n_records as u64);
+                self.queue.metrics.access_log_dropped.add(n_lines);
                 if !self.failing {
                     tracing::error!(%error, "the access log can't be written");
                 }
                 self.failing = true;
             }
-            Ok(()) if n_records > 0 => {
+            Ok(()) => {
                 let n_dropped = self.queue.metrics.access_log_dropped.get();
                 if n_dropped > self.n_dropped {
                     let n_lines = n_dropped - self.n_dropped;
@@ -105,14 +87,21 @@ impl Writer {
                 }
                 (self.failing, self.n_dropped) = (false, n_dropped);
             }
-            Ok(()) => {}
         }
     }
 
     fn reopen(&mut self) {
-        match Sink::open(self.config.file.as_deref()) {
+        match Sink::open(self.file.as_deref()) {
             Ok(sink) => self.sink = sink,
             Err(error) => tracing::error!(%error, "the access log stays with its old file"),
         }
     }
+}
+
+/// Makes room for the next lines: as much as they take again, and of a burst no more than that.
+fn empty(lines: &mut Lines) {
+    lines.n = 0;
+    let n = lines.text.len();
+    lines.text.clear();
+    lines.text.shrink_to(2 * n);
 }

@@ -62,11 +62,8 @@ struct State {
 }
 
 impl Replay {
-    /// Takes the client's body; `None` if there is none to send.
-    pub(crate) fn new(incoming: Incoming) -> Option<Self> {
-        if incoming.is_end_stream() {
-            return None;
-        }
+    /// Takes the client's body.
+    pub(crate) fn new(incoming: Incoming) -> Self {
         let state = State {
             incoming,
             kept: BytesMut::new(),
@@ -80,7 +77,7 @@ impl Replay {
             client_failed: AtomicBool::new(false),
             client_slow: AtomicBool::new(false),
         };
-        Some(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// The body for the next try, over a connection with that meter. Earlier ones end.

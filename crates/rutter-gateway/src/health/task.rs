@@ -122,7 +122,7 @@ impl Health {
                 self.note(Input::Wanted { id: cell.id().clone() });
                 true
             }
-            Belief::Unknown => self.ask(cell).await,
+            Belief::Unknown => Box::pin(self.ask(cell)).await,
         };
         if usable {
             self.note_use(cell, now);

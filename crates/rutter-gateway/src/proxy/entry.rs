@@ -8,8 +8,8 @@ use http::header::{REFERER, USER_AGENT};
 use http::{Request, StatusCode};
 use tokio::time::Instant;
 
-use super::{About, Client, Shared};
-use crate::access::{Record, Tally, gone};
+use super::{About, Client, Worker};
+use crate::access::{Record, Tally, Tried, gone};
 use crate::routes::Route;
 
 /// The line to be. It is written when this is dropped, so a request whose client went away is in
@@ -20,19 +20,19 @@ pub(crate) struct Entry {
     record: Option<Box<Record>>,
     tally: Arc<Tally>,
     began: Instant,
-    shared: Arc<Shared>,
+    worker: Arc<Worker>,
 }
 
 impl Entry {
     /// For a request that has begun; `None`: no log is kept.
     pub(super) fn new<B>(
-        shared: &Arc<Shared>,
+        worker: &Arc<Worker>,
         client: Client,
         address: IpAddr,
         about: &About,
         request: &Request<B>,
     ) -> Option<Self> {
-        shared.access.as_ref()?;
+        worker.shared.access.as_ref()?;
         let header = |name| request.headers().get(name).cloned();
         let record = Record {
             at: SystemTime::now(),
@@ -44,7 +44,7 @@ impl Entry {
             bytes_out: 0,
             took: std::time::Duration::ZERO,
             upstream: None,
-            tried: Vec::new(),
+            tried: Tried::new(),
             served: None,
             sent: false,
             whole: false,
@@ -58,7 +58,7 @@ impl Entry {
             record: Some(Box::new(record)),
             tally: Arc::default(),
             began: Instant::now(),
-            shared: shared.clone(),
+            worker: worker.clone(),
         })
     }
 
@@ -74,16 +74,16 @@ impl Entry {
 
     /// A host was asked for.
     pub(super) fn asked(&mut self, host: &str) {
-        self.set(|record| record.host = Some(host.to_owned()));
+        self.set(|record| record.host = Some(host.into()));
     }
 
     /// The upstreams are done: one has answered, or none.
-    pub(super) fn forwarded(&mut self, tried: &[smol_str::SmolStr], served: Option<Arc<Route>>) {
+    pub(super) fn forwarded(&mut self, tried: &Tried, served: Option<&Arc<Route>>) {
         let took = self.began.elapsed();
         self.set(|record| {
-            record.tried = tried.to_vec();
+            record.tried = tried.clone();
             record.upstream = served.is_some().then_some(took);
-            record.served = served;
+            record.served = served.cloned();
         });
     }
 
@@ -104,8 +104,8 @@ impl Drop for Entry {
         record.took = self.began.elapsed();
         record.bytes_in = self.tally.n_read();
         record.sent = self.tally.was_sent();
-        if let Some(log) = &self.shared.access {
-            log.push(*record);
+        if let Some(log) = &self.worker.shared.access {
+            log.push(self.worker.number, &record);
         }
     }
 }
@@ -113,14 +113,14 @@ impl Drop for Entry {
 /// Notes a request that hyper refused or that never became whole: all that is known is who sent it
 /// and what it was told.
 pub(crate) fn note_refused(
-    shared: &Shared,
+    worker: &Worker,
     client: Client,
     status: StatusCode,
     code: &'static str,
 ) {
-    shared.metrics.count_answer(status);
-    let Some(log) = &shared.access else { return };
-    log.push(Record {
+    worker.shared.metrics.count_answer(status);
+    let Some(log) = &worker.shared.access else { return };
+    let record = Record {
         at: SystemTime::now(),
         client: client.peer.ip().to_canonical(),
         host: None,
@@ -130,7 +130,7 @@ pub(crate) fn note_refused(
         bytes_out: 0,
         took: std::time::Duration::ZERO,
         upstream: None,
-        tried: Vec::new(),
+        tried: Tried::new(),
         served: None,
         sent: false,
         whole: true,
@@ -139,5 +139,6 @@ pub(crate) fn note_refused(
         tls: client.tls_version,
         referer: None,
         agent: None,
-    });
+    };
+    log.push(worker.number, &record);
 }

@@ -3,15 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use smol_str::SmolStr;
-
 use super::answer;
 use super::headers::Head;
 use super::pages::{self, Page};
 use super::{Settings, Worker};
-use crate::access::Tally;
+use crate::access::{Tally, Tried};
 use crate::clock;
 use crate::failover::replay::{Replay, RequestBody};
 use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
@@ -19,6 +15,8 @@ use crate::health::{Failure, Health};
 use crate::routes::{Route, Routes};
 use crate::upstream::body::Held;
 use crate::upstream::{Connection, Patience, Silence, Target, TryError};
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
 
 /// A request on its way.
 pub(super) struct Forward<'a> {
@@ -32,20 +30,20 @@ pub(super) struct Forward<'a> {
     /// Whether the client asked for another protocol: only then may an answer be 101.
     pub(super) upgrade: bool,
     /// The words for the sources of the routes tried.
-    pub(super) tried: Vec<SmolStr>,
+    pub(super) tried: Tried,
     /// How far it has come.
-    pub(super) progress: Progress,
+    pub(super) progress: Progress<'a>,
     /// What the log will tell of it, if there is one.
     pub(super) tally: Option<Arc<Tally>>,
 }
 
 /// How far a request has come.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct Progress<'a> {
     /// Whether bytes of it were sent to any route: from then on another route costs a token.
     sent: bool,
     /// The route that has it now.
-    current: Option<Arc<Route>>,
+    current: Option<&'a Arc<Route>>,
 }
 
 /// An answer, and the connection that it came by.
@@ -60,7 +58,7 @@ enum Stopped {
     Answer(Page),
 }
 
-impl Forward<'_> {
+impl<'a> Forward<'a> {
     /// Tries the routes, within the request's time; the error is the answer when none gave one.
     pub(super) async fn run(&mut self) -> Result<Answer, Page> {
         let shared = &self.worker.shared;
@@ -74,7 +72,7 @@ impl Forward<'_> {
         }
         // What was under way ended with the future: the connection is closed.
         shared.metrics.request_timeouts.add(1);
-        if let Some(route) = &self.progress.current {
+        if let Some(route) = self.progress.current {
             tracing::debug!(route = %route.id, "the request's time is over");
             shared.health.failed(&route.health, Failure::Exchange);
         }
@@ -82,15 +80,15 @@ impl Forward<'_> {
     }
 
     async fn try_routes(&mut self) -> Result<Answer, Page> {
-        let shared = self.worker.shared.clone();
+        let shared = &self.worker.shared;
         let mut plan = Plan::new(self.routes, self.settings.max_tries);
         while let Some(route) = plan.next(&shared.health).await {
             if !self.tried.is_empty() {
                 self.may_go_on()?;
             }
             self.tried.push(route.label.clone());
-            self.progress.current = Some(route.clone());
-            let tried = self.try_route(&route, &plan).await;
+            self.progress.current = Some(route);
+            let tried = self.try_route(route, &plan).await;
             self.progress.current = None;
             match tried {
                 Ok(answer) => return Ok(answer),
@@ -118,7 +116,7 @@ impl Forward<'_> {
 
     /// Tries one route, twice if the first connection was a stale one.
     async fn try_route(&mut self, route: &Arc<Route>, plan: &Plan<'_>) -> Result<Answer, Stopped> {
-        let shared = self.worker.shared.clone();
+        let shared = &self.worker.shared;
         let target = Target::new(&route.endpoint, self.host, &self.routes.service);
         let mut pooled = self.pooled(&target).await;
         loop {
@@ -148,7 +146,7 @@ impl Forward<'_> {
             self.note_sent(error.sent);
             self.progress.sent |= error.sent;
             if error.reused {
-                self.worker.pool.forget(&target);
+                self.worker.home.pool.forget(&target);
             }
             self.failed(route, &error)?;
             shared.metrics.stale_retries.add(1);
@@ -172,20 +170,21 @@ impl Forward<'_> {
     /// A connection from the pool; for a request that can't be repeated once sent, one that was
     /// looked at.
     async fn pooled(&self, target: &Target) -> Option<Connection> {
-        let connection = self.worker.pool.take(target)?;
+        let connection = self.worker.home.pool.take(target)?;
         if self.body.is_none() && self.head.method.is_idempotent() {
             return Some(connection);
         }
         if connection.is_still_open().await {
             return Some(connection);
         }
-        self.worker.pool.forget(target);
+        self.worker.home.pool.forget(target);
         None
     }
 
     async fn connect(&self, route: &Route, target: &Target) -> Result<Connection, Stopped> {
         let shared = &self.worker.shared;
-        match shared.connector.connect(target).await {
+        // In a box, as all that few requests wait for: what is moved with every request stays small.
+        match Box::pin(shared.connector.connect(target)).await {
             Ok(connection) => {
                 shared.metrics.upstream_connects.add(1);
                 Ok(connection)
@@ -233,13 +232,8 @@ impl Forward<'_> {
             return Err(Stopped::Answer(pages::BACKEND_INVALID));
         }
         health.answered(&route.health, response.status());
-        let held = Held {
-            connection,
-            target,
-            pool: self.worker.pool.clone(),
-            route: route.clone(),
-            health: health.clone(),
-        };
+        let held =
+            Held { connection, target, route: route.clone(), home: self.worker.home.clone() };
         Ok(Answer { response, held })
     }
 
@@ -280,7 +274,7 @@ impl Forward<'_> {
 /// The order in which routes are tried: by rank those that may be used, then by rank the others.
 struct Plan<'a> {
     ranked: std::slice::Iter<'a, Arc<Route>>,
-    passed_over: VecDeque<Arc<Route>>,
+    passed_over: VecDeque<&'a Arc<Route>>,
     /// How many may still be tried.
     n_left: usize,
 }
@@ -290,13 +284,13 @@ impl<'a> Plan<'a> {
         Self { ranked: routes.ranked.iter(), passed_over: VecDeque::new(), n_left: max_tries }
     }
 
-    async fn next(&mut self, health: &Health) -> Option<Arc<Route>> {
+    async fn next(&mut self, health: &Health) -> Option<&'a Arc<Route>> {
         self.n_left = self.n_left.checked_sub(1)?;
         for route in self.ranked.by_ref() {
             if health.is_usable(&route.health).await {
-                return Some(route.clone());
+                return Some(route);
             }
-            self.passed_over.push_back(route.clone());
+            self.passed_over.push_back(route);
         }
         let route = self.passed_over.pop_front()?;
         health.used_anyway(&route.health);

@@ -177,20 +177,17 @@ fn introduce(headers: &mut HeaderMap, asked: &Asked, onward: Onward<'_>) {
         headers.remove(X_FORWARDED_PORT);
         headers.remove(FORWARDED);
     }
-    // Addresses are always valid header values.
-    if let Ok(value) = HeaderValue::from_str(&ip.to_string()) {
-        append(headers, X_FORWARDED_FOR, &value);
-    }
-    if let Ok(value) = HeaderValue::from_str(&onward.address.to_string()) {
-        set(headers, X_REAL_IP, value, onward.trusted);
-    }
+    let peer = address_value(ip);
+    let address = if onward.address == ip { peer.clone() } else { address_value(onward.address) };
+    append(headers, X_FORWARDED_FOR, peer);
+    set(headers, X_REAL_IP, address, onward.trusted);
     if headers.contains_key(FORWARDED) {
         let node = match ip {
             IpAddr::V4(ip) => format!("for={ip};proto={proto}"),
             IpAddr::V6(ip) => format!("for=\"[{ip}]\";proto={proto}"),
         };
         if let Ok(value) = HeaderValue::from_str(&node) {
-            append(headers, FORWARDED, &value);
+            append(headers, FORWARDED, value);
         }
     }
     set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto), onward.trusted);
@@ -205,8 +202,17 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue, keep: bool
     }
 }
 
+fn address_value(ip: IpAddr) -> HeaderValue {
+    // Addresses are always valid header values.
+    HeaderValue::from_str(&ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
 /// Puts a value behind those that are there, all in one line.
-fn append(headers: &mut HeaderMap, name: HeaderName, last: &HeaderValue) {
+fn append(headers: &mut HeaderMap, name: HeaderName, last: HeaderValue) {
+    if !headers.contains_key(&name) {
+        headers.insert(name, last);
+        return;
+    }
     let mut line = Vec::new();
     for value in headers.get_all(&name) {
         line.extend_from_slice(value.as_bytes());

@@ -109,7 +109,7 @@ impl Serving {
             Talked::TooSlow(stream) => {
                 self.worker.shared.metrics.slow_heads.add(1);
                 let status = http::StatusCode::REQUEST_TIMEOUT;
-                note_refused(&self.worker.shared, client, status, "HEAD_TOO_SLOW");
+                note_refused(&self.worker, client, status, "HEAD_TOO_SLOW");
                 refuse_slow(stream).await;
                 None
             }
@@ -197,7 +197,7 @@ impl Serving {
             if error.is_parse()
                 && let Some(status) = activity.status()
             {
-                note_refused(&self.worker.shared, client, status, "BAD_REQUEST");
+                note_refused(&self.worker, client, status, "BAD_REQUEST");
             }
             let n_requests = activity.n_begun();
             tracing::debug!(client = %client.peer, n_requests, %error, "a client's connection ended");

@@ -14,7 +14,8 @@ use super::accept::Accepted;
 use super::connection::Serving;
 use crate::config::GatewayConfig;
 use crate::error::GatewayError;
-use crate::proxy::{RequestIds, Shared, Worker};
+use crate::proxy::{Copied, RequestIds, Shared, Worker};
+use crate::upstream::body::Home;
 use crate::upstream::{Pool, PoolConfig};
 
 /// How long tunnels may take to close both their ends.
@@ -108,11 +109,15 @@ impl WorkerThread {
             .map_err(GatewayError::Worker)?;
         let worker = Worker {
             number,
-            pool: Arc::new(Pool::new(PoolConfig {
-                max_idle: config.upstream.max_idle,
-                max_idle_per_target: config.upstream.max_idle_per_upstream,
-                idle_timeout: config.upstream.idle_timeout,
-            })),
+            settings: Copied::new(&shared.settings),
+            home: Arc::new(Home {
+                pool: Pool::new(PoolConfig {
+                    max_idle: config.upstream.max_idle,
+                    max_idle_per_target: config.upstream.max_idle_per_upstream,
+                    idle_timeout: config.upstream.idle_timeout,
+                }),
+                health: shared.health.clone(),
+            }),
             shared,
             ids: RequestIds::new(seed),
             tasks: TaskTracker::new(),
@@ -197,7 +202,7 @@ impl Loop {
                 () = self.serving.draining.cancelled() => break,
                 _ = beat.tick() => self.beat.send_replace(()),
                 _ = remind.tick() => reminder.tick(self.serving.n_given_back()),
-                _ = sweep.tick() => self.serving.worker.pool.sweep(),
+                _ = sweep.tick() => self.serving.worker.home.pool.sweep(),
                 accepted = connections.recv() => match accepted {
                     Some((accepted, place)) => {
                         self.serving.worker.tasks.spawn(self.serving.clone().serve(accepted, place));

@@ -43,8 +43,14 @@ pub(crate) struct UpstreamBody {
 pub(crate) struct Held {
     pub(crate) connection: Connection,
     pub(crate) target: Target,
-    pub(crate) pool: Arc<Pool>,
     pub(crate) route: Arc<Route>,
+    pub(crate) home: Arc<Home>,
+}
+
+/// Where one worker's connections go back to, and who hears of answers that broke off.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) pool: Pool,
     pub(crate) health: Health,
 }
 
@@ -60,13 +66,13 @@ impl UpstreamBody {
     fn give_back(&mut self) {
         let Some(held) = self.held.take() else { return };
         if held.connection.is_ready() {
-            held.pool.put(held.target, held.connection);
+            held.home.pool.put(held.target, held.connection);
             return;
         }
         tokio::spawn(async move {
-            let Held { mut connection, target, pool, .. } = held;
+            let Held { mut connection, target, home, .. } = held;
             if let Ok(true) = tokio::time::timeout(SETTLE, connection.ready()).await {
-                pool.put(target, connection);
+                home.pool.put(target, connection);
             }
         });
     }
@@ -94,7 +100,7 @@ impl Body for AnswerBody {
                 if let Some(held) = body.held.take() {
                     let route = &held.route.id;
                     tracing::debug!(%route, %error, "an answer broke off");
-                    held.health.failed(&held.route.health, Failure::Exchange);
+                    held.home.health.failed(&held.route.health, Failure::Exchange);
                 }
             }
         }

@@ -92,31 +92,31 @@ impl Collector for Exported {
             let described = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
             counter.encode(described)?;
         }
-        let gauges: [(&str, &str, &Counter); 5] = [
+        let gauges: [(&str, &str, u64); 5] = [
             (
                 "controller_up",
                 "Whether the link to a controller elsewhere is up",
-                &metrics.controller_up,
+                metrics.controller_up.get(),
             ),
             (
                 "acme_not_after_seconds",
                 "When the certificate by ACME ends, since the Unix epoch",
-                &metrics.acme_not_after_seconds,
+                metrics.acme_not_after_seconds.get(),
             ),
-            ("active_connections", "Client connections open now", &metrics.active_connections),
+            ("active_connections", "Client connections open now", metrics.active_connections.get()),
             (
                 "ejected_routes",
                 "Routes out of service by outlier detection now",
-                &metrics.ejected_routes,
+                metrics.ejected_routes.get(),
             ),
             (
                 "idle_connections",
                 "Client connections that wait for a request",
-                &metrics.idle_connections,
+                metrics.idle_connections.get(),
             ),
         ];
         for (name, help, gauge) in gauges {
-            let gauge = ConstGauge::new(i64::try_from(gauge.get()).unwrap_or(i64::MAX));
+            let gauge = ConstGauge::new(i64::try_from(gauge).unwrap_or(i64::MAX));
             let name = format!("rutter_gateway_{name}");
             let described = encoder.encode_descriptor(&name, help, None, gauge.metric_type())?;
             gauge.encode(described)?;
