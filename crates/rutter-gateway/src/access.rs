@@ -29,7 +29,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -101,7 +101,7 @@ pub(crate) struct Record {
     pub(crate) whole: bool,
     /// The request's id.
     pub(crate) id: Option<HeaderValue>,
-    /// The code of the gateway's own answer.
+    /// The code of the gateway's own answer, or of why it cut a request whose answer had begun.
     pub(crate) error: Option<&'static str>,
     /// The version of TLS.
     pub(crate) tls: Option<&'static str>,
@@ -123,6 +123,8 @@ pub(crate) fn gone() -> StatusCode {
 pub(crate) struct Tally {
     bytes_in: AtomicU64,
     sent: AtomicBool,
+    /// Why the gateway cut the request's body, by the code of the page for that.
+    cut: OnceLock<&'static str>,
     /// The connection that is at work for it, and what its meter showed before.
     current: Mutex<Option<(Arc<Meter>, u64)>>,
 }
@@ -134,6 +136,15 @@ impl Tally {
 
     pub(crate) fn n_read(&self) -> u64 {
         self.bytes_in.load(Ordering::Relaxed)
+    }
+
+    /// The request's body was cut; the first reason counts.
+    pub(crate) fn cut(&self, code: &'static str) {
+        self.cut.get_or_init(|| code);
+    }
+
+    pub(crate) fn was_cut(&self) -> Option<&'static str> {
+        self.cut.get().copied()
     }
 
     fn current(&self) -> MutexGuard<'_, Option<(Arc<Meter>, u64)>> {

@@ -102,6 +102,9 @@ pub struct Limits {
     pub max_header_bytes: usize,
     /// Bytes of a request's target; more get 414.
     pub max_target_bytes: usize,
+    /// Bytes of a request's body; more get 413. 0: any number, which is the default. A body is never
+    /// held here, so its size costs the gateway nothing; how much a service takes is known there.
+    pub max_body_bytes: u64,
     /// Requests at once on one HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`); more are
     /// refused by `REFUSED_STREAM`, and clients wait.
     pub max_streams: u32,
@@ -181,6 +184,7 @@ impl Default for Limits {
             max_headers: 100,
             max_header_bytes: 32 * 1024,
             max_target_bytes: 8 * 1024,
+            max_body_bytes: 0,
             max_streams: 100,
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),

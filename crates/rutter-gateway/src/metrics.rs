@@ -126,6 +126,8 @@ pub struct GatewayMetrics {
     pub slow_heads: Counter,
     /// Requests cut since their body came too slowly.
     pub slow_bodies: Counter,
+    /// Requests refused or cut since their body is larger than `limits.max_body_bytes`.
+    pub large_bodies: Counter,
     /// Answers cut since their client took them too slowly.
     pub slow_readers: Counter,
     /// Tunnels (WebSocket) open now.

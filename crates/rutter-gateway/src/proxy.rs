@@ -53,7 +53,7 @@ use crate::index::{Found, HostIndex};
 use crate::metrics::GatewayMetrics;
 use crate::routes::Routes;
 use crate::server::Busy;
-use crate::slow::body::ClientBody;
+use crate::slow::body::{ClientBody, says_too_much};
 use crate::upstream::Connector;
 use crate::upstream::body::{AnswerBody, Home, UpstreamBody};
 
@@ -218,6 +218,11 @@ async fn answer(
     if worker.shared.via.is_in(request.headers()) {
         return refused(pages::LOOP);
     }
+    // Before a 100 (RFC 9110 10.1.1), which hyper sends when the body is first read.
+    if says_too_much(request.body(), settings.max_body_bytes) {
+        worker.shared.metrics.large_bodies.add(1);
+        return refused(pages::BODY_TOO_LARGE);
+    }
     let routes = match routes_of(&worker.shared, &asked.host).await {
         Ok(routes) => routes,
         Err(page) => return refused(page),
@@ -227,8 +232,9 @@ async fn answer(
     let tally = entry.as_ref().map(Entry::tally);
     let body = (!body.is_end_stream()).then(|| {
         let metrics = worker.shared.metrics.clone();
-        let pace = settings.body_pace;
-        Replay::new(ClientBody::new(body, pace, metrics, busy.also(), tally.clone()))
+        let (pace, max_bytes) = (settings.body_pace, settings.max_body_bytes);
+        let busy = busy.also();
+        Replay::new(ClientBody::new(body, pace, max_bytes, metrics, busy, tally.clone()))
     });
     let onward = headers::Onward {
         via: &worker.shared.via,

@@ -353,6 +353,10 @@ fn settings(config: &GatewayConfig) -> Settings {
     Settings {
         max_headers: config.limits.max_headers,
         max_target_bytes: config.limits.max_target_bytes,
+        max_body_bytes: match config.limits.max_body_bytes {
+            0 => u64::MAX,
+            bytes => bytes,
+        },
         max_tries: config.upstream.max_tries,
         response_timeout: config.upstream.response_timeout,
         body_pace: Pace::of_bodies(&config.limits),

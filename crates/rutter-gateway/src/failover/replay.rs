@@ -9,8 +9,7 @@
 //! [`Replay::body`] gives a body that fails.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -23,10 +22,31 @@ use crate::upstream::Meter;
 /// How many bytes of a body are kept for another try.
 pub(crate) const CAPACITY: usize = 64 * 1024;
 
+/// What was wrong with a client's body, as a [`Cut`] without its cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It broke off.
+    Broken,
+    /// It came too slowly.
+    TooSlow,
+    /// There was too much of it.
+    TooLarge,
+}
+
+impl From<&Cut> for Fault {
+    fn from(cut: &Cut) -> Self {
+        match cut {
+            Cut::Broken(_) => Self::Broken,
+            Cut::TooSlow => Self::TooSlow,
+            Cut::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
 /// Why a request's body ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// The client's connection failed, or it broke the framing.
+    /// The client's connection failed, it broke the framing or a bound.
     #[error("the client's request body ended early")]
     Client(#[source] Cut),
     /// A later try took the body over.
@@ -43,9 +63,8 @@ pub(crate) struct Replay {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    client_failed: AtomicBool,
-    /// Whether it failed by being too slow.
-    client_slow: AtomicBool,
+    /// Set once the client's body has failed.
+    fault: OnceLock<Fault>,
 }
 
 #[derive(Debug)]
@@ -72,11 +91,7 @@ impl Replay {
             ended: false,
             turn: 0,
         };
-        let shared = Shared {
-            state: Mutex::new(state),
-            client_failed: AtomicBool::new(false),
-            client_slow: AtomicBool::new(false),
-        };
+        let shared = Shared { state: Mutex::new(state), fault: OnceLock::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -108,14 +123,9 @@ impl Replay {
         }
     }
 
-    /// Whether it was the client who failed, by being too slow.
-    pub(crate) fn client_slow(&self) -> bool {
-        self.shared.client_slow.load(Ordering::Acquire)
-    }
-
-    /// Whether it was the client who failed.
-    pub(crate) fn client_failed(&self) -> bool {
-        self.shared.client_failed.load(Ordering::Acquire)
+    /// How the client failed, if it was the client.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.shared.fault.get().copied()
     }
 }
 
@@ -170,9 +180,8 @@ impl ClientBody {
         let frame = match std::task::ready!(Pin::new(&mut state.incoming).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                let slow = matches!(error, Cut::TooSlow);
-                self.shared.client_slow.store(slow, Ordering::Release);
-                self.shared.client_failed.store(true, Ordering::Release);
+                self.shared.fault.get_or_init(|| Fault::from(&error));
+                self.meter.cut_by_client();
                 state.whole = false;
                 self.ended = true;
                 return Poll::Ready(Some(Err(BodyError::Client(error))));

@@ -104,6 +104,7 @@ impl Drop for Entry {
         record.took = self.began.elapsed();
         record.bytes_in = self.tally.n_read();
         record.sent = self.tally.was_sent();
+        record.error = record.error.or(self.tally.was_cut());
         if let Some(log) = &self.worker.shared.access {
             log.push(self.worker.number, &record);
         }

@@ -9,7 +9,7 @@ use super::pages::{self, Page};
 use super::{Settings, Worker};
 use crate::access::{Tally, Tried};
 use crate::clock;
-use crate::failover::replay::{Replay, RequestBody};
+use crate::failover::replay::{Fault, Replay, RequestBody};
 use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
 use crate::health::{Failure, Health};
 use crate::routes::{Route, Routes};
@@ -240,10 +240,12 @@ impl<'a> Forward<'a> {
     /// `Ok`: the same route once more, over a new connection.
     fn failed(&self, route: &Route, error: &TryError) -> Result<(), Stopped> {
         let shared = &self.worker.shared;
-        if self.body.as_ref().is_some_and(Replay::client_failed) {
-            let slow = self.body.as_ref().is_some_and(Replay::client_slow);
-            let page = if slow { pages::BODY_TOO_SLOW } else { pages::BODY_INCOMPLETE };
-            return Err(Stopped::Answer(page));
+        if let Some(fault) = self.body.as_ref().and_then(Replay::fault) {
+            return Err(Stopped::Answer(match fault {
+                Fault::Broken => pages::BODY_INCOMPLETE,
+                Fault::TooSlow => pages::BODY_TOO_SLOW,
+                Fault::TooLarge => pages::BODY_TOO_LARGE,
+            }));
         }
         tracing::debug!(route = %route.id, %error, "the route failed a request");
         if error.silent == Some(Silence::Try) {

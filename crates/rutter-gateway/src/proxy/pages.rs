@@ -59,6 +59,8 @@ pub(crate) const BODY_INCOMPLETE: Page =
     page(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", "The request body ended early");
 pub(crate) const BODY_TOO_SLOW: Page =
     page(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", "The request body came too slowly");
+pub(crate) const BODY_TOO_LARGE: Page =
+    page(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The request body is too large");
 pub(crate) const LOOP: Page =
     page(StatusCode::LOOP_DETECTED, "LOOP", "This request has come through this gateway before");
 pub(crate) const UNKNOWN_HOST: Page =

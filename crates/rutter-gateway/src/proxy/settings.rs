@@ -16,6 +16,8 @@ use crate::slow::Pace;
 pub(crate) struct Settings {
     pub(crate) max_headers: usize,
     pub(crate) max_target_bytes: usize,
+    /// `u64::MAX`: any size.
+    pub(crate) max_body_bytes: u64,
     pub(crate) max_tries: usize,
     pub(crate) response_timeout: Duration,
     pub(crate) body_pace: Pace,

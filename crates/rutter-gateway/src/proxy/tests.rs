@@ -1,6 +1,7 @@
 //! The proxy over real sockets.
 
 mod access;
+mod bodies;
 mod failing;
 mod forwarding;
 mod framing;

@@ -25,6 +25,11 @@
 //! which a request's body wasn't read to its end is closed instead: there hyper doesn't know where
 //! the next request begins, and the rest of the body, coming late, would be taken for one.
 //!
+//! **A body that nobody reads on** (the answer came first: a 413, or an origin that answers early)
+//! ends the connection, by halves (RFC 9112 9.6): the answer and the end of our side go out, and
+//! what still comes is thrown away for [`LINGER`]. Closed at once, the client's next piece would
+//! meet a reset, which takes the answer from a client that writes all before it reads.
+//!
 //! **Time.** A head must be there within `limits.header_timeout` of the accept, or of its first
 //! byte where the connection was idle; else the answer is 408 if there was a byte of it. An idle
 //! connection closes after the same time. None of it costs a request a timer: the beat is one
@@ -51,6 +56,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -58,6 +64,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
@@ -67,16 +74,22 @@ use super::transport::{ClientStream, Transport};
 use crate::config::Limits;
 use crate::proxy::entry::note_refused;
 use crate::proxy::{Client, handle};
+use crate::slow::stream::Patient;
 
 /// What a client gets whose head took too long (RFC 9110 15.5.9). Written by hand: hyper's
 /// connection is gone by then.
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// How long the rest of a body that nobody reads is taken from its sender.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// How talking ended.
 enum Talked {
     /// The connection is over.
     Over,
+    /// Our side of it is; the client may still be sending a body.
+    Unread(ClientStream),
     /// Everything is answered: it waits for the next request. The bytes were read of it already.
     Idle(ClientStream, Bytes),
     /// The head didn't come in time.
@@ -105,6 +118,10 @@ impl Serving {
     ) -> Option<Waiting> {
         match self.talk(stream, read, by, client).await {
             Talked::Over => None,
+            Talked::Unread(stream) => {
+                throw_away(stream).await;
+                None
+            }
             Talked::Idle(stream, read) => Some(self.idle(stream, read)),
             Talked::TooSlow(stream) => {
                 self.worker.shared.metrics.slow_heads.add(1);
@@ -145,8 +162,8 @@ impl Serving {
             tokio::select! {
                 biased;
                 ended = &mut connection => {
-                    self.over(client, &activity, ended);
-                    return Talked::Over;
+                    self.over(client, &activity, &ended);
+                    return half_closed(connection.into_parts(), &activity, &ended);
                 }
                 _ = beats.changed() => {}
                 () = expired(&mut head_by) => {
@@ -163,9 +180,9 @@ impl Serving {
                 }
                 () = &mut lingered => {
                     Pin::new(&mut connection).graceful_shutdown();
-                    let ended = connection.await;
-                    self.over(client, &activity, ended);
-                    return Talked::Over;
+                    let ended = (&mut connection).await;
+                    self.over(client, &activity, &ended);
+                    return half_closed(connection.into_parts(), &activity, &ended);
                 }
             }
             let n_begun = activity.n_begun();
@@ -179,19 +196,21 @@ impl Serving {
             let ended = poll_fn(|cx| Poll::Ready(Pin::new(&mut connection).poll(cx))).await;
             activity.set_yielding(false);
             let Poll::Ready(ended) = ended else { continue };
-            if ended.is_ok()
-                && activity.has_yielded()
-                && let Some(parts) = connection.into_parts()
-            {
-                let (stream, unread) = parts.io.into_inner().into_inner().into_parts();
-                return Talked::Idle(stream, joined(&parts.read_buf, &unread));
+            if ended.is_err() || !activity.has_yielded() {
+                self.over(client, &activity, &ended);
+                return half_closed(connection.into_parts(), &activity, &ended);
             }
-            self.over(client, &activity, ended);
-            return Talked::Over;
+            return match connection.into_parts() {
+                Some(parts) => {
+                    let (stream, unread) = parts.io.into_inner().into_inner().into_parts();
+                    Talked::Idle(stream, joined(&parts.read_buf, &unread))
+                }
+                None => Talked::Over,
+            };
         }
     }
 
-    fn over(&self, client: Client, activity: &Activity, ended: hyper::Result<()>) {
+    fn over(&self, client: Client, activity: &Activity, ended: &hyper::Result<()>) {
         if let Err(error) = ended {
             // What hyper can't read it answers by itself, and tells no service.
             if error.is_parse()
@@ -202,6 +221,21 @@ impl Serving {
             let n_requests = activity.n_begun();
             tracing::debug!(client = %client.peer, n_requests, %error, "a client's connection ended");
         }
+    }
+}
+
+/// What is left of a connection that hyper has ended: our side is closed, unless it failed.
+fn half_closed<S>(
+    parts: Option<http1::Parts<TokioIo<Patient<Transport>>, S>>,
+    activity: &Activity,
+    ended: &hyper::Result<()>,
+) -> Talked {
+    if ended.is_err() || !activity.has_unread() {
+        return Talked::Over;
+    }
+    match parts {
+        Some(parts) => Talked::Unread(parts.io.into_inner().into_inner().into_parts().0),
+        None => Talked::Over,
     }
 }
 
@@ -217,6 +251,14 @@ async fn expired(timer: &mut Option<Pin<Box<tokio::time::Sleep>>>) {
 /// even an empty piece of hyper's buffer would keep all of it.
 fn joined(read: &[u8], unread: &[u8]) -> Bytes {
     [read, unread].concat().into()
+}
+
+/// Reads until the client has ended its side too, or for so long.
+async fn throw_away(mut stream: ClientStream) {
+    let mut nowhere = tokio::io::sink();
+    if let Ok(Err(error)) = timeout(LINGER, tokio::io::copy(&mut stream, &mut nowhere)).await {
+        tracing::debug!(%error, "a client with a body that isn't wanted is gone");
+    }
 }
 
 async fn refuse_slow(mut stream: ClientStream) {

@@ -15,6 +15,7 @@ use crate::config::{GatewayConfig, ListenerConfig};
 use crate::error::GatewayError;
 use crate::testing::{
     Act, Authority, Origin, PATIENCE, RawClient, TestGateway, any_port, config, get, route, until,
+    with_body,
 };
 
 fn with_tls(files: crate::config::CertificateFiles) -> GatewayConfig {
@@ -229,6 +230,9 @@ async fn a_reload_changes_numbers_at_once_and_refuses_other_listeners() {
     changed.limits.max_target_bytes = 100;
     gateway.server.reload(&changed).unwrap();
     assert_eq!(client.ask(&long).await.status(), 414);
+    changed.limits.max_body_bytes = 3;
+    gateway.server.reload(&changed).unwrap();
+    assert_eq!(gateway.ask(&with_body("POST", "/", "four")).await.status(), 413);
     changed.limits.max_target_bytes = 1000;
     changed.listeners.push(ListenerConfig::plain(any_port()));
     let error = gateway.server.reload(&changed).unwrap_err().to_string();

@@ -99,8 +99,12 @@ impl Body for AnswerBody {
             Some(Err(error)) => {
                 if let Some(held) = body.held.take() {
                     let route = &held.route.id;
-                    tracing::debug!(%route, %error, "an answer broke off");
-                    held.home.health.failed(&held.route.health, Failure::Exchange);
+                    let by_client = held.connection.is_cut_by_client();
+                    tracing::debug!(%route, %error, by_client, "an answer broke off");
+                    // The route can't help it.
+                    if !by_client {
+                        held.home.health.failed(&held.route.health, Failure::Exchange);
+                    }
                 }
             }
         }

@@ -119,6 +119,11 @@ impl Connection {
         self.meter.clone()
     }
 
+    /// Whether it ended since the client's body failed, amid an answer that had begun.
+    pub(super) fn is_cut_by_client(&self) -> bool {
+        self.meter.is_cut_by_client()
+    }
+
     /// Sends a request and waits for the head of the answer, for as long as it takes.
     pub(crate) async fn send(
         &mut self,

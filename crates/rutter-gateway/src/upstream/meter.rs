@@ -1,9 +1,9 @@
-//! How many bytes a connection has moved.
+//! How many bytes a connection has moved, and whether it was the client who ended it.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(crate) struct Meter {
     written: AtomicU64,
     read: AtomicU64,
+    cut_by_client: AtomicBool,
 }
 
 impl Meter {
@@ -25,6 +26,16 @@ impl Meter {
     /// Bytes received.
     pub(crate) fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// The body of the request on it failed at the client: that ends the connection.
+    pub(crate) fn cut_by_client(&self) {
+        self.cut_by_client.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it ended by that.
+    pub(crate) fn is_cut_by_client(&self) -> bool {
+        self.cut_by_client.load(Ordering::Relaxed)
     }
 }
 

@@ -19,6 +19,7 @@ const LIVE: &[&[&str]] = &[
     &["gateway", "retry_budget"],
     &["gateway", "limits", "drain_delay"],
     &["gateway", "limits", "max_target_bytes"],
+    &["gateway", "limits", "max_body_bytes"],
     &["gateway", "upstream", "max_tries"],
     &["gateway", "upstream", "response_timeout"],
     &["gateway", "upstream", "try_timeout"],

@@ -273,6 +273,9 @@ section! {
         max_header_bytes: usize = Is("32768"),
         /// Bytes of a request's target; more get 414.
         max_target_bytes: usize = Is("8192"),
+        /// Bytes of a request's body; more get 413. `0`: any number. A body is passed on as it
+        /// comes and never held, so its size costs the gateway nothing.
+        max_body_bytes: u64 = Is("0"),
         /// Requests at once on one HTTP/2 connection; more are refused there, and clients wait.
         max_streams: u32 = Is("100"),
         /// For the head of a request, and for an idle connection.

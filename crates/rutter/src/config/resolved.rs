@@ -213,6 +213,7 @@ pub(crate) struct Limits {
     pub(crate) max_headers: usize,
     pub(crate) max_header_bytes: usize,
     pub(crate) max_target_bytes: usize,
+    pub(crate) max_body_bytes: u64,
     pub(crate) max_streams: u32,
     pub(crate) header_timeout: Period,
     pub(crate) body_timeout: Period,

@@ -159,6 +159,7 @@ value! {
     bool: "`true` or `false`",
     SinkMode: "`act` or `observe`",
     u32: "number",
+    u64: "number",
     usize: "number",
     Vec<Prefix>: "list of networks",
     Vec<ServiceName>: "list of host names",

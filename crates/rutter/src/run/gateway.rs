@@ -285,6 +285,7 @@ fn limits(limits: &resolved::Limits) -> Limits {
         max_headers: limits.max_headers,
         max_header_bytes: limits.max_header_bytes,
         max_target_bytes: limits.max_target_bytes,
+        max_body_bytes: limits.max_body_bytes,
         max_streams: limits.max_streams,
         header_timeout: limits.header_timeout.into(),
         body_timeout: limits.body_timeout.into(),

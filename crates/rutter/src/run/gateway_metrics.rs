@@ -30,7 +30,7 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 26] = [
+        let counters: [(&str, &str, &Counter); 27] = [
             (
                 "access_log_dropped",
                 "Lines of the access log that could not be kept or written",
@@ -56,6 +56,11 @@ impl Collector for Exported {
             ("connections", "Client connections accepted", &metrics.connections),
             ("slow_heads", "Connections cut amid a request's head", &metrics.slow_heads),
             ("slow_bodies", "Requests cut amid their body", &metrics.slow_bodies),
+            (
+                "large_bodies",
+                "Requests whose body is over limits.max_body_bytes",
+                &metrics.large_bodies,
+            ),
             ("slow_readers", "Answers whose clients didn't take them", &metrics.slow_readers),
             ("retries", "Requests repeated after bytes of them were sent", &metrics.retries),
             (

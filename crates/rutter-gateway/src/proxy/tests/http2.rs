@@ -254,3 +254,41 @@ async fn a_drain_lets_streams_end_and_says_goaway() {
     assert!(client.connection.await.unwrap().is_ok(), "closed without an error");
     assert_eq!(metrics.active_connections.get(), 0);
 }
+
+#[tokio::test]
+async fn a_body_that_is_too_large_gets_413_and_the_connection_goes_on() {
+    let origin = Origin::named("direct").await;
+    let mut config = config();
+    config.listeners[0].h2c = true;
+    config.limits.max_body_bytes = 1000;
+    let mut gateway = TestGateway::start(config).await;
+    gateway.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
+    let client = Client::connect(gateway.address()).await;
+    let post = || Request::post("http://alice.nsl.sh/").version(Version::HTTP_2);
+
+    // By its length: before a byte of the body, and before anything is sent on.
+    let mut send = client.send.clone().ready().await.unwrap();
+    let said = post().header("content-length", "1001").body(()).unwrap();
+    let (answer, _body) = send.send_request(said, false).unwrap();
+    let answer = read(answer).await.unwrap();
+    assert_eq!(answer.head.status(), 413);
+    assert_eq!(answer.head.headers()["x-rutter-error"], "BODY_TOO_LARGE");
+    assert_eq!(origin.n_connections(), 0);
+
+    // By counting, with and without an end in sight.
+    for ends in [false, true] {
+        let mut send = client.send.clone().ready().await.unwrap();
+        let (answer, mut body) = send.send_request(post().body(()).unwrap(), false).unwrap();
+        for (size, last) in [(600, false), (600, ends)] {
+            body.send_data(Bytes::from("x".repeat(size)), last).unwrap();
+        }
+        assert_eq!(read(answer).await.unwrap().head.status(), 413, "ends: {ends}");
+    }
+    assert!(origin.seen().iter().all(|m| !m.complete), "{:?}", origin.seen());
+    assert_eq!(gateway.metrics().large_bodies.get(), 3);
+
+    let fits = "x".repeat(1000);
+    let answer = client.ask(post().body(()).unwrap(), Some(&fits)).await.unwrap();
+    assert_eq!((answer.head.status().as_u16(), answer.body.as_str()), (200, "direct"));
+    assert_eq!(gateway.metrics().connections.get(), 1);
+}

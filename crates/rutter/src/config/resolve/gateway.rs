@@ -46,6 +46,7 @@ fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
         max_headers: raw.max_headers.unwrap_or(100),
         max_header_bytes: raw.max_header_bytes.unwrap_or(32 * 1024),
         max_target_bytes: raw.max_target_bytes.unwrap_or(8 * 1024),
+        max_body_bytes: raw.max_body_bytes.unwrap_or(0),
         max_streams: raw.max_streams.unwrap_or(100),
         header_timeout: raw.header_timeout.unwrap_or(Period::seconds(60)),
         body_timeout: raw.body_timeout.unwrap_or(Period::seconds(30)),
