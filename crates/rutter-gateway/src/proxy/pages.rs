@@ -1,7 +1,10 @@
 //! The gateway's own answers: what went wrong, without saying more than the client may know.
 //!
-//! A browser gets a short page; everyone else, and whoever prefers JSON, gets
-//! `{"error": ..., "code": ...}`. The codes are stable; `ROUTES_EXHAUSTED` is Mesh Router's.
+//! A browser gets a short page, whoever prefers plain text a line of it, and everyone else
+//! `{"error": ..., "code": ...}`: `Accept` decides by its weights ([`Form`]). The codes are stable; `ROUTES_EXHAUSTED` is Mesh Router's.
+
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
@@ -107,10 +110,10 @@ impl Page {
 
     /// The answer, in the form that the client prefers.
     pub(crate) fn answer(self, accept: Option<&HeaderValue>) -> Response<AnswerBody> {
-        let (kind, text) = if prefers_html(accept) {
-            ("text/html; charset=utf-8", self.html())
-        } else {
-            ("application/json", self.json())
+        let (kind, text) = match Form::preferred(accept) {
+            Form::Json => ("application/json", self.json()),
+            Form::Html => ("text/html; charset=utf-8", self.html()),
+            Form::Text => ("text/plain; charset=utf-8", self.text()),
         };
         let mut response = Response::new(AnswerBody::Own(Full::new(Bytes::from(text))));
         *response.status_mut() = self.status;
@@ -129,9 +132,17 @@ impl Page {
         format!("{{\"error\":\"{}\",\"code\":\"{}\"}}", self.error, self.code)
     }
 
+    fn text(self) -> String {
+        let (status, reason) = self.status_line();
+        format!("{status} {reason}: {} ({})\n", self.error, self.code)
+    }
+
+    fn status_line(self) -> (u16, &'static str) {
+        (self.status.as_u16(), self.status.canonical_reason().unwrap_or("Error"))
+    }
+
     fn html(self) -> String {
-        let status = self.status.as_u16();
-        let reason = self.status.canonical_reason().unwrap_or("Error");
+        let (status, reason) = self.status_line();
         format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
              <title>{status} {reason}</title><h1>{status} {reason}</h1>\
@@ -141,18 +152,44 @@ impl Page {
     }
 }
 
-/// Whether `Accept` names HTML, and not with a lower weight than JSON.
-fn prefers_html(accept: Option<&HeaderValue>) -> bool {
-    let Some(accept) = accept.and_then(|a| a.to_str().ok()) else { return false };
-    let weight = |wanted: &str| {
-        let ranges = accept.split(',').map(|r| r.split(';').map(str::trim));
-        ranges.filter_map(|mut r| (r.next()? == wanted).then(|| quality(r))).max()
-    };
-    match (weight("text/html"), weight("application/json")) {
-        (Some(html), Some(json)) => html > json,
-        (Some(html), None) => html > 0,
-        (None, _) => false,
+/// What an answer of ours looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Html,
+    Text,
+}
+
+impl Form {
+    /// In our order of liking: of equal weights the first counts.
+    const ALL: [(Self, &str); 3] =
+        [(Self::Json, "application/json"), (Self::Html, "text/html"), (Self::Text, "text/plain")];
+
+    /// The one that `Accept` names with the highest weight. `*/*` names none: it is what programs
+    /// send that said nothing of it, `curl` among them, and those are better off with JSON.
+    fn preferred(accept: Option<&HeaderValue>) -> Self {
+        let accept = accept.and_then(|a| a.to_str().ok()).unwrap_or_default();
+        let mut preferred = (Self::Json, 0);
+        for (form, media_type) in Self::ALL {
+            let named = weight(accept, media_type);
+            let named = match form {
+                // Whoever takes any text is a reader of text.
+                Self::Text => named.or_else(|| weight(accept, "text/*")),
+                Self::Json | Self::Html => named,
+            };
+            if let Some(weight) = named.filter(|weight| *weight > preferred.1) {
+                preferred = (form, weight);
+            }
+        }
+        preferred.0
     }
+}
+
+/// The weight of a range that stands in `Accept`.
+fn weight(accept: &str, wanted: &str) -> Option<u32> {
+    let ranges = accept.split(',').map(|r| r.split(';').map(str::trim));
+    let is_wanted = |range: &str| range.eq_ignore_ascii_case(wanted);
+    ranges.filter_map(|mut r| is_wanted(r.next()?).then(|| quality(r))).max()
 }
 
 /// The weight in thousandths; 1000 unless said (RFC 9110 12.4.2).

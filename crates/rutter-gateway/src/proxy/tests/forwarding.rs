@@ -183,6 +183,13 @@ async fn the_gateways_own_answers_say_what_is_wrong_in_the_clients_form() {
             "application/json",
             "UNKNOWN_HOST",
         ),
+        (
+            "nobody.nsl.sh",
+            "Accept: text/plain\r\n",
+            404,
+            "text/plain; charset=utf-8",
+            "404 Not Found: No service has this name (UNKNOWN_HOST)\n",
+        ),
         ("alice.nsl.sh", "", 503, "application/json", "NO_ROUTES"),
         ("bob.nsl.sh", "", 502, "application/json", "ROUTES_EXHAUSTED"),
     ];
