@@ -96,6 +96,10 @@ pub struct CertificateFiles {
 pub struct Limits {
     /// Connections open at once, over all listeners; more wait in the kernel's queue.
     pub max_connections: usize,
+    /// Connections that one client may have open at once, by its IPv4 address or IPv6 /64; more are
+    /// reset. Trusted proxies may have any number. 0: so may everybody, which is the default: many
+    /// people may share an address, and the gateway can't see whether they do.
+    pub max_connections_per_client: u32,
     /// Header lines of a request; more get 431.
     pub max_headers: usize,
     /// Bytes of a request's head; more get 431.
@@ -181,6 +185,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_connections_per_client: 0,
             max_headers: 100,
             max_header_bytes: 32 * 1024,
             max_target_bytes: 8 * 1024,

@@ -108,6 +108,8 @@ pub struct GatewayMetrics {
     pub upstream_reuses: Counter,
     /// Client connections accepted.
     pub connections: Counter,
+    /// Those turned away, since their client had too many already; not counted as accepted.
+    pub connections_refused: Counter,
     /// Client connections open now.
     pub active_connections: std::sync::Arc<Counter>,
     /// Of those, the ones that wait for a request and hold no more than a socket.

@@ -19,7 +19,9 @@
 //!
 //! **Bounds.** `max_connections` over all listeners: with that many open nobody accepts, and
 //! clients wait in the kernel's queue. A worker's inbox holds only connections that were counted
-//! there, so it needs no bound of its own.
+//! there, so it needs no bound of its own. `max_connections_per_client` is what one address may have
+//! of those ([`clients`]); over it a connection is reset. A tunnel counts as the connection that it
+//! was.
 //!
 //! **Sockets** may come from somebody who had them before, such as the process that this one takes
 //! over from; what waits in their queues is then served here. `sockets` gives them to the next.
@@ -31,6 +33,7 @@
 mod accept;
 mod activity;
 mod certificates;
+mod clients;
 mod connection;
 mod drain;
 mod http1;
@@ -77,6 +80,7 @@ use accept::Acceptor;
 pub(crate) use activity::Busy;
 use certificates::Certificates;
 pub(crate) use certificates::names;
+use clients::Clients;
 pub(crate) use drain::Drain;
 pub(crate) use tls::provider;
 use worker::WorkerThread;
@@ -97,6 +101,8 @@ pub(crate) struct Server {
     accepting: CancellationToken,
     workers: Vec<WorkerThread>,
     limits: Limits,
+    #[cfg(test)]
+    clients: Arc<Clients>,
     /// What is ordered once it is open.
     acme: Option<AcmeConfig>,
 }
@@ -141,6 +147,7 @@ impl Server {
         }
         let workers = start_workers(config, &shared).inspect_err(|_| shared.stop.cancel())?;
         let permits = Arc::new(Semaphore::new(config.limits.max_connections));
+        let clients = Arc::new(Clients::default());
         let acceptor =
             |(((listener, address), tls), told): ((_, &Option<_>), &ListenerConfig)| Acceptor {
                 listener,
@@ -149,8 +156,9 @@ impl Server {
                 h2c: told.h2c,
                 redirect: told.redirect,
                 permits: permits.clone(),
+                clients: clients.clone(),
                 workers: workers.iter().map(WorkerThread::inbox).collect(),
-                metrics: shared.metrics.clone(),
+                shared: shared.clone(),
             };
         let server = Self {
             addresses,
@@ -160,6 +168,8 @@ impl Server {
             acceptors: JoinSet::new(),
             accepting: CancellationToken::new(),
             limits: config.limits.clone(),
+            #[cfg(test)]
+            clients: clients.clone(),
             acme,
             tls,
             shared,
@@ -356,6 +366,10 @@ fn settings(config: &GatewayConfig) -> Settings {
         max_body_bytes: match config.limits.max_body_bytes {
             0 => u64::MAX,
             bytes => bytes,
+        },
+        max_connections_per_client: match config.limits.max_connections_per_client {
+            0 => u32::MAX,
+            connections => connections,
         },
         max_tries: config.upstream.max_tries,
         response_timeout: config.upstream.response_timeout,

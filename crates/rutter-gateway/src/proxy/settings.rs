@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) max_target_bytes: usize,
     /// `u64::MAX`: any size.
     pub(crate) max_body_bytes: u64,
+    /// `u32::MAX`: any number.
+    pub(crate) max_connections_per_client: u32,
     pub(crate) max_tries: usize,
     pub(crate) response_timeout: Duration,
     pub(crate) body_pace: Pace,
@@ -32,7 +34,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn trusts(&self, peer: SocketAddr) -> bool {
+    /// Whether whoever connects from there is a trusted proxy.
+    pub(crate) fn trusts(&self, peer: SocketAddr) -> bool {
         let ip = peer.ip().to_canonical();
         self.trusted_proxies.iter().any(|p| p.contains_address(ip))
     }

@@ -1,4 +1,5 @@
-//! One listener: accepts, and hands each connection to the worker with the fewest.
+//! One listener: accepts, and hands each connection to the worker with the fewest; turns away whom
+//! [`super::clients`] finds to have too many.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,8 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::certificates::Certificates;
+use super::clients::{ClientPlace, Clients};
 use super::worker::Inbox;
-use crate::metrics::GatewayMetrics;
+use crate::proxy::Shared;
 
 /// How long to wait when the system has no more sockets to give.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -27,8 +29,17 @@ pub(super) struct Accepted {
     pub(super) h2c: bool,
     /// The port of HTTPS that its requests are sent to instead.
     pub(super) redirect: Option<u16>,
-    /// Its place among `max_connections`, given back when it ends.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) admitted: Arc<Admitted>,
+}
+
+/// A connection's places among all and among its client's. They are given back when the last part
+/// of it has ended: a tunnel that it became outlives the task that served it.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    /// Among `max_connections`.
+    _permit: OwnedSemaphorePermit,
+    /// Among `max_connections_per_client`.
+    _client: ClientPlace,
 }
 
 /// A listener's task to be.
@@ -41,8 +52,9 @@ pub(super) struct Acceptor {
     /// The port of HTTPS that requests are sent to instead.
     pub(super) redirect: Option<u16>,
     pub(super) permits: Arc<Semaphore>,
+    pub(super) clients: Arc<Clients>,
     pub(super) workers: Vec<Inbox>,
-    pub(super) metrics: Arc<GatewayMetrics>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Acceptor {
@@ -67,14 +79,37 @@ impl Acceptor {
     async fn accept(&self) -> io::Result<Accepted> {
         // The permit first: with none left nobody is accepted.
         let permit = self.permits.clone().acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, peer) = self.listener.accept().await?;
+        let (stream, peer, client) = loop {
+            let (stream, peer) = self.listener.accept().await?;
+            match self.enter(peer) {
+                Some(client) => break (stream, peer, client),
+                None => self.turn_away(&stream, peer),
+            }
+        };
         let tls = self.tls.as_ref().map(|t| t.config());
         let (h2c, redirect) = (self.h2c, self.redirect);
-        Ok(Accepted { stream: detach(stream)?, peer, tls, h2c, redirect, permit })
+        let admitted = Arc::new(Admitted { _permit: permit, _client: client });
+        Ok(Accepted { stream: detach(stream)?, peer, tls, h2c, redirect, admitted })
+    }
+
+    /// A place for one connection more of that client; `None`: it has too many.
+    fn enter(&self, peer: SocketAddr) -> Option<ClientPlace> {
+        let settings = self.shared.settings.load();
+        match settings.trusts(peer) {
+            true => Some(ClientPlace::exempt()),
+            false => self.clients.enter(peer.ip(), settings.max_connections_per_client),
+        }
+    }
+
+    /// A reset, so that nothing of it stays here, not even the kernel's memory of a closed socket.
+    fn turn_away(&self, stream: &TcpStream, peer: SocketAddr) {
+        self.shared.metrics.connections_refused.add(1);
+        let reset = stream.set_zero_linger();
+        tracing::debug!(client = %peer, ?reset, "a client has too many connections");
     }
 
     fn hand_over(&self, accepted: Accepted) {
-        self.metrics.connections.add(1);
+        self.shared.metrics.connections.add(1);
         // There is at least one worker, and its thread lives until the acceptors are gone.
         if let Some(inbox) = self.workers.iter().min_by_key(|w| w.n_open()) {
             inbox.put(accepted);

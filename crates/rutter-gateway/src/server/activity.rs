@@ -9,9 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use http::StatusCode;
 
+use super::accept::Admitted;
+
 /// One connection's numbers, from one waiting for a request to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Activity {
+    /// The connection's places. Whatever becomes of its stream has this beside it, so they are
+    /// kept as long as there is a socket.
+    _admitted: Arc<Admitted>,
     /// Requests whose head came; wraps.
     begun: AtomicU32,
     /// Requests not answered yet, answers on their way, request bodies not read to their end.
@@ -35,6 +40,20 @@ pub(crate) struct Activity {
 pub(crate) struct Busy(Arc<Activity>);
 
 impl Activity {
+    pub(super) fn new(admitted: Arc<Admitted>) -> Self {
+        Self {
+            _admitted: admitted,
+            begun: AtomicU32::default(),
+            open: AtomicU32::default(),
+            unread: AtomicU32::default(),
+            read: AtomicU64::default(),
+            status: AtomicU16::default(),
+            blocked: AtomicBool::default(),
+            yielding: AtomicBool::default(),
+            yielded: AtomicBool::default(),
+        }
+    }
+
     /// A request's head came; it is open until the [`Busy`] is dropped. Whether it has a body, of
     /// which nothing is read yet.
     pub(crate) fn begin(self: &Arc<Self>, has_body: bool) -> Busy {

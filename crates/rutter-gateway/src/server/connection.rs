@@ -12,13 +12,13 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::Accepted;
+use super::accept::{Accepted, Admitted};
 use super::http2::Streams;
 use super::transport::{ClientStream, Transport};
 use super::worker::Place;
@@ -129,28 +129,28 @@ impl Serving {
         let tls = accepted.tls.is_some();
         let redirect = accepted.redirect;
         let mut client = Client { peer: accepted.peer, tls, tls_version: None, redirect };
-        let (mut waiting, permit) = match self.begin(accepted) {
+        let (mut waiting, admitted) = match self.begin(accepted) {
             Ok(begun) => begun,
             Err(error) => return tracing::warn!(%error, "a connection can't be served"),
         };
         while waiting.has_read() || self.wait(&waiting).await {
-            match Box::pin(self.go_on(waiting, &mut client)).await {
+            match Box::pin(self.go_on(waiting, &mut client, &admitted)).await {
                 Some(next) => waiting = next,
-                None => return drop((permit, place)),
+                None => return drop((admitted, place)),
             }
         }
         Box::pin(waiting.close()).await;
     }
 
-    fn begin(&self, accepted: Accepted) -> std::io::Result<(Waiting, OwnedSemaphorePermit)> {
-        let Accepted { stream, tls, h2c, permit, .. } = accepted;
+    fn begin(&self, accepted: Accepted) -> std::io::Result<(Waiting, Arc<Admitted>)> {
+        let Accepted { stream, tls, h2c, admitted, .. } = accepted;
         let stream = TcpStream::from_std(stream)?;
         let patience = match tls {
             Some(_) => self.limits.handshake_timeout,
             None => self.limits.header_timeout,
         };
         let by = Instant::now() + patience;
-        Ok((Waiting { stage: Stage::New { stream, tls, h2c }, by }, permit))
+        Ok((Waiting { stage: Stage::New { stream, tls, h2c }, by }, admitted))
     }
 
     /// Waits for a byte; `false`: none will come, or not in time.
@@ -173,13 +173,18 @@ impl Serving {
     }
 
     /// Does what there is to do; `None`: the connection is over.
-    async fn go_on(&self, waiting: Waiting, client: &mut Client) -> Option<Waiting> {
+    async fn go_on(
+        &self,
+        waiting: Waiting,
+        client: &mut Client,
+        admitted: &Arc<Admitted>,
+    ) -> Option<Waiting> {
         let by = waiting.by;
         let (stream, read) = match waiting.stage {
             Stage::Idle { stream, read, .. } => {
                 // Its head has begun just now, or lay there already.
                 let by = Instant::now() + self.limits.header_timeout;
-                return self.http1(stream, read, by, *client).await;
+                return self.http1(stream, read, by, *client, admitted).await;
             }
             Stage::New { stream, tls: Some(tls), .. } => {
                 let stream = self.handshake(stream, tls, by).await?;
@@ -193,7 +198,7 @@ impl Serving {
                 let http2 = session.alpn_protocol() == Some(H2);
                 let stream = Stream::Tls(Box::new(stream));
                 if http2 {
-                    self.http2(stream, Bytes::new(), *client).await;
+                    self.http2(stream, Bytes::new(), *client, admitted).await;
                     return None;
                 }
                 // The first head has its own time, from here.
@@ -205,13 +210,13 @@ impl Serving {
                 let begun = tokio::time::timeout_at(by, read_preface(&mut stream)).await;
                 let begun = begun.ok()?.ok()?;
                 if begun == PREFACE {
-                    self.http2(stream, begun, *client).await;
+                    self.http2(stream, begun, *client, admitted).await;
                     return None;
                 }
                 (stream, begun)
             }
         };
-        self.http1(stream, read, by, *client).await
+        self.http1(stream, read, by, *client, admitted).await
     }
 
     /// What hyper is given for a connection.

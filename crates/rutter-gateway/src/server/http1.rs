@@ -68,6 +68,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
+use super::accept::Admitted;
 use super::activity::Activity;
 use super::connection::{GRACE, Serving, Waiting};
 use super::transport::{ClientStream, Transport};
@@ -115,8 +116,10 @@ impl Serving {
         read: Bytes,
         by: Instant,
         client: Client,
+        admitted: &Arc<Admitted>,
     ) -> Option<Waiting> {
-        match self.talk(stream, read, by, client).await {
+        let activity = Arc::new(Activity::new(admitted.clone()));
+        match self.talk(stream, read, by, client, activity).await {
             Talked::Over => None,
             Talked::Unread(stream) => {
                 throw_away(stream).await;
@@ -139,8 +142,8 @@ impl Serving {
         early: Bytes,
         by: Instant,
         client: Client,
+        activity: Arc<Activity>,
     ) -> Talked {
-        let activity = Arc::new(Activity::default());
         let transport = Transport::new(stream, early, activity.clone());
         let (worker, counted) = (self.worker.clone(), activity.clone());
         let service = service_fn(move |request: Request<Incoming>| {

@@ -35,6 +35,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use tokio_util::task::TaskTracker;
 
+use super::accept::Admitted;
 use super::activity::Activity;
 use super::connection::Serving;
 use super::transport::{ClientStream, Transport};
@@ -107,9 +108,15 @@ pub(super) fn builder(limits: &Limits, streams: Streams) -> http2::Builder<Strea
 
 impl Serving {
     /// Serves a connection of HTTP/2 to its end.
-    pub(super) async fn http2(&self, stream: ClientStream, read: Bytes, client: Client) {
+    pub(super) async fn http2(
+        &self,
+        stream: ClientStream,
+        read: Bytes,
+        client: Client,
+        admitted: &Arc<Admitted>,
+    ) {
         let (worker, asked) = (self.worker.clone(), idle::Activity::new());
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new(admitted.clone()));
         let transport = Transport::new(stream, read, activity.clone());
         let quiet = asked.clone();
         let service = service_fn(move |request: Request<Incoming>| {

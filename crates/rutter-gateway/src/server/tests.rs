@@ -1,6 +1,7 @@
 //! Listeners and life: TLS in, reload, bounds, shutdown.
 
 mod certificates;
+mod clients;
 mod handshake;
 mod idle;
 

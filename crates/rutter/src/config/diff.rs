@@ -20,6 +20,7 @@ const LIVE: &[&[&str]] = &[
     &["gateway", "limits", "drain_delay"],
     &["gateway", "limits", "max_target_bytes"],
     &["gateway", "limits", "max_body_bytes"],
+    &["gateway", "limits", "max_connections_per_client"],
     &["gateway", "upstream", "max_tries"],
     &["gateway", "upstream", "response_timeout"],
     &["gateway", "upstream", "try_timeout"],

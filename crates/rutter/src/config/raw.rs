@@ -267,6 +267,10 @@ section! {
     Limits {
         /// Connections open at once; more wait.
         max_connections: usize = Is("10000"),
+        /// Connections of one client open at once, WebSockets among them; more are reset. A client is
+        /// an IPv4 address or an IPv6 /64; `trusted_proxies` may have any number. `0`: so may
+        /// everybody.
+        max_connections_per_client: u32 = Is("0"),
         /// Header lines of a request; more get 431.
         max_headers: usize = Is("100"),
         /// Bytes of a request's head; more get 431.

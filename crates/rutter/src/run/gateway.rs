@@ -282,6 +282,7 @@ fn access_log(log: &resolved::AccessLog) -> AccessLogConfig {
 fn limits(limits: &resolved::Limits) -> Limits {
     Limits {
         max_connections: limits.max_connections,
+        max_connections_per_client: limits.max_connections_per_client,
         max_headers: limits.max_headers,
         max_header_bytes: limits.max_header_bytes,
         max_target_bytes: limits.max_target_bytes,

@@ -30,7 +30,7 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 27] = [
+        let counters: [(&str, &str, &Counter); 28] = [
             (
                 "access_log_dropped",
                 "Lines of the access log that could not be kept or written",
@@ -54,6 +54,11 @@ impl Collector for Exported {
             ),
             ("upstream_reuses", "Requests sent over a pooled connection", &metrics.upstream_reuses),
             ("connections", "Client connections accepted", &metrics.connections),
+            (
+                "connections_refused",
+                "Client connections over limits.max_connections_per_client",
+                &metrics.connections_refused,
+            ),
             ("slow_heads", "Connections cut amid a request's head", &metrics.slow_heads),
             ("slow_bodies", "Requests cut amid their body", &metrics.slow_bodies),
             (

@@ -99,6 +99,7 @@ impl Running {
             next.retry_budget = to.retry_budget.clone();
             next.limits.max_target_bytes = to.limits.max_target_bytes;
             next.limits.max_body_bytes = to.limits.max_body_bytes;
+            next.limits.max_connections_per_client = to.limits.max_connections_per_client;
             next.limits.drain_delay = to.limits.drain_delay;
             next.upstream.max_tries = to.upstream.max_tries;
             next.upstream.response_timeout = to.upstream.response_timeout;

@@ -43,6 +43,7 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
 fn limits(raw: &raw::Limits, to: &mut Problems) -> Limits {
     let limits = Limits {
         max_connections: raw.max_connections.unwrap_or(10_000),
+        max_connections_per_client: raw.max_connections_per_client.unwrap_or(0),
         max_headers: raw.max_headers.unwrap_or(100),
         max_header_bytes: raw.max_header_bytes.unwrap_or(32 * 1024),
         max_target_bytes: raw.max_target_bytes.unwrap_or(8 * 1024),
