@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -12,6 +13,7 @@ use crate::acme::AcmeConfig;
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudgetConfig;
 use crate::health::HealthConfig;
+use crate::own_ca::SignsNames;
 use crate::upstream::Roots;
 
 /// A gateway's configuration, resolved: what will happen, not what was written.
@@ -46,6 +48,8 @@ pub struct GatewayConfig {
     pub access_log: Option<AccessLogConfig>,
     /// `None`: certificates come from files alone.
     pub acme: Option<AcmeConfig>,
+    /// Who signs for names that listeners with `own_ca` are asked for; `None`: nobody.
+    pub own_ca: Option<Arc<dyn SignsNames>>,
 }
 
 /// One listener.
@@ -57,6 +61,9 @@ pub struct ListenerConfig {
     pub tls: Option<CertificateFiles>,
     /// Further pairs, each for the names in its certificate; `tls` is for all others.
     pub more: Vec<CertificateFiles>,
+    /// Whether [`GatewayConfig::own_ca`] signs for names under the domains that no file names and
+    /// that lead to a service.
+    pub own_ca: bool,
     /// A plain listener that sends everybody to HTTPS, and the port of that; `None`: it serves.
     pub redirect: Option<u16>,
     /// Whether a plain listener takes HTTP/2 from clients that begin with it unasked (RFC 9113
@@ -67,7 +74,7 @@ pub struct ListenerConfig {
 impl ListenerConfig {
     /// A plain listener, of HTTP/1 alone.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: None, more: Vec::new(), redirect: None, h2c: false }
+        Self { address, tls: None, more: Vec::new(), own_ca: false, redirect: None, h2c: false }
     }
 
     /// A TLS listener with these files.
@@ -177,6 +184,7 @@ impl Default for GatewayConfig {
             hsts: Duration::ZERO,
             access_log: None,
             acme: None,
+            own_ca: None,
         }
     }
 }

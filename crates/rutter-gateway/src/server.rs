@@ -69,6 +69,7 @@ use crate::health::Health;
 use crate::health::verdicts::VerdictBoard;
 use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
+use crate::own_ca::OwnCa;
 use crate::proxy::headers::Via;
 use crate::proxy::miss::Asking;
 use crate::proxy::{Settings, Shared};
@@ -78,8 +79,8 @@ use crate::upstream::Connector;
 
 use accept::Acceptor;
 pub(crate) use activity::Busy;
-use certificates::Certificates;
 pub(crate) use certificates::names;
+use certificates::{Certificates, Fresh, Issuers};
 use clients::Clients;
 pub(crate) use drain::Drain;
 pub(crate) use tls::provider;
@@ -93,6 +94,7 @@ pub(crate) struct Server {
     listeners: Vec<ListenerConfig>,
     shared: Arc<Shared>,
     tls: Vec<Option<Arc<Certificates>>>,
+    own_ca: Option<Arc<OwnCa>>,
     /// The listening sockets, until the end begins: whoever takes over gets them.
     sockets: Vec<Arc<TcpListener>>,
     /// Bound, and not yet open.
@@ -129,19 +131,20 @@ impl Server {
         config.check()?;
         let acme = config.acme.clone().filter(|_| !config.mode.observes());
         let served = Arc::new(Served::new(acme.as_ref().map(|acme| acme.challenge)));
+        let index = Arc::new(HostIndex::new(&config.domains));
+        let own_ca = config.own_ca.clone();
+        let own_ca =
+            own_ca.map(|signer| Arc::new(OwnCa::new(signer, index.clone(), &config.domains)));
         let mut listeners = Vec::new();
         let mut tls = Vec::new();
         let mut inherited = inherited.into_iter();
         for listener in &config.listeners {
-            let fresh = listener
-                .tls_files()
-                .map(|files| certificates::read(&files, &served))
-                .transpose()?;
+            let fresh = read_certificates(listener, &served, own_ca.as_ref())?;
             tls.push(fresh.map(|fresh| Arc::new(Certificates::new(fresh))));
             listeners.push(bind(listener.address, inherited.next().flatten()).await?);
         }
         let addresses = listeners.iter().map(|(_, address)| *address).collect();
-        let (shared, end) = share(config, served)?;
+        let (shared, end) = share(config, served, index)?;
         if let Some(acme) = &acme {
             acme::load(acme, &shared.acme, &shared.metrics)?;
         }
@@ -171,6 +174,7 @@ impl Server {
             #[cfg(test)]
             clients: clients.clone(),
             acme,
+            own_ca,
             tls,
             shared,
             workers,
@@ -219,9 +223,8 @@ impl Server {
                 expected: "expected those that it was started with; others need a restart".into(),
             });
         }
-        let acme = &self.shared.acme;
         let read =
-            |l: &ListenerConfig| l.tls_files().map(|f| certificates::read(&f, acme)).transpose();
+            |l: &ListenerConfig| read_certificates(l, &self.shared.acme, self.own_ca.as_ref());
         let fresh: Vec<_> = config.listeners.iter().map(read).collect::<Result<_, _>>()?;
         for (old, new) in self.tls.iter().zip(fresh) {
             if let (Some(old), Some(new)) = (old, new) {
@@ -273,6 +276,17 @@ impl Server {
     }
 }
 
+/// A listener's certificates; `None`: it is a plain one.
+fn read_certificates(
+    listener: &ListenerConfig,
+    acme: &Arc<Served>,
+    own_ca: Option<&Arc<OwnCa>>,
+) -> Result<Option<Fresh>, GatewayError> {
+    let own_ca = own_ca.filter(|_| listener.own_ca).cloned();
+    let issuers = Issuers { acme: acme.clone(), own_ca };
+    listener.tls_files().map(|files| certificates::read(&files, issuers)).transpose()
+}
+
 async fn bind(
     address: SocketAddr,
     inherited: Option<std::net::TcpListener>,
@@ -294,6 +308,7 @@ fn adopt(socket: std::net::TcpListener) -> std::io::Result<TcpListener> {
 fn share(
     config: &GatewayConfig,
     acme: Arc<Served>,
+    index: Arc<HostIndex>,
 ) -> Result<(Arc<Shared>, TableEnd), GatewayError> {
     let metrics = Arc::new(GatewayMetrics::default());
     let upstream = &config.upstream;
@@ -315,7 +330,6 @@ fn share(
         verdicts.clone(),
         stop.clone(),
     );
-    let index = Arc::new(HostIndex::new(&config.domains));
     let feed = Feed::new(index.clone(), health.clone());
     let settings = ArcSwap::from_pointee(settings(config));
     let via = Via::new(RandomState::default().hash_one(config.name.as_str()));

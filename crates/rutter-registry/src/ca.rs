@@ -1,7 +1,8 @@
 //! The controller's own certificate authority.
 //!
-//! It signs two kinds of certificates and no other: for the controller's listeners
-//! ([`CertificateAuthority::sign_server`]), and for the services of a name's owner, with no names
+//! It signs three kinds of certificates and no other: for the controller's listeners
+//! ([`CertificateAuthority::sign_server`]), for names that the gateway in its process serves
+//! ([`CertificateAuthority::sign_for_gateway`]), and for the services of a name's owner, with no names
 //! but the owner's own ([`CertificateAuthority::sign_for_owner`]). The original signs
 //! `*.<server domain>` for everyone, so that any user can stand in for any other.
 //!
@@ -9,6 +10,7 @@
 //!   ca.pem (0600: certificate and key in one file, so that half a pair can't exist)
 //!     └── pin: SHA-256 of the certificate's DER, in every join token
 //!          ├── listener:  names and addresses that the controller listens on
+//!          ├── gateway:   names under its domains, as people ask for them; the key never leaves it
 //!          └── owner:     alice.nsl.sh, *.alice.nsl.sh and what lies under them; CN = user id
 //! ```
 //!
@@ -209,14 +211,42 @@ impl CertificateAuthority {
                 ListenerName::Address(address) => Ok(SanType::IpAddress(*address)),
             })
             .collect::<Result<Vec<_>>>()?;
-        let key = KeyPair::generate().map_err(not_made)?;
-        let usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let leaf = self.sign(now, "rutter", alternatives, usages, LISTENER_LIFETIME, &key)?;
+        let signed = self.sign_with_new_key(now, alternatives)?;
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.extend(names.iter().filter_map(|name| match name {
             ListenerName::Host(host) => Some(host.clone()),
             ListenerName::Address(_) => None,
         }));
+        Ok(signed)
+    }
+
+    /// Signs a certificate for names that the gateway beside this controller serves, with a new key:
+    /// names under one of `domains`, also after `*.`, and not a domain itself, whose wildcard would
+    /// be for everybody's. The names stay their owners', unlike a listener's.
+    ///
+    /// # Errors
+    /// [`NotOwn`](Error::NotOwn) for another name, [`Certificate`](Error::Certificate) without
+    /// names or over [`MAX_NAMES`].
+    pub fn sign_for_gateway(
+        &self,
+        now: Wall,
+        domains: &[ServiceName],
+        names: &[&str],
+    ) -> Result<ServerCertificate> {
+        check_number(names.len())?;
+        let alternatives =
+            names.iter().map(|name| gateway_name(name, domains)).collect::<Result<Vec<_>>>()?;
+        self.sign_with_new_key(now, alternatives)
+    }
+
+    fn sign_with_new_key(
+        &self,
+        now: Wall,
+        alternatives: Vec<SanType>,
+    ) -> Result<ServerCertificate> {
+        let key = KeyPair::generate().map_err(not_made)?;
+        let usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let leaf = self.sign(now, "rutter", alternatives, usages, LISTENER_LIFETIME, &key)?;
         let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
         Ok(ServerCertificate { leaf, key })
     }
@@ -249,21 +279,13 @@ impl CertificateAuthority {
     }
 
     fn owner_name(&self, asked: &str, own: &ServiceName) -> Result<SanType> {
-        let not_own = || Error::NotOwn {
-            asked: asked.chars().take(80).collect(),
-            own: format!("{own}, *.{own} and names under {own}"),
-        };
-        let (star, rest) = match asked.strip_prefix("*.") {
-            Some(rest) => ("*.", rest),
-            None => ("", asked),
-        };
-        let name: ServiceName = rest.parse()?;
+        let (star, name) = wildcard_or_not(asked)?;
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = |listener: &ServiceName| {
             *listener == name || (!star.is_empty() && listener.is_under(name.as_str()))
         };
         if !name.is_under(own.as_str()) || listeners.iter().any(taken) {
-            return Err(not_own());
+            return Err(not_own(asked, format!("{own}, *.{own} and names under {own}")));
         }
         dns(&format!("{star}{name}"))
     }
@@ -318,6 +340,29 @@ fn own_name(owner: &Identity) -> Result<ServiceName> {
         return Err(Error::Certificate { why });
     };
     Ok(format!("{name}.{domain}").parse()?)
+}
+
+/// A name that the gateway may serve.
+fn gateway_name(asked: &str, domains: &[ServiceName]) -> Result<SanType> {
+    let (star, name) = wildcard_or_not(asked)?;
+    let is_below = |domain: &ServiceName| name != *domain && name.is_under(domain.as_str());
+    if !domains.iter().any(is_below) {
+        let domains: Vec<&str> = domains.iter().map(ServiceName::as_str).collect();
+        return Err(not_own(asked, format!("names under {}", domains.join(", "))));
+    }
+    dns(&format!("{star}{name}"))
+}
+
+/// `*.` or nothing, and the name behind it.
+fn wildcard_or_not(asked: &str) -> Result<(&'static str, ServiceName)> {
+    match asked.strip_prefix("*.") {
+        Some(rest) => Ok(("*.", rest.parse()?)),
+        None => Ok(("", asked.parse()?)),
+    }
+}
+
+fn not_own(asked: &str, own: String) -> Error {
+    Error::NotOwn { asked: asked.chars().take(80).collect(), own }
 }
 
 fn check_number(n_names: usize) -> Result<()> {

@@ -33,6 +33,7 @@ mod membership;
 mod mesh_gateway;
 mod notify;
 mod observe;
+mod own_ca;
 mod reload;
 mod signals;
 

@@ -2,8 +2,9 @@
 //! when their files change.
 //!
 //! **Which one.** By the server name of the handshake (RFC 6066 3): ACME's if it names it, else a
-//! certificate of files that does, else one whose wildcard covers it (one label, RFC 6125 6.4.3), else the first. Names are those in
-//! the certificates themselves, so they can't differ from what is configured.
+//! certificate of files that does, else one whose wildcard covers it (one label, RFC 6125 6.4.3), else
+//! one that our own CA signs for it ([`crate::own_ca`]), else the first. Names are those in the
+//! certificates themselves, so they can't differ from what is configured.
 //!
 //! **Changes.** Every [`LOOK`] the files are looked at: time, size and inode, so that renaming a new
 //! pair into place is seen as well as writing over. All are read and checked before one is taken. A
@@ -23,14 +24,24 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rutter_book::{Clock, SystemClock};
 
 use super::tls;
 use crate::acme::{ACME_TLS, Served};
 use crate::config::CertificateFiles;
 use crate::error::GatewayError;
+use crate::own_ca::OwnCa;
 
 /// How often files are looked at.
 pub(super) const LOOK: Duration = Duration::from_secs(2);
+
+/// Where a listener's certificates come from beside its files.
+#[derive(Debug, Clone)]
+pub(super) struct Issuers {
+    pub(super) acme: Arc<Served>,
+    /// `None`: none are signed for this listener.
+    pub(super) own_ca: Option<Arc<OwnCa>>,
+}
 
 /// Certificates by their names.
 #[derive(Debug)]
@@ -39,16 +50,17 @@ pub(super) struct ByName {
     /// By what follows the `*.`.
     wildcard: HashMap<String, Arc<CertifiedKey>>,
     first: Arc<CertifiedKey>,
-    acme: Arc<Served>,
+    issuers: Issuers,
 }
 
 impl ByName {
     pub(super) fn new(
         first: Arc<CertifiedKey>,
         more: Vec<Arc<CertifiedKey>>,
-        acme: Arc<Served>,
+        issuers: Issuers,
     ) -> Self {
-        let mut by_name = Self { exact: HashMap::new(), wildcard: HashMap::new(), first, acme };
+        let (exact, wildcard) = (HashMap::new(), HashMap::new());
+        let mut by_name = Self { exact, wildcard, first, issuers };
         for key in std::iter::once(by_name.first.clone()).chain(more) {
             for name in names(&key) {
                 // Of two certificates for one name the earlier counts.
@@ -65,12 +77,17 @@ impl ByName {
 
     fn find(&self, name: Option<&str>) -> Arc<CertifiedKey> {
         let Some(name) = name.map(str::to_ascii_lowercase) else { return self.first.clone() };
-        if let Some(key) = self.acme.certificate_for(&name) {
+        if let Some(key) = self.issuers.acme.certificate_for(&name) {
             return key;
         }
         let exact = self.exact.get(&name);
         let parent = || name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
-        exact.or_else(parent).unwrap_or(&self.first).clone()
+        if let Some(key) = exact.or_else(parent) {
+            return key.clone();
+        }
+        let own_ca = self.issuers.own_ca.as_ref();
+        let signed = own_ca.and_then(|ca| ca.certificate_for(&name, SystemClock.now().wall));
+        signed.unwrap_or_else(|| self.first.clone())
     }
 }
 
@@ -79,7 +96,7 @@ impl ResolvesServerCert for ByName {
         // A CA that validates offers this and nothing else (RFC 8737 3); nobody else gets a proof.
         let mut offered = hello.alpn().into_iter().flatten();
         if offered.next() == Some(ACME_TLS) && offered.next().is_none() {
-            return self.acme.proof_of(&hello.server_name()?.to_ascii_lowercase());
+            return self.issuers.acme.proof_of(&hello.server_name()?.to_ascii_lowercase());
         }
         Some(self.find(hello.server_name()))
     }
@@ -112,8 +129,8 @@ fn stamp(path: &Path) -> Stamp {
 #[derive(Debug)]
 pub(super) struct Certificates {
     config: ArcSwap<ServerConfig>,
-    acme: Arc<Served>,
-    files: Mutex<Files>,
+    /// With the files that it was made from.
+    from: Mutex<(Files, Issuers)>,
 }
 
 #[derive(Debug)]
@@ -138,21 +155,19 @@ impl Files {
 #[derive(Debug)]
 pub(super) struct Fresh {
     config: Arc<ServerConfig>,
-    acme: Arc<Served>,
-    files: Files,
+    from: (Files, Issuers),
 }
 
 /// Reads pairs of files, the first of which is for everybody whom none of them names.
-pub(super) fn read(pairs: &[CertificateFiles], acme: &Arc<Served>) -> Result<Fresh, GatewayError> {
+pub(super) fn read(pairs: &[CertificateFiles], issuers: Issuers) -> Result<Fresh, GatewayError> {
     // Looked at first: what changes while it is read is read again.
     let files = Files::new(pairs.to_vec());
-    Ok(Fresh { config: tls::server_config(pairs, acme)?, acme: acme.clone(), files })
+    Ok(Fresh { config: tls::server_config(pairs, &issuers)?, from: (files, issuers) })
 }
 
 impl Certificates {
     pub(super) fn new(fresh: Fresh) -> Self {
-        let Fresh { config, acme, files } = fresh;
-        Self { config: ArcSwap::new(config), acme, files: Mutex::new(files) }
+        Self { config: ArcSwap::new(fresh.config), from: Mutex::new(fresh.from) }
     }
 
     /// What the next handshake is made with.
@@ -162,22 +177,23 @@ impl Certificates {
 
     pub(super) fn take(&self, fresh: Fresh) {
         self.config.store(fresh.config);
-        *self.files() = fresh.files;
+        *self.from() = fresh.from;
     }
 
-    fn files(&self) -> MutexGuard<'_, Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn from(&self) -> MutexGuard<'_, (Files, Issuers)> {
+        self.from.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the files again if one of them has changed.
     fn look(&self) {
-        let mut files = self.files();
+        let mut from = self.from();
+        let (files, issuers) = &mut *from;
         let now = files.look();
         if now == files.stamps {
             return;
         }
         files.stamps = now;
-        match tls::server_config(&files.pairs, &self.acme) {
+        match tls::server_config(&files.pairs, issuers) {
             Ok(config) => {
                 self.config.store(config);
                 tracing::info!("a listener's certificates were read again, since they changed");

@@ -9,8 +9,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::certificates::ByName;
-use crate::acme::{ACME_TLS, Served};
+use super::certificates::{ByName, Issuers};
+use crate::acme::ACME_TLS;
 use crate::config::CertificateFiles;
 use crate::error::GatewayError;
 
@@ -21,10 +21,10 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 /// A server's configuration from its files, a first pair and more for the names in them, and what
-/// ACME adds to them.
+/// others add to them.
 pub(super) fn server_config(
     pairs: &[CertificateFiles],
-    acme: &Arc<Served>,
+    issuers: &Issuers,
 ) -> Result<Arc<ServerConfig>, GatewayError> {
     let keys = pairs.iter().map(read_pair).collect::<Result<Vec<_>, _>>()?;
     let mut keys = keys.into_iter();
@@ -32,7 +32,7 @@ pub(super) fn server_config(
         let expected = "expected at least one certificate".to_owned();
         return Err(GatewayError::Config { field: "listeners.tls", expected });
     };
-    let resolver = Arc::new(ByName::new(first, keys.collect(), acme.clone()));
+    let resolver = Arc::new(ByName::new(first, keys.collect(), issuers.clone()));
     // Every provider of rustls has these versions.
     let failed = |e: rustls::Error| GatewayError::Config { field: "tls", expected: e.to_string() };
     let mut config = ServerConfig::builder_with_provider(provider())
@@ -45,7 +45,7 @@ pub(super) fn server_config(
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(failed)?;
     // In our order of liking; without ALPN a client gets HTTP/1.1 (RFC 9113 3.2).
     config.alpn_protocols = vec![super::connection::H2.to_vec(), b"http/1.1".to_vec()];
-    if acme.by_tls() {
+    if issuers.acme.by_tls() {
         config.alpn_protocols.push(ACME_TLS.to_vec());
     }
     Ok(Arc::new(config))

@@ -100,6 +100,12 @@ impl Identity {
         TlsAcceptor::from(Arc::new(config))
     }
 
+    /// The chain and its key.
+    pub(crate) fn into_parts(self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = PrivatePkcs8KeyDer::from(self.key.serialize_der()).into();
+        (vec![self.certificate], key)
+    }
+
     /// Writes it as the gateway reads it.
     pub(crate) fn write(&self, to: &std::path::Path) -> CertificateFiles {
         let files = CertificateFiles { chain: to.join("chain.pem"), key: to.join("key.pem") };

@@ -149,6 +149,37 @@ fn an_owner_gets_its_own_names_and_no_others() {
 }
 
 #[test]
+fn a_gateway_gets_names_below_its_domains_and_they_stay_their_owners() {
+    let (_parent, dir) = directory();
+    let ca = CertificateAuthority::open(&dir, NOW).unwrap();
+    let domains: [ServiceName; 2] = ["nsl.sh".parse().unwrap(), "example.org".parse().unwrap()];
+    for (name, granted) in [
+        ("alice.nsl.sh", true),
+        ("*.alice.nsl.sh", true),
+        ("web.alice.example.org", true),
+        ("nsl.sh", false),
+        ("*.nsl.sh", false),
+        ("evilnsl.sh", false),
+        ("alice.nsl.sh.evil.example", false),
+        ("*", false),
+        ("*.*.alice.nsl.sh", false),
+        ("", false),
+    ] {
+        let signed = ca.sign_for_gateway(NOW, &domains, &[name]);
+        assert_eq!(signed.is_ok(), granted, "{name}: {signed:?}");
+    }
+    let names = ["alice.nsl.sh", "*.alice.nsl.sh"];
+    let signed = ca.sign_for_gateway(NOW, &domains, &names).unwrap();
+    assert!(trusted(&ca, &signed.leaf, "web.alice.nsl.sh", NOW));
+    assert!(!trusted(&ca, &signed.leaf, "bob.nsl.sh", NOW));
+    assert_eq!(signed.leaf.not_after, later(NOW, LISTENER_LIFETIME));
+    assert!(matches!(ca.sign_for_gateway(NOW, &domains, &[]), Err(Error::Certificate { .. })));
+
+    let request = request(&KeyPair::generate().unwrap());
+    ca.sign_for_owner(NOW, &owner("alice", "nsl.sh"), &names, &request).unwrap();
+}
+
+#[test]
 fn without_names_an_owner_gets_its_name_and_what_lies_under_it() {
     let (_parent, dir) = directory();
     let ca = CertificateAuthority::open(&dir, NOW).unwrap();

@@ -10,13 +10,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ResolvesServerCert;
 use rutter_api::ServerCertificates;
 use rutter_book::{Clock, SystemClock};
-use rutter_gateway::CertificateFiles;
+use rutter_gateway::{CertificateFiles, SignsNames};
 use rutter_registry::{
     CertificateAuthority, DataDir, ListenerName, MAX_NAMES, Pin, ServerCertificate,
 };
-use rutter_route::Wall;
+use rutter_route::{ServiceName, Wall};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::own_ca::SignsUnder;
 use crate::config::Config;
 use crate::config::raw::{CertificateFiles as Files, Tls};
 
@@ -27,7 +28,7 @@ const CA: &str = "ca.crt";
 
 /// The CA and what it signed for this process.
 pub(super) struct Certificates {
-    ca: CertificateAuthority,
+    ca: Arc<CertificateAuthority>,
     dir: Arc<DataDir>,
     names: Vec<ListenerName>,
     api: Arc<ServerCertificates>,
@@ -47,6 +48,7 @@ impl Certificates {
         write_for_gateway(dir, &signed)?;
         let renew_at = Mutex::new(signed.leaf.renew_at);
         let api = ServerCertificates::new(signed.leaf.chain, signed.key)?;
+        let ca = Arc::new(ca);
         Ok(Self { ca, dir: dir.clone(), names, api, given: Mutex::default(), renew_at })
     }
 
@@ -71,6 +73,11 @@ impl Certificates {
     /// What the link shows.
     pub(super) fn for_link(&self) -> Arc<dyn ResolvesServerCert> {
         Arc::<ServerCertificates>::clone(&self.api)
+    }
+
+    /// Who signs for names under the gateway's domains.
+    pub(super) fn for_names(&self, domains: &[ServiceName]) -> Arc<dyn SignsNames> {
+        Arc::new(SignsUnder { ca: self.ca.clone(), domains: domains.to_vec() })
     }
 
     /// TLS for a listener of the APIs; `None`: plain.

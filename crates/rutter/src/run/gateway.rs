@@ -24,6 +24,7 @@ use super::controller::{ControllerRole, ends, seed};
 use super::handover::Sockets;
 use super::membership::Membership;
 use super::observe::Observed;
+use crate::config::raw::Tls;
 use crate::config::{Config, resolved, tables};
 
 /// How long the start waits for a controller to join.
@@ -153,7 +154,7 @@ impl GatewayRole {
 
     /// Where it listens, and whether by TLS.
     pub(super) fn addresses(&self, config: &Config) -> Vec<(SocketAddr, bool)> {
-        let tls = listeners(config).map(|listener| listener.tls != crate::config::raw::Tls::Off);
+        let tls = listeners(config).map(|listener| listener.tls != Tls::Off);
         self.handle.addresses().iter().copied().zip(tls).collect()
     }
 
@@ -216,6 +217,7 @@ fn gateway_config(
         address: l.address,
         tls: certificates.for_gateway(&l.tls),
         h2c: l.traffic.h2c,
+        own_ca: l.tls == Tls::Own,
         more: certificates.more_for_gateway(&l.tls, &gateway.certificates),
         redirect: l.traffic.redirect.then(|| https_port(config)),
     };
@@ -237,6 +239,8 @@ fn gateway_config(
             .map(|a| super::acme::config(a, certificates.dir()))
             .transpose()?,
         access_log: gateway.access_log.as_ref().map(access_log),
+        // A gateway apart has no key that its people's browsers were told to trust.
+        own_ca: config.controller.as_ref().map(|_| certificates.for_names(&gateway.domains)),
     })
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::json;
 
 use crate::support::origin::Origin;
@@ -85,12 +86,44 @@ async fn tls_in_and_http_https_and_domain_out() {
     for (host, body) in
         [(names[0], "over http"), (names[1], "over https"), (names[2], "by its name")]
     {
-        let client = tls_visitor(&ca, host, up.gateway());
+        let client = tls_visitor(ca.as_ref().der(), host, up.gateway());
         let url = format!("https://{host}:{}/", up.gateway().port());
         let answer = heard_of(&client, &url).await;
         assert_eq!(answer.status().as_u16(), 200, "{host}");
         assert_eq!(answer.text().await.unwrap(), body);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_trusts_the_own_ca_is_satisfied_with_every_name_of_a_service() {
+    let up = Up::run(
+        tempfile::tempdir().unwrap(),
+        "controller:\ngateway:\nlisteners:\n  api: 127.0.0.1:0\n  link: 127.0.0.1:0\n  \
+         gateway: {https: '127.0.0.1:0'}\n  compat: {mesh_router: '127.0.0.1:0'}\n",
+    );
+    let origin = Origin::start("over http").await;
+    let route = json!({"ip": "127.0.0.1", "port": origin.address.port(), "scheme": "http"});
+    register(&up, "alice", route).await;
+    let root = CertificateDer::from_pem_file(up.data.join("ca.crt")).unwrap();
+    for host in
+        ["alice.localhost", "web.alice.localhost", "web-alice.localhost", "a.b.alice.localhost"]
+    {
+        let client = tls_visitor(&root, host, up.gateway());
+        let url = format!("https://{host}:{}/", up.gateway().port());
+        let until = Instant::now() + PATIENCE;
+        // Before the gateway has heard of it there is no certificate for the name.
+        let answer = loop {
+            match client.get(&url).send().await {
+                Ok(answer) => break answer,
+                Err(error) => assert!(Instant::now() < until, "{host}: {error:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!(answer.text().await.unwrap(), "over http", "{host}");
+    }
+    let stranger = tls_visitor(&root, "bob.localhost", up.gateway());
+    let url = format!("https://bob.localhost:{}/", up.gateway().port());
+    assert!(stranger.get(&url).send().await.is_err(), "nobody has that name");
 }
 
 /// The answer once the gateway has heard of the name.
@@ -106,10 +139,14 @@ async fn heard_of(client: &reqwest::Client, url: &str) -> reqwest::Response {
 }
 
 /// A browser that finds the name at the gateway.
-fn tls_visitor(ca: &Ca, host: &str, gateway: std::net::SocketAddr) -> reqwest::Client {
+fn tls_visitor(
+    root: &CertificateDer<'static>,
+    host: &str,
+    gateway: std::net::SocketAddr,
+) -> reqwest::Client {
     use rustls::RootCertStore;
     let mut roots = RootCertStore::empty();
-    roots.add(ca.as_ref().der().clone()).unwrap();
+    roots.add(root.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

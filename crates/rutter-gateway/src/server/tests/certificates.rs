@@ -1,8 +1,12 @@
 //! Certificates by name, and changing under a listener that runs.
 
+use std::sync::Arc;
+
+use rutter_route::Wall;
 use tokio::net::TcpStream;
 
 use crate::config::{CertificateFiles, ListenerConfig};
+use crate::own_ca::{SignedNames, SigningError, SignsNames};
 use crate::testing::{
     Authority, Origin, PATIENCE, RawClient, TestGateway, any_port, config, get, route,
 };
@@ -105,4 +109,63 @@ async fn a_plain_listener_sends_everybody_to_https_and_https_says_to_stay() {
     let answer = client.ask(&get("/")).await;
     assert_eq!(answer.header("strict-transport-security"), Some("max-age=3600"));
     assert_eq!(answer.text(), "direct");
+}
+
+/// A CA that an [`Authority`] is.
+#[derive(Clone)]
+struct Own(Arc<Authority>);
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Own")
+    }
+}
+
+impl SignsNames for Own {
+    fn sign(&self, now: Wall, names: &[&str]) -> Result<SignedNames, SigningError> {
+        let (chain, key) = self.0.sign(names).into_parts();
+        let after = |days: u64| Wall(now.0 + days * 86_400_000);
+        Ok(SignedNames { chain, key, renew_at: after(60), not_after: after(90) })
+    }
+}
+
+#[tokio::test]
+async fn the_own_ca_signs_for_names_that_are_known_behind_files_and_where_it_may() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let (first, exact) = (Authority::new("first"), Authority::new("exact"));
+    let own = Arc::new(Authority::new("own"));
+    let files = pair(&first, &["nsl.sh"], &at("first"));
+    let mut listener = ListenerConfig::tls(any_port(), files.clone());
+    listener.own_ca = true;
+    listener.more.push(pair(&exact, &["files.alice.nsl.sh"], &at("exact")));
+    let mut config = config();
+    config.own_ca = Some(Arc::new(Own(own.clone())));
+    config.listeners.push(listener);
+    let mut gateway = TestGateway::start(config.clone()).await;
+    let origin = Origin::named("direct").await;
+    assert!(!satisfied(&gateway, &own, "alice.nsl.sh").await, "not known yet");
+    gateway.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
+    for (name, by) in [
+        ("alice.nsl.sh", &*own),
+        ("Web.alice.nsl.sh", &own),
+        ("web-alice.nsl.sh", &own),
+        ("a.b.alice.nsl.sh", &own),
+        ("files.alice.nsl.sh", &exact),
+        ("nsl.sh", &first),
+    ] {
+        assert!(satisfied(&gateway, by, name).await, "{name}");
+    }
+    for stranger in ["bob.nsl.sh", "web.bob.nsl.sh", "alice.example"] {
+        assert!(!satisfied(&gateway, &own, stranger).await, "{stranger}");
+        // It gets the listener's own certificate, as before: the name is wrong, and nothing else.
+        let stream = TcpStream::connect(gateway.server.addresses()[1]).await.unwrap();
+        let name = stranger.to_owned().try_into().unwrap();
+        let error = first.connector().connect(name, stream).await.unwrap_err().to_string();
+        assert!(error.contains("not valid for name"), "{error}");
+    }
+    // A listener whose certificate became somebody else's: after a reload nobody signs there.
+    config.listeners[1].own_ca = false;
+    gateway.server.reload(&config).unwrap();
+    assert!(!satisfied(&gateway, &own, "alice.nsl.sh").await);
 }
