@@ -17,8 +17,9 @@
 //! **Where time is taken.** Bodies: where the client's body is read ([`body`]). Answers: HTTP/1 on
 //! the connection's stream ([`stream`]), where a full socket shows; HTTP/2 also on each answer
 //! ([`answer`]), since there a client can leave one stream's window shut and go on with others.
-//! Heads: for HTTP/1 by [`crate::server`], which knows when a connection waits for one; for HTTP/2,
-//! whose library has no timer, a connection on which nothing is asked ([`idle`]).
+//! Heads: by [`crate::server`], which knows when a connection waits for one. (For HTTP/2, whose library
+//! has a timer neither for a header block that doesn't end nor for a connection without streams, that
+//! is one on which nothing is asked.)
 //!
 //! Rejected: a bound on the whole of a request or answer (a large upload over a slow line is no
 //! attack, and WebSocket and event streams never end), and a timer a connection that always runs
@@ -26,7 +27,6 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
-pub(crate) mod idle;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;

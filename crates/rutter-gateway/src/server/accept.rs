@@ -42,6 +42,15 @@ pub(super) struct Admitted {
     _client: ClientPlace,
 }
 
+#[cfg(test)]
+impl Admitted {
+    /// Of a connection that shares its bounds with no other.
+    pub(super) fn alone() -> Self {
+        let one = Arc::new(Semaphore::new(1));
+        Self { _permit: one.try_acquire_owned().unwrap(), _client: ClientPlace::exempt() }
+    }
+}
+
 /// A listener's task to be.
 #[derive(Debug)]
 pub(super) struct Acceptor {

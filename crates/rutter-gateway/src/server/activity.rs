@@ -2,14 +2,21 @@
 //!
 //! hyper tells nobody whether a connection is idle. So requests and bodies are counted where they
 //! begin and end, and the transport notes what it was asked for. [`super::http1`] decides by these
-//! numbers when a connection can give its state back.
+//! numbers when a connection can give its state back, and [`super::http2`] when one on which nothing
+//! is asked has been there for too long. Nobody notes the time of anything: whoever wants to know
+//! for how long nothing was asked looks now and then ([`Activity::quiet_for`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::accept::Admitted;
+
+/// Into how many parts the time is cut for which nothing is to be asked.
+const LOOKS: u32 = 4;
 
 /// One connection's numbers, from one waiting for a request to the next.
 #[derive(Debug)]
@@ -65,6 +72,26 @@ impl Activity {
     fn busy(self: &Arc<Self>) -> Busy {
         self.open.fetch_add(1, Ordering::Relaxed);
         Busy(self.clone())
+    }
+
+    /// Waits until nothing was asked for so long, and up to a quarter longer.
+    pub(super) async fn quiet_for(&self, longest: Duration) {
+        let look = (longest / LOOKS).max(Duration::from_millis(1));
+        let (mut n_before, mut since) = (self.n_begun(), Some(Instant::now()));
+        loop {
+            tokio::time::sleep(look).await;
+            let (now, n_begun) = (Instant::now(), self.n_begun());
+            if self.open.load(Ordering::Acquire) > 0 {
+                since = None;
+            } else if n_begun != n_before || since.is_none() {
+                // Whatever was asked has ended before now.
+                since = Some(now);
+            }
+            n_before = n_begun;
+            if since.is_some_and(|since| now - since >= longest) {
+                return;
+            }
+        }
     }
 
     /// How many requests have begun.
@@ -148,3 +175,6 @@ impl Drop for Busy {
         self.0.open.fetch_sub(1, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@
 //! | streams reset by the client before they were looked at | [`RESETS`] | `GOAWAY` (RFC 9113 10.5; rapid reset) |
 //! | streams that we reset for a client's errors | [`ERRORS`] | `GOAWAY` |
 //! | the answer to a ping | [`PING_TIMEOUT`] | the connection closes |
-//! | time without a request under way | `limits.header_timeout` | `GOAWAY` |
+//! | time without a request under way | `limits.header_timeout`, noticed up to a quarter later | `GOAWAY` |
 //! | time in which a client takes nothing of an answer | `limits.send_timeout` | `RST_STREAM`, CANCEL |
 //!
 //! `CONTINUATION` frames and `SETTINGS` without end are bounded inside h2, by the header list's
@@ -42,8 +42,8 @@ use super::transport::{ClientStream, Transport};
 use crate::config::Limits;
 use crate::metrics::GatewayMetrics;
 use crate::proxy::{Client, handle};
+use crate::slow::Pace;
 use crate::slow::answer::{Delivered, hurried};
-use crate::slow::{Pace, idle};
 
 /// How many bytes of one request's body may be on their way before it is read.
 const STREAM_WINDOW: u32 = 128 * 1024;
@@ -115,15 +115,14 @@ impl Serving {
         client: Client,
         admitted: &Arc<Admitted>,
     ) {
-        let (worker, asked) = (self.worker.clone(), idle::Activity::new());
+        let worker = self.worker.clone();
         let activity = Arc::new(Activity::new(admitted.clone()));
         let transport = Transport::new(stream, read, activity.clone());
-        let quiet = asked.clone();
+        let quiet = activity.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let under_way = asked.begin();
             let busy = activity.begin(!request.body().is_end_stream());
             let answer = handle(worker.clone(), client, request, busy);
-            async move { Ok::<_, Infallible>(answer.await?.map(|b| Delivered::new(b, under_way))) }
+            async move { Ok::<_, Infallible>(answer.await?.map(Delivered::new)) }
         });
         let connection = self.http2.serve_connection(self.patient(transport), service);
         let mut connection = std::pin::pin!(connection);

@@ -13,7 +13,6 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
-use super::idle::UnderWay;
 use super::{Pace, Patience};
 use crate::metrics::GatewayMetrics;
 
@@ -64,19 +63,17 @@ pub(crate) async fn hurried(stream: impl Future, pace: Pace, metrics: Arc<Gatewa
 pub(crate) struct Delivered<B> {
     inner: B,
     turn: Option<Turn>,
-    /// Its request is under way as long as it is.
-    _under_way: UnderWay,
 }
 
 impl<B> Delivered<B> {
     /// For the stream whose task runs; it is the client's turn from now on, to make room for the
     /// first piece.
-    pub(crate) fn new(inner: B, under_way: UnderWay) -> Self {
+    pub(crate) fn new(inner: B) -> Self {
         let turn = TURN.try_with(Clone::clone).ok();
         if let Some(turn) = &turn {
             turn.lock().wait(Instant::now());
         }
-        Self { inner, turn, _under_way: under_way }
+        Self { inner, turn }
     }
 }
 

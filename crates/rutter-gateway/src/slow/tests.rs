@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::idle::Activity;
 use super::{Pace, Patience};
 
 const PACE: Pace = Pace { longest: Duration::from_secs(30), min_rate: 500 };
@@ -55,21 +54,4 @@ fn time_counts_only_while_one_waits_and_bytes_never_buy_more_than_the_bound() {
     assert_eq!(patience.wait(later), later + s(10.0));
     patience.moved(later, usize::MAX);
     assert_eq!(patience.wait(later), later + s(30.0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_is_quiet_when_nothing_is_under_way_and_not_before() {
-    let activity = Activity::new();
-    let begun = Instant::now();
-    let request = activity.begin();
-    let quiet = tokio::spawn({
-        let activity = activity.clone();
-        async move { activity.quiet_for(s(10.0)).await }
-    });
-    tokio::time::sleep(s(100.0)).await;
-    assert!(!quiet.is_finished());
-    drop(request);
-    let ended = Instant::now();
-    quiet.await.unwrap();
-    assert!(ended - begun >= s(100.0) && ended.elapsed() >= s(10.0) && ended.elapsed() <= s(20.1));
 }
