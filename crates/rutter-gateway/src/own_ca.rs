@@ -11,10 +11,10 @@
 //! certificate (`alice.DOMAIN`, `*.alice.DOMAIN`), so it isn't strangers who choose how many there
 //! are. Other names that lead to it (`web-alice.DOMAIN`, `a.b.alice.DOMAIN`) get one each.
 //!
-//! **Where.** In the handshake, on its thread. Measured in a release build: 70 µs, of which the key is 30,
-//! signing 20 and reading it back 20; the handshake's own signature is 17. (`a_signature_is_cheap` prints
-//! the first for the build at hand.) Rejected: a thread for it, which the handshake would wait for
-//! all the same.
+//! **Where.** In the handshake, on its thread. Measured in a release build: 70 µs, of which the key
+//! is 30, signing 20 and reading it back 20; the handshake's own signature is 17.
+//! (`a_signature_is_cheap` prints the first for the build at hand.) Rejected: a thread for it, which
+//! the handshake would wait for all the same.
 //!
 //! **Bounds.** [`CAPACITY`] certificates of about 3 KiB each are kept; of more the one that was
 //! longest not asked for goes, and is signed again when it is. A name is signed by one handshake
@@ -78,7 +78,7 @@ pub(crate) struct OwnCa {
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// By the first name of each.
+    /// By the last name of each, which no two share.
     by_name: HashMap<String, Place, RandomState>,
     /// How often any was asked for.
     n_asked: u64,
@@ -119,10 +119,10 @@ impl OwnCa {
         let service = found.service.as_str();
         let below = name.split_once('.').is_some_and(|(_, parent)| parent == service);
         let first = if below { service } else { name };
-        let place = self.place(first);
+        let wildcard = (first == service).then(|| format!("*.{service}"));
+        let place = self.place(wildcard.as_deref().unwrap_or(first));
         let mut signed = held(&place);
         if signed.as_ref().is_none_or(|signed| now >= signed.renew_at) {
-            let wildcard = (first == service).then(|| format!("*.{service}"));
             let names: Vec<&str> = std::iter::once(first).chain(wildcard.as_deref()).collect();
             match self.sign(now, &names) {
                 Ok(fresh) => *signed = Some(fresh),
@@ -140,13 +140,13 @@ impl OwnCa {
         Ok(Signed { key: Arc::new(key), renew_at, not_after })
     }
 
-    /// The place of the certificate whose first name that is. Who has it keeps it, also when it
+    /// The place of the certificate whose last name that is. Who has it keeps it, also when it
     /// has to make room.
-    fn place(&self, first: &str) -> Arc<Mutex<Option<Signed>>> {
+    fn place(&self, last: &str) -> Arc<Mutex<Option<Signed>>> {
         let mut kept = held(&self.kept);
         kept.n_asked += 1;
         let last_asked = kept.n_asked;
-        if let Some(place) = kept.by_name.get_mut(first) {
+        if let Some(place) = kept.by_name.get_mut(last) {
             place.last_asked = last_asked;
             return place.signed.clone();
         }
@@ -159,7 +159,7 @@ impl OwnCa {
         }
         let signed = Arc::default();
         let place = Place { last_asked, signed: Arc::clone(&signed) };
-        kept.by_name.insert(first.to_owned(), place);
+        kept.by_name.insert(last.to_owned(), place);
         signed
     }
 }

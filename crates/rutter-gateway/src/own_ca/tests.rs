@@ -108,6 +108,15 @@ fn a_name_that_is_gone_is_signed_for_no_more() {
 }
 
 #[test]
+fn a_name_that_becomes_a_service_covers_what_lies_below_it() {
+    let (ca, _signer, index) = own_ca(&["alice.nsl.sh"]);
+    assert_eq!(names_of(&ca, "a.b.alice.nsl.sh").unwrap(), ["a.b.alice.nsl.sh"]);
+    set(&index, "a.b.alice.nsl.sh");
+    let both = ["a.b.alice.nsl.sh", "*.a.b.alice.nsl.sh"];
+    assert_eq!(names_of(&ca, "a.b.alice.nsl.sh").unwrap(), both);
+}
+
+#[test]
 fn many_handshakes_for_one_name_share_a_signature() {
     let (ca, signer, _index) = own_ca(&["alice.nsl.sh"]);
     let (ca, together) = (Arc::new(ca), Arc::new(Barrier::new(8)));

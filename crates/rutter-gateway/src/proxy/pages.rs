@@ -1,7 +1,8 @@
 //! The gateway's own answers: what went wrong, without saying more than the client may know.
 //!
 //! A browser gets a short page, whoever prefers plain text a line of it, and everyone else
-//! `{"error": ..., "code": ...}`: `Accept` decides by its weights ([`Form`]). The codes are stable; `ROUTES_EXHAUSTED` is Mesh Router's.
+//! `{"error": ..., "code": ...}`: `Accept` decides by its weights ([`Form`]). The codes are stable;
+//! `ROUTES_EXHAUSTED` is Mesh Router's.
 
 #[cfg(test)]
 mod tests;
