@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use super::with_tls;
+use super::{Server, with_tls};
 use crate::testing::{
     Act, Authority, Origin, PATIENCE, RawClient, TestGateway, config, get, route, until,
 };
@@ -144,4 +144,38 @@ async fn whatever_becomes_of_connections_no_count_is_left() {
     let end = gateway.server.shutdown(Duration::ZERO);
     tokio::time::timeout(PATIENCE, end).await.expect("an end");
     until("no count left", || clients.len() == 0).await;
+}
+
+#[tokio::test]
+async fn at_a_hand_over_each_counts_its_own_and_nothing_is_left_at_the_first() {
+    let origin = Origin::named("direct").await;
+    let mut config = config();
+    config.limits.max_connections_per_client = 1;
+    config.limits.drain = PATIENCE;
+    let mut old = TestGateway::start(config.clone()).await;
+    old.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
+    let (address, counted) = (old.address(), old.server.clients.clone());
+    let mut kept = served(address).await.expect("a place");
+    assert!(served(address).await.is_none(), "its client's only one");
+
+    let sockets = old.server.sockets().unwrap().into_iter().map(Some).collect();
+    let (server, end) = Server::bind(&config, sockets).await.unwrap();
+    let mut new = TestGateway { server, feed: end.feed, verdicts: end.verdicts };
+    new.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
+    let ending = tokio::spawn(old.server.shutdown(PATIENCE));
+    new.server.open();
+    // The first one may accept to the last, and then it turns away; the next attempt is the other's.
+    let taken = async {
+        loop {
+            if let Some(client) = served(address).await {
+                break client;
+            }
+        }
+    };
+    let _taken = tokio::time::timeout(PATIENCE, taken).await.expect("a place at the successor");
+    assert_eq!((counted.len(), new.server.clients.len()), (1, 1));
+    // The last request of the one that was kept.
+    assert_eq!(kept.ask(&get("/")).await.status(), 200);
+    tokio::time::timeout(PATIENCE, ending).await.expect("an end").unwrap();
+    assert_eq!((counted.len(), new.server.clients.len()), (0, 1));
 }
