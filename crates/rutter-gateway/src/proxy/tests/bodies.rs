@@ -175,7 +175,7 @@ async fn an_answer_that_had_begun_breaks_off_and_the_route_is_not_blamed() {
         // A reset is an end like another.
         let read = client.stream.read_to_end(&mut rest);
         let _end = tokio::time::timeout(PATIENCE, read).await.expect("the connection ends");
-        assert!(!String::from_utf8_lossy(&rest).contains("413"), "there is one answer");
+        assert!(!String::from_utf8_lossy(&rest).contains("HTTP/1.1"), "there is one answer");
         let seen = tokio::time::timeout(PATIENCE, cuts.recv()).await.unwrap().unwrap();
         assert!(!seen.ends_with(b"0\r\n\r\n"), "cut, not ended");
         let line = line(&file, rounds).await;
