@@ -6,7 +6,7 @@
 //! Shape: a fixed number of shards, each an immutable table behind an [`ArcSwap`], of names and
 //! where the routes of each stand, an `ArcSwap` again.
 //! - A change of best (a failover, the common case) is one store; no table is touched.
-//! - A host that comes or goes has its [shard](shard) made anew, with a few hundred others at a
+//! - A host that comes or goes has its [shard] made anew, with a few hundred others at a
 //!   million hosts; a batch makes each shard that it touches anew once.
 //! - Where the routes stand lies beside the name. Behind a pointer it would be kept when its shard is
 //!   made anew, which is then cheaper, and each look-up would wait for memory once more; look-ups are
