@@ -32,7 +32,10 @@ pub use peer::Peer;
 pub use serve::{BindError, Limits, Listener};
 pub use tables::Tables;
 pub use tls::ServerCertificates;
-pub use v1::{ApiOptions, ApiParts, Code, LinkAddress, Readiness, document, router};
+pub use v1::{
+    ApiOptions, ApiParts, Code, LinkAddress, LocalToken, LocalTokens, Owner, PartState, RECHECK,
+    Readiness, document, router,
+};
 
 /// Where this crate gets the time. It need not be the clock of a book: between the two only
 /// durations travel.

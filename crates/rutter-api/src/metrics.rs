@@ -60,7 +60,7 @@ struct Inner {
 }
 
 impl Metrics {
-    /// The metrics of the APIs and of what they look at.
+    /// The metrics of the APIs and of the tables that they look at.
     pub fn new() -> Self {
         let metrics = Self::default();
         let inner = &metrics.0;
@@ -76,6 +76,15 @@ impl Metrics {
         for (name, help, family) in tables {
             registry.register(name, help, family.clone());
         }
+        drop(registry);
+        metrics
+    }
+
+    /// The same, and what only a controller has.
+    pub fn of_controller() -> Self {
+        let metrics = Self::new();
+        let inner = &metrics.0;
+        let mut registry = inner.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let help = "Routes that were not taken, by reason";
         registry.register("rutter_refusals", help, inner.refusals.clone());
         registry.register("rutter_users", "Users that are known", inner.users.clone());
@@ -91,7 +100,7 @@ impl Metrics {
     }
 
     /// All of it as text.
-    pub(crate) async fn encode(&self, controller: &Controller, tables: &Tables) -> String {
+    pub(crate) async fn encode(&self, controller: Option<&Controller>, tables: &Tables) -> String {
         for table in tables.iter() {
             // A book that is closed is one whose program is stopping: its last figures stand.
             let Ok(counts) = table.counts().await else { continue };
@@ -101,14 +110,16 @@ impl Metrics {
             set(&self.0.sources, &label, counts.sources);
             set(&self.0.attribute_sets, &label, counts.attribute_sets);
         }
-        for (reason, n_refused) in controller.refusals() {
-            let counter = self.0.refusals.get_or_create_owned(&ReasonLabel { reason });
-            // The controller counts; this only shows, and a count never falls.
-            counter.inner().store(n_refused as u64, Ordering::Relaxed);
+        if let Some(controller) = controller {
+            for (reason, n_refused) in controller.refusals() {
+                let counter = self.0.refusals.get_or_create_owned(&ReasonLabel { reason });
+                // The controller counts; this only shows, and a count never falls.
+                counter.inner().store(n_refused as u64, Ordering::Relaxed);
+            }
+            let (n_users, n_leases) = controller.counts();
+            self.0.users.set(whole(n_users));
+            self.0.leases.set(whole(n_leases));
         }
-        let (n_users, n_leases) = controller.counts();
-        self.0.users.set(whole(n_users));
-        self.0.leases.set(whole(n_leases));
         let mut encoded = String::new();
         let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a `String` fails only where a collector says so.

@@ -1,9 +1,12 @@
 //! Rutter's own API: `/v1`, and beside it health, readiness, metrics and the OpenAPI document.
 //!
-//! Every endpoint is one entry of [`endpoints`], which names who may ask. The router, the checks,
-//! and the security in the OpenAPI document come from that entry, and the test that asks every
-//! endpoint with every kind of token goes over the same table: an endpoint without a check can't
-//! be added by forgetting it.
+//! Every endpoint is one entry of [`endpoints`], which names who may ask and whether only a controller
+//! has it. The router, the checks, and the security in the OpenAPI document come from that entry, and
+//! the test that asks every endpoint with every kind of token goes over the same table: an endpoint
+//! without a check can't be added by forgetting it.
+//!
+//! A gateway whose controller is elsewhere serves the same table ([`Owner`]): what shows itself is
+//! there, and what needs a controller is 404 with a code of its own.
 //!
 //! Errors are `{"error":"...","code":"..."}`; the codes are one table ([`Code`]).
 
@@ -18,6 +21,7 @@ mod link;
 mod members;
 mod metrics;
 mod openapi;
+mod owner;
 mod tables;
 mod tokens;
 mod watch;
@@ -30,25 +34,29 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post, put};
-use rutter_controller::Controller;
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
 use rutter_registry::{Pin, Scope};
 use tokio_util::sync::CancellationToken;
 
 pub use code::Code;
 pub(crate) use code::{ApiError, Result};
-pub use health::Readiness;
+pub use health::{PartState, Readiness};
 pub use link::LinkAddress;
 pub use openapi::document;
+pub use owner::{LocalToken, LocalTokens, Owner};
 
 use self::auth::Access;
+pub(crate) use self::owner::Controlled;
 use self::watch::Watchers;
 use crate::Clock;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::tables::Tables;
 
-/// What the API listener is made of.
+/// How often the token of one who watches is looked at again, unless a test says otherwise.
+pub const RECHECK: Duration = Duration::from_secs(60);
+
+/// Where others find a controller.
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
     /// Where agents find this listener, such as `https://192.0.2.1:7070`: what a join line begins
@@ -58,14 +66,12 @@ pub struct ApiOptions {
     pub pin: Option<Pin>,
     /// Where `rutter.v1` is spoken, where it is.
     pub link: Option<LinkAddress>,
-    /// How often the token of one who watches is looked at again.
-    pub recheck: Duration,
 }
 
 impl ApiOptions {
-    /// With the usual durations, and no link.
+    /// Without a link.
     pub fn new(public_url: String, pin: Option<Pin>) -> Self {
-        Self { public_url, pin, link: None, recheck: Duration::from_secs(60) }
+        Self { public_url, pin, link: None }
     }
 
     /// What one who joins is told: an agent with `--join`, a gateway in its configuration.
@@ -82,9 +88,9 @@ impl ApiOptions {
 pub(crate) struct Api(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) controller: Controller,
+    pub(crate) owner: Owner,
     pub(crate) clock: Clock,
-    pub(crate) options: ApiOptions,
+    pub(crate) recheck: Duration,
     pub(crate) readiness: Readiness,
     pub(crate) tables: Tables,
     pub(crate) metrics: Metrics,
@@ -105,44 +111,81 @@ pub(crate) struct Endpoint {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) access: Access,
-    handler: MethodRouter<Api>,
+    handler: Handler,
+}
+
+/// Who answers.
+enum Handler {
+    /// Whoever's API it is.
+    Anyone(MethodRouter<Api>),
+    /// A controller.
+    Controller(MethodRouter<Controlled>),
+}
+
+impl Endpoint {
+    /// Whether only a controller has it.
+    pub(crate) fn needs_controller(&self) -> bool {
+        matches!(self.handler, Handler::Controller(_))
+    }
+
+    /// What is asked at its path, with the check before it.
+    fn routes(self, api: &Api) -> MethodRouter {
+        let guard = middleware::from_fn_with_state((api.clone(), self.access), auth::check);
+        let routes = match (self.handler, Controlled::of(api)) {
+            (Handler::Anyone(handler), _) => handler.with_state(api.clone()),
+            (Handler::Controller(handler), Some(state)) => handler.with_state(state),
+            (Handler::Controller(_), None) => {
+                // Axum filters by every method of the table; a test asks each.
+                let method = MethodFilter::try_from(self.method).unwrap_or(MethodFilter::GET);
+                on(method, owner::elsewhere).with_state(api.clone())
+            }
+        };
+        routes.layer(guard)
+    }
 }
 
 /// Every endpoint there is.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     use Access::{Agent, Join, Open};
     let (admin, read) = (Access::Scope(Scope::Admin), Access::Scope(Scope::Read));
-    let endpoint = |method, path, access, handler| Endpoint { method, path, access, handler };
+    let endpoint = |method, path, access, handler| {
+        let handler = Handler::Anyone(handler);
+        Endpoint { method, path, access, handler }
+    };
+    let controllers = |method, path, access, handler| {
+        let handler = Handler::Controller(handler);
+        Endpoint { method, path, access, handler }
+    };
     vec![
         endpoint(Method::GET, "/healthz", Open, get(health::healthz)),
         endpoint(Method::GET, "/readyz", Open, get(health::readyz)),
         endpoint(Method::GET, "/v1/openapi.json", Open, get(openapi::serve)),
-        endpoint(Method::GET, "/v1/link", Open, get(link::serve)),
-        endpoint(Method::POST, "/v1/join", Join, post(join::join)),
-        endpoint(Method::PUT, "/v1/agent/routes", Agent, put(agent::replace)),
-        endpoint(Method::DELETE, "/v1/agent/routes", Agent, delete(agent::withdraw)),
+        controllers(Method::GET, "/v1/link", Open, get(link::serve)),
+        controllers(Method::POST, "/v1/join", Join, post(join::join)),
+        controllers(Method::PUT, "/v1/agent/routes", Agent, put(agent::replace)),
+        controllers(Method::DELETE, "/v1/agent/routes", Agent, delete(agent::withdraw)),
         endpoint(Method::GET, "/metrics", read, get(metrics::serve)),
         endpoint(Method::GET, "/v1/tables", read, get(tables::list)),
         endpoint(Method::GET, "/v1/tables/{table}/routes", read, get(tables::routes)),
         endpoint(Method::GET, "/v1/tables/{table}/routes/explain", read, get(tables::explain)),
         endpoint(Method::GET, "/v1/tables/{table}/watch", read, get(watch::watch)),
-        endpoint(Method::GET, "/v1/domains", admin, get(domains::list)),
-        endpoint(Method::POST, "/v1/domains", admin, post(domains::create)),
-        endpoint(Method::DELETE, "/v1/domains/{name}", admin, delete(domains::remove)),
-        endpoint(Method::GET, "/v1/members", admin, get(members::list)),
-        endpoint(Method::DELETE, "/v1/members/{name}", admin, delete(members::remove)),
-        endpoint(Method::GET, "/v1/tokens", admin, get(tokens::list)),
-        endpoint(Method::POST, "/v1/tokens", admin, post(tokens::create)),
-        endpoint(Method::DELETE, "/v1/tokens/{id}", admin, delete(tokens::revoke)),
-        endpoint(Method::POST, "/v1/join-tokens", admin, post(tokens::create_join)),
+        controllers(Method::GET, "/v1/domains", admin, get(domains::list)),
+        controllers(Method::POST, "/v1/domains", admin, post(domains::create)),
+        controllers(Method::DELETE, "/v1/domains/{name}", admin, delete(domains::remove)),
+        controllers(Method::GET, "/v1/members", admin, get(members::list)),
+        controllers(Method::DELETE, "/v1/members/{name}", admin, delete(members::remove)),
+        controllers(Method::GET, "/v1/tokens", admin, get(tokens::list)),
+        controllers(Method::POST, "/v1/tokens", admin, post(tokens::create)),
+        controllers(Method::DELETE, "/v1/tokens/{id}", admin, delete(tokens::revoke)),
+        controllers(Method::POST, "/v1/join-tokens", admin, post(tokens::create_join)),
     ]
 }
 
 /// What the listener `api` is about.
 #[derive(Clone)]
 pub struct ApiParts {
-    /// What a controller does.
-    pub controller: Controller,
+    /// Whose it is.
+    pub owner: Owner,
     /// The time.
     pub clock: Clock,
     /// The tables that can be looked at.
@@ -151,24 +194,22 @@ pub struct ApiParts {
     pub metrics: Metrics,
     /// What must be ready before this program may be sent work.
     pub readiness: Readiness,
-    /// What the config says of this surface.
-    pub options: ApiOptions,
+    /// How often the token of one who watches is looked at again, such as [`RECHECK`].
+    pub recheck: Duration,
     /// Ends event streams, when it is cancelled.
     pub stop: CancellationToken,
 }
 
 /// The router of the listener `api`.
 pub fn router(parts: ApiParts) -> Router {
-    let ApiParts { controller, clock, tables, metrics, readiness, options, stop } = parts;
+    let ApiParts { owner, clock, tables, metrics, readiness, recheck, stop } = parts;
     let count = (metrics.clone(), "api");
     let watchers = Watchers::new();
-    let api = Inner { controller, clock, options, readiness, tables, metrics, watchers, stop };
+    let api = Inner { owner, clock, recheck, readiness, tables, metrics, watchers, stop };
     let api = Api(Arc::new(api));
     let mut router = Router::new();
     for endpoint in endpoints() {
-        let guard = (api.clone(), endpoint.access);
-        let guard = middleware::from_fn_with_state(guard, auth::check);
-        router = router.route(endpoint.path, endpoint.handler.layer(guard));
+        router = router.route(endpoint.path, endpoint.routes(&api));
     }
     router
         .fallback(async || ApiError::new(Code::NotFound, "there is no such path"))
@@ -177,7 +218,6 @@ pub fn router(parts: ApiParts) -> Router {
         })
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(count, crate::metrics::count))
-        .with_state(api)
 }
 
 /// Middleware: a request that takes too long is answered so.

@@ -4,8 +4,12 @@
 //! registry and no labels made on the request path. All of them start at zero with the gateway.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
+use rutter_route::Mono;
+
+use crate::clock;
 
 /// How many threads may count without touching each other's cache lines; further ones share.
 const STRIPES: usize = 8;
@@ -160,6 +164,12 @@ pub struct GatewayMetrics {
     pub resolved_names: Gauge,
     /// Whether the link to the controller is up: 1 or 0; 0 also where there is none.
     pub controller_up: Gauge,
+    /// Sessions with a controller elsewhere that were lost.
+    pub controller_sessions_lost: Counter,
+    /// Whether the controller has told all its services, and they still stand: 1 or 0.
+    pub services_told: Gauge,
+    /// Since when a controller elsewhere is away, by the gateway's clock; 0: it isn't.
+    pub(crate) controller_away_since: Gauge,
 }
 
 impl GatewayMetrics {
@@ -167,6 +177,27 @@ impl GatewayMetrics {
         let class = usize::from(status.as_u16() / 100);
         if let Some(counter) = class.checked_sub(1).and_then(|c| self.answers.get(c)) {
             counter.add(1);
+        }
+    }
+
+    /// For how long a controller elsewhere has been away, from the start if it was never there;
+    /// `None`: it isn't.
+    pub fn controller_away(&self) -> Option<Duration> {
+        let since = self.controller_away_since.get();
+        (since != 0).then(|| clock::now().since(Mono(since)))
+    }
+
+    /// Notes whether a controller elsewhere is there.
+    pub(crate) fn controller_is(&self, there: bool) {
+        let was_up = self.controller_up.get() == 1;
+        self.controller_up.set(u64::from(there));
+        match there {
+            true => self.controller_away_since.set(0),
+            false if was_up => self.controller_sessions_lost.add(1),
+            false => {}
+        }
+        if !there && self.controller_away_since.get() == 0 {
+            self.controller_away_since.set(clock::now().0);
         }
     }
 

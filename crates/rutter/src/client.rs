@@ -1,7 +1,7 @@
-//! Asking a controller's API from the command line.
+//! Asking the API of a controller, or of a gateway apart from its own, from the command line.
 //!
 //! Bounds: 5 s for a connection, 30 s for an exchange, 16 MiB for an answer; a watch has no end.
-//! A local controller is known by its data directory, which also says what CA to trust; one
+//! A local one is known by its data directory, which also says what CA to trust; one
 //! elsewhere by `RUTTER_URL`, `RUTTER_TOKEN` and, where its certificate is of its own CA,
 //! `RUTTER_CA`.
 
@@ -26,7 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
-/// A client of one controller.
+/// A client of one controller or gateway.
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
@@ -36,19 +36,28 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The controller of this machine, else the one that the environment names.
+    /// The one of this machine, else the one that the environment names.
     ///
     /// # Errors
     /// There is neither, or a file or variable that can't be read.
     pub(crate) fn find(data: &Path) -> anyhow::Result<Self> {
-        if let Some(local) = Local::find(data)? {
-            let api = local.run.api.context("the controller here has no API listener")?;
-            let token = local.token;
-            let ca = local.run.pin.map(|_| local.run.ca.as_bytes().to_vec());
-            return Self::new(&api, token, ca.as_deref(), Some(local.run.data));
+        let local = Local::find(data)?;
+        if let Some(Local { run, token }) = &local
+            && let Some(api) = &run.api
+        {
+            let ca = run.pin.as_ref().map(|_| run.ca.as_bytes());
+            return Self::new(api, token.clone(), ca, Some(run.data.clone()));
         }
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let Some(url) = set("RUTTER_URL") else {
+            if local.is_some() {
+                bail!(
+                    "what runs here with its data in {} has no API that this command can find: write \
+                     `listeners: {{api: 127.0.0.1:7070}}` in its file, or set RUTTER_URL and \
+                     RUTTER_TOKEN.",
+                    data.display()
+                );
+            }
             bail!(
                 "no controller runs here with its data in {}.\n\
                  Start one with `rutter up`, name its directory with --data, or set RUTTER_URL \
@@ -128,8 +137,7 @@ impl Client {
         }
         let response = self.send(request).await?;
         let body = read(response).await?;
-        serde_json::from_slice(&body)
-            .context("the controller's answer can't be read: is it another version?")
+        serde_json::from_slice(&body).context("the answer can't be read: is it another version?")
     }
 
     /// Watches a table.

@@ -19,6 +19,8 @@
 
 mod acme;
 mod announce;
+mod apart;
+mod apis;
 mod certificates;
 mod control;
 mod controller;
@@ -36,13 +38,14 @@ mod observe;
 mod own_ca;
 mod reload;
 mod signals;
+mod start;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use rutter_api::{Metrics, Readiness};
-use rutter_registry::{DataDir, SqliteRegistry};
+use rutter_api::{LocalTokens, Metrics, Readiness};
+use rutter_registry::DataDir;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,7 +61,7 @@ pub(crate) use mesh_gateway::mesh_gateway;
 pub(crate) use signals::Signals;
 
 use certificates::Certificates;
-use controller::{Around, Bound, ControllerRole};
+use controller::ControllerRole;
 use gateway::GatewayRole;
 use handover::Sockets;
 
@@ -77,6 +80,8 @@ pub(crate) struct Running {
     /// The program that runs, as it was called: another one may lie there by now.
     binary: PathBuf,
     metrics: Metrics,
+    /// Who may ask the API of a gateway apart.
+    tokens: LocalTokens,
     /// The APIs' sockets, once more: to go on with them, or for a successor.
     sockets: Sockets,
     /// A signal that came during a hand-over.
@@ -110,6 +115,10 @@ impl Running {
             before.hello().await?;
         }
         let stop = CancellationToken::new();
+        let metrics = match &config.controller {
+            Some(_) => Metrics::of_controller(),
+            None => Metrics::new(),
+        };
         let mut running = Self {
             config,
             origin,
@@ -121,7 +130,8 @@ impl Running {
             gateway: None,
             control: None,
             binary: std::env::current_exe().context("where this program lies")?,
-            metrics: Metrics::new(),
+            metrics,
+            tokens: LocalTokens::default(),
             sockets: Sockets::default(),
             end_asked: CancellationToken::new(),
             stop_agent: CancellationToken::new(),
@@ -139,134 +149,6 @@ impl Running {
         running.start_agent()?;
         notify::ready();
         Ok(running)
-    }
-
-    async fn start_controller(
-        &mut self,
-        announce: Announce,
-        before: &mut Option<Predecessor>,
-    ) -> anyhow::Result<()> {
-        let dir = Arc::new(match before {
-            Some(before) => {
-                DataDir::adopt(&self.config.data, before.data(&self.config.data).await?)?
-            }
-            None => DataDir::open(&self.config.data)?,
-        });
-        SqliteRegistry::check(&dir).await?;
-        let certificates = Certificates::open(&dir, &self.config)?;
-        let mut none = Sockets::default();
-        let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
-        let bound = controller::bind(&self.config, &certificates, inherited)?;
-        let role = ControllerRole::start(&self.config, &dir).await?;
-        if self.config.gateway.is_some() {
-            self.readiness.set("gateway", false);
-            let gateway = GatewayRole::start(&self.config, &certificates, &role, inherited).await?;
-            self.metrics.add(Box::new(gateway_metrics::Exported(gateway.metrics())));
-            if let Some(observed) = gateway.observed() {
-                self.metrics.add(Box::new(observe::Exported(observed)));
-            }
-            self.gateway = Some(gateway);
-        }
-        let token = local::admin_token(&dir, role.controller()).await?;
-        let control = inherited.take("control", None);
-        self.sockets = bound.sockets(&self.config)?;
-        let before = before.take();
-        if let Some(before) = &before {
-            before.ready().await?;
-        }
-        self.control = control::Control::open(&dir, control);
-        if let Some(gateway) = &mut self.gateway {
-            gateway.open();
-            self.readiness.set("gateway", true);
-        }
-        self.dir = Some(dir);
-        self.certificates = Some(certificates);
-        self.controller = Some(role);
-        let run = self.serve_apis(bound).await?;
-        if let Some(before) = before {
-            before.serving().await;
-        }
-        if let Some(role) = &self.controller {
-            announce.ready(&run, &token, role).await?;
-        }
-        Ok(())
-    }
-
-    /// Serves the APIs, and leaves word of it for the command line.
-    async fn serve_apis(&self, bound: Bound) -> anyhow::Result<RunFile> {
-        let (Some(role), Some(certificates), Some(dir)) =
-            (&self.controller, &self.certificates, &self.dir)
-        else {
-            anyhow::bail!("there is no controller whose APIs could be served");
-        };
-        let around = Around {
-            certificates,
-            gateway: self.gateway.as_ref(),
-            metrics: self.metrics.clone(),
-            readiness: self.readiness.clone(),
-            stop: &self.apis,
-            tasks: &self.tasks,
-        };
-        let served = role.serve(&self.config, bound, around).await?;
-        let run = RunFile::new(&self.config, &served, self.gateway.as_ref(), certificates);
-        run.write(dir)?;
-        Ok(run)
-    }
-
-    /// A gateway whose controller is elsewhere.
-    async fn start_gateway(&mut self, before: &mut Option<Predecessor>) -> anyhow::Result<()> {
-        let dir = Arc::new(match before {
-            Some(before) => {
-                DataDir::adopt(&self.config.data, before.data(&self.config.data).await?)?
-            }
-            None => DataDir::open(&self.config.data)?,
-        });
-        let certificates = Certificates::open(&dir, &self.config)?;
-        let mut none = Sockets::default();
-        let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
-        self.readiness.set("gateway", false);
-        let gateway = GatewayRole::start_apart(&self.config, &certificates, &dir, inherited);
-        let mut gateway = gateway.await?;
-        let control = inherited.take("control", None);
-        let before = before.take();
-        if let Some(before) = &before {
-            before.ready().await?;
-        }
-        self.control = control::Control::open(&dir, control);
-        gateway.open();
-        self.readiness.set("gateway", true);
-        let served = controller::Served::default();
-        let run = RunFile::new(&self.config, &served, Some(&gateway), &certificates);
-        run.write(&dir)?;
-        if let Some(before) = before {
-            before.serving().await;
-        }
-        tracing::info!(gateway = ?run.gateway, "ready");
-        self.dir = Some(dir);
-        self.certificates = Some(certificates);
-        self.gateway = Some(gateway);
-        Ok(())
-    }
-
-    fn start_agent(&mut self) -> anyhow::Result<()> {
-        let Some(agent) = &self.config.agent else { return Ok(()) };
-        let config = rutter_agent::AgentConfig::join(rutter_agent::JoinConfig {
-            url: agent.join.clone(),
-            name: agent.name.clone(),
-            services: agent.services.clone(),
-            address: agent.address.clone(),
-            state_dir: agent.state.clone(),
-        });
-        let agent = rutter_agent::Agent::new(config).context("the agent can't start")?;
-        let (end, stop) = (self.stop_agent.clone(), self.stop.clone());
-        let task = self.agents.spawn(async move {
-            if let Err(error) = agent.run(end).await {
-                tracing::error!(%error, "the agent has ended");
-                stop.cancel();
-            }
-        });
-        self.agent = Some(task.abort_handle());
-        Ok(())
     }
 
     /// Serves until a signal ends it, and ends well.

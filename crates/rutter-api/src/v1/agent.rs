@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::AgentUser;
 use super::body::{Body, Query};
-use super::{Api, ApiError, Code, Result};
+use super::{ApiError, Code, Controlled, Result};
 use crate::peer::Peer;
 
 /// All routes of one of an agent's sources.
@@ -96,7 +96,7 @@ pub(crate) struct RouteAnswer {
     (status = 200, description = "They are stored and in the table.", body = RoutesAnswer),
     (status = 422, description = "A field is wrong; nothing was changed.", body = ApiError)))]
 pub(crate) async fn replace(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(peer): Extension<Peer>,
     Extension(AgentUser(user)): Extension<AgentUser>,
     headers: HeaderMap,
@@ -184,7 +184,7 @@ pub(crate) struct Withdrawn {
 #[utoipa::path(delete, path = "/v1/agent/routes", tag = "agent", params(WithdrawQuery), responses(
     (status = 200, description = "They are gone.", body = Withdrawn)))]
 pub(crate) async fn withdraw(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(AgentUser(user)): Extension<AgentUser>,
     Query(query): Query<WithdrawQuery>,
 ) -> Result<Json<Withdrawn>> {

@@ -4,8 +4,9 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use rutter_registry::{Grant, Scope, TokenSecret, UserId};
+use rutter_registry::{Scope, TokenSecret, UserId};
 
+use super::owner::no_controller;
 use super::{Api, ApiError, Code, Result};
 
 /// Who may ask an endpoint.
@@ -52,22 +53,22 @@ impl Api {
         match access {
             Access::Open => {}
             Access::Join => {
-                self.controller.may_join(now, bearer(request.headers())?).await?;
+                let controller = self.owner.controller().ok_or_else(no_controller)?;
+                controller.may_join(now, bearer(request.headers())?).await?;
             }
             Access::Agent => {
-                let user = self.controller.agent_of(now, bearer(request.headers())?).await?;
+                let controller = self.owner.controller().ok_or_else(no_controller)?;
+                let user = controller.agent_of(now, bearer(request.headers())?).await?;
                 request.extensions_mut().insert(AgentUser(user));
             }
             Access::Scope(scope) => {
                 let secret = TokenSecret::presented(bearer(request.headers())?);
-                let token = self.controller.authenticate(now, secret.reveal()).await?;
-                let allowed = matches!(token.grant, Grant::Api { scopes } if scopes.allow(scope));
-                if !allowed {
+                let known = self.owner.authenticate(now, &secret).await?;
+                if !known.scopes.allow(scope) {
                     let error = format!("this needs a token of scope `{scope}`");
                     return Err(ApiError::new(Code::Forbidden, error));
                 }
-                let name = format!("token {} {}", token.id, token.name);
-                request.extensions_mut().insert(Caller { name, secret });
+                request.extensions_mut().insert(Caller { name: known.name, secret });
             }
         }
         Ok(())

@@ -48,6 +48,8 @@ codes! {
     Forbidden "forbidden" FORBIDDEN;
     /// There is no such thing.
     NotFound "not_found" NOT_FOUND;
+    /// This is a gateway: only its controller, elsewhere, has that.
+    NoController "no_controller" NOT_FOUND;
     /// This controller doesn't speak `rutter.v1`.
     NoLink "no_link" NOT_FOUND;
     /// The path takes other methods.

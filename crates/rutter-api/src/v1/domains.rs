@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
 use super::body::{Body, Query, limit};
-use super::{Api, ApiError, Code, Result};
+use super::{ApiError, Code, Controlled, Result};
 
 /// A name and who has it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,7 +41,7 @@ pub(crate) struct Domain {
 
 impl Domain {
     /// `None` for a user without a name.
-    fn of(api: &Api, identity: &Identity, signature: Option<String>) -> Option<Self> {
+    fn of(api: &Controlled, identity: &Identity, signature: Option<String>) -> Option<Self> {
         let name = identity.name.as_ref()?;
         let domain = service_name(name, api.controller.server_domain()).ok()?;
         Some(Self {
@@ -84,7 +84,7 @@ pub(crate) struct DomainsQuery {
 #[utoipa::path(get, path = "/v1/domains", tag = "domains", params(DomainsQuery), responses(
     (status = 200, description = "A page of names.", body = Domains)))]
 pub(crate) async fn list(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Query(query): Query<DomainsQuery>,
 ) -> Result<Json<Domains>> {
     let after: Option<DomainName> = query
@@ -122,7 +122,7 @@ pub(crate) struct DomainBody {
     (status = 409, description = "Another has it.", body = ApiError),
     (status = 422, description = "A field is wrong.", body = ApiError)))]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(caller): Extension<Caller>,
     Body(body): Body<DomainBody>,
 ) -> Result<(StatusCode, Json<Domain>)> {
@@ -165,7 +165,7 @@ pub(crate) struct Removed {
     (status = 200, description = "It is free.", body = Removed),
     (status = 404, description = "Nobody has it.", body = ApiError)))]
 pub(crate) async fn remove(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Removed>> {

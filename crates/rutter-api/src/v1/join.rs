@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::auth::bearer;
 use super::body::Body;
-use super::{Api, ApiError, Result};
+use super::{ApiError, Controlled, Result};
 use crate::peer::Peer;
 
 /// Who wants to join.
@@ -54,7 +54,7 @@ pub(crate) struct JoinAnswer {
     (status = 409, description = "Another has the name.", body = ApiError),
     (status = 422, description = "The name breaks a rule.", body = ApiError)))]
 pub(crate) async fn join(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Body(body): Body<JoinBody>,

@@ -6,7 +6,7 @@ use rutter_registry::Pin;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Api, ApiError, Code, Result};
+use super::{ApiError, Code, Controlled, Result};
 
 /// Where the listener `link` is, and what to trust there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) struct LinkAnswer {
 #[utoipa::path(get, path = "/v1/link", tag = "link", responses(
     (status = 200, description = "Where it is.", body = LinkAnswer),
     (status = 404, description = "This controller doesn't speak it.", body = ApiError)))]
-pub(crate) async fn serve(State(api): State<Api>) -> Result<Json<LinkAnswer>> {
+pub(crate) async fn serve(State(api): State<Controlled>) -> Result<Json<LinkAnswer>> {
     let none = || ApiError::new(Code::NoLink, "this controller has no listener `link`");
     let link = api.options.link.as_ref().ok_or_else(none)?;
     Ok(Json(LinkAnswer { address: link.address.clone(), pin: link.pin.to_string() }))

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
 use super::body::{Query, limit};
-use super::{Api, ApiError, Code, Result};
+use super::{ApiError, Code, Controlled, Result};
 
 /// A part of Rutter that may speak `rutter.v1`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,7 +67,7 @@ pub(crate) struct MembersQuery {
 #[utoipa::path(get, path = "/v1/members", tag = "members", params(MembersQuery), responses(
     (status = 200, description = "A page of members.", body = Members)))]
 pub(crate) async fn list(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Query(query): Query<MembersQuery>,
 ) -> Result<Json<Members>> {
     let limit = limit(query.limit);
@@ -90,7 +90,7 @@ pub(crate) async fn list(
     (status = 200, description = "It is removed; what it was.", body = Member),
     (status = 404, description = "There is no such member.", body = ApiError)))]
 pub(crate) async fn remove(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<Member>> {

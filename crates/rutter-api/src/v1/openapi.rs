@@ -4,6 +4,7 @@
 //! table, so that the document can't promise another check than the one that is made.
 
 use axum::Json;
+use axum::extract::State;
 use utoipa::OpenApi;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::Operation;
@@ -47,13 +48,17 @@ use super::{endpoints, *};
 )]
 struct Document;
 
-/// The document.
-pub fn document() -> utoipa::openapi::OpenApi {
+/// The document: of a controller, or of a gateway apart from its own, which has less.
+pub fn document(of_controller: bool) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("token", SecurityScheme::Http(bearer));
     for endpoint in endpoints() {
+        if endpoint.needs_controller() && !of_controller {
+            document.paths.paths.remove(endpoint.path);
+            continue;
+        }
         let Some(path) = document.paths.paths.get_mut(endpoint.path) else { continue };
         let operation = match endpoint.method {
             Method::GET => &mut path.get,
@@ -102,6 +107,6 @@ fn secure(operation: &mut Operation, access: Access) {
 /// This document.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "health", responses(
     (status = 200, description = "The OpenAPI document.", body = Object)))]
-pub(crate) async fn serve() -> Json<utoipa::openapi::OpenApi> {
-    Json(document())
+pub(crate) async fn serve(State(api): State<Api>) -> Json<utoipa::openapi::OpenApi> {
+    Json(document(api.owner.controller().is_some()))
 }

@@ -9,6 +9,7 @@ use super::*;
 use crate::testing::{Served, World, client};
 
 mod authorization;
+mod gateway;
 mod members;
 mod operators;
 mod routes;
@@ -36,18 +37,18 @@ impl Api {
         let admin = world.token(&[Scope::Admin]).await;
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let mut options = ApiOptions::new("http://192.0.2.1:7070".into(), None);
-        options.recheck = Duration::from_millis(50);
         options.link = link;
+        let owner = Owner::Controller { controller: world.controller.clone(), options };
         let mut tables = Tables::default();
         tables.add(None, world.book.clone()).await.unwrap();
         tables.add(Some("gateway"), crate::testing::book(&world.hands)).await.unwrap();
         let router = router(ApiParts {
-            controller: world.controller.clone(),
+            owner,
             clock: world.hands.clock(),
             tables,
-            metrics: Metrics::new(),
+            metrics: Metrics::of_controller(),
             readiness: readiness.clone(),
-            options,
+            recheck: Duration::from_millis(50),
             stop: stop.clone(),
         });
         let served = Served::new(router);
@@ -93,7 +94,7 @@ impl Api {
 
 #[test]
 fn the_document_and_the_endpoints_are_the_same() {
-    let document = serde_json::to_value(document()).unwrap();
+    let document = serde_json::to_value(document(true)).unwrap();
     let (mut documented, mut ids) = (Vec::new(), std::collections::HashSet::new());
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -116,7 +117,7 @@ fn the_document_and_the_endpoints_are_the_same() {
 
 #[test]
 fn the_document_changes_only_on_purpose() {
-    insta::assert_json_snapshot!("openapi", document());
+    insta::assert_json_snapshot!("openapi", document(true));
 }
 
 #[tokio::test]
@@ -141,12 +142,12 @@ async fn nothing_is_ready_before_what_was_stored_is_restored() {
     let controller = api.world.unrestored().await;
     let options = ApiOptions::new(String::new(), None);
     let router = router(ApiParts {
-        controller: controller.clone(),
+        owner: Owner::Controller { controller: controller.clone(), options },
         clock: api.world.hands.clock(),
         tables: Tables::default(),
-        metrics: Metrics::new(),
+        metrics: Metrics::of_controller(),
         readiness: Readiness::default(),
-        options,
+        recheck: RECHECK,
         stop: CancellationToken::new(),
     });
     let served = Served::new(router);

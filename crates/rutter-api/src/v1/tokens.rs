@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
 use super::body::{Body, Query, limit};
-use super::{Api, ApiError, Code, Result};
+use super::{ApiError, Code, Controlled, Result};
 
 /// Tokens in the order of their ids.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,7 +45,7 @@ pub(crate) struct TokensQuery {
 #[utoipa::path(get, path = "/v1/tokens", tag = "tokens", params(TokensQuery), responses(
     (status = 200, description = "A page of tokens.", body = Tokens)))]
 pub(crate) async fn list(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Query(query): Query<TokensQuery>,
 ) -> Result<Json<Tokens>> {
     let kind = query.kind.as_deref().unwrap_or("api");
@@ -96,7 +96,7 @@ pub(crate) struct MadeToken {
     (status = 201, description = "It is made.", body = MadeToken),
     (status = 422, description = "A field is wrong.", body = ApiError)))]
 pub(crate) async fn create(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(caller): Extension<Caller>,
     Body(body): Body<TokenBody>,
 ) -> Result<(StatusCode, Json<MadeToken>)> {
@@ -129,7 +129,7 @@ fn lifetime(seconds: Option<u64>) -> Result<Option<Duration>> {
     (status = 200, description = "It opens nothing any more.", body = Object),
     (status = 404, description = "There is no such token.", body = ApiError)))]
 pub(crate) async fn revoke(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Token>> {
@@ -186,7 +186,7 @@ pub(crate) struct MadeJoinToken {
     responses((status = 201, description = "It is made.", body = MadeJoinToken),
     (status = 422, description = "A field is wrong.", body = ApiError)))]
 pub(crate) async fn create_join(
-    State(api): State<Api>,
+    State(api): State<Controlled>,
     Extension(caller): Extension<Caller>,
     Body(body): Body<JoinTokenBody>,
 ) -> Result<(StatusCode, Json<MadeJoinToken>)> {

@@ -91,7 +91,7 @@ async fn open<D: Kind + Send + Sync + Serialize>(
             (id, subscription.ok_or_else(gone)?, None)
         }
     };
-    let recheck = api.options.recheck;
+    let recheck = api.recheck;
     let watch = Watch {
         id,
         table,
@@ -173,8 +173,8 @@ impl<D: Kind + Send + Sync + Serialize> Watch<D> {
     /// to end a watch.
     async fn still_allowed(&self) -> Option<()> {
         let now = self.api.clock.now();
-        match self.api.controller.authenticate(now, self.caller.secret.reveal()).await {
-            Err(rutter_controller::Error::Token(_)) => None,
+        match self.api.owner.authenticate(now, &self.caller.secret).await {
+            Err(error) if error.code == Code::Unauthenticated => None,
             _ => Some(()),
         }
     }

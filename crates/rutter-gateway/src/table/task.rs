@@ -47,6 +47,9 @@ pub(crate) async fn start(
         waiting: Vec::new(),
         away: Away::No,
     };
+    if task.teller.linked().is_some() {
+        task.end.metrics.controller_is(false);
+    }
     task.first_snapshot(Instant::now() + PATIENCE).await?;
     let mut from_own = subscribe(&task.own, OutletSpec::all("index")).await?;
     while let Some(batch) = from_own.next().await {
@@ -186,9 +189,15 @@ impl Task {
             tracing::warn!(service = %destination, %route, why, "a route can't be used by this gateway");
         }
         if complete {
-            self.end.told.store(true, Ordering::Relaxed);
+            self.told(true);
         }
         Ok(())
+    }
+
+    /// Whether all services were told, and stand.
+    fn told(&self, told: bool) {
+        self.end.told.store(told, Ordering::Relaxed);
+        self.end.metrics.services_told.set(u64::from(told));
     }
 
     /// A batch of the own table's. A snapshot is put into the index as a whole: each shard is
@@ -227,7 +236,7 @@ impl Task {
 impl Task {
     async fn up(&mut self, controller: &str) -> Result<(), BookClosed> {
         tracing::info!(controller, "the controller tells its services");
-        self.end.metrics.controller_up.set(1);
+        self.end.metrics.controller_is(true);
         let away = std::mem::replace(&mut self.away, Away::No);
         if matches!(away, Away::Stale { .. } | Away::Forgotten) {
             self.source(SourceState::Up(SourceInfo::default())).await?;
@@ -236,7 +245,7 @@ impl Task {
     }
 
     fn lost(&mut self, why: &rutter_link::LinkError) {
-        self.end.metrics.controller_up.set(0);
+        self.end.metrics.controller_is(false);
         if self.away != Away::No {
             tracing::debug!(%why, "the controller is still away");
             return;
@@ -273,7 +282,7 @@ impl Task {
                 );
                 self.away = Away::Forgotten;
                 self.teller.begin_anew();
-                self.end.told.store(false, Ordering::Relaxed);
+                self.told(false);
                 self.source(SourceState::Gone).await?;
                 self.session.incarnation.0 += 1;
                 Ok(())

@@ -16,6 +16,8 @@ Examples:
   rutter routes explain alice.localhost
   rutter routes explain alice.localhost --table gateway/services
       what the gateway makes of it, which is what traffic follows
+  rutter routes list --data DIR
+      of the process whose data is there, such as a gateway whose controller is elsewhere
   rutter routes watch --output json")]
 pub(crate) enum Routes {
     /// List routes by destination, best first
@@ -28,9 +30,21 @@ pub(crate) enum Routes {
 
 #[derive(Debug, Args)]
 pub(crate) struct Table {
-    /// The table
-    #[arg(long, default_value = "services", value_name = "NAME")]
-    table: String,
+    /// The table; by default the controller's `services`, on a gateway apart its own
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+}
+
+impl Table {
+    /// The table that is meant there.
+    async fn at(&self, client: &Client) -> anyhow::Result<String> {
+        if let Some(table) = &self.table {
+            return Ok(table.clone());
+        }
+        let there: Tables = client.get(&["v1", "tables"], &[]).await?;
+        let usual = [SERVICES, GATEWAYS].into_iter().find(|usual| there.has(usual));
+        Ok(usual.unwrap_or(SERVICES).to_owned())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +95,12 @@ struct TableName {
     name: String,
 }
 
+impl Tables {
+    fn has(&self, name: &str) -> bool {
+        self.tables.iter().any(|table| table.name == name)
+    }
+}
+
 impl Routes {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let client = Client::find(&global.data()?)?;
@@ -91,12 +111,13 @@ impl Routes {
                 output.print(&routes, |routes| list(routes))
             }
             Self::Explain(wanted) => explain(&client, wanted, output).await,
-            Self::Watch(wanted) => watch(&client, &wanted.table, output).await,
+            Self::Watch(wanted) => watch(&client, &wanted.at(&client).await?, output).await,
         }
     }
 }
 
 async fn all(client: &Client, wanted: &List) -> anyhow::Result<Vec<Route>> {
+    let table = wanted.table.at(client).await?;
     let mut routes = Vec::new();
     let mut after: Option<String> = None;
     loop {
@@ -104,8 +125,7 @@ async fn all(client: &Client, wanted: &List) -> anyhow::Result<Vec<Route>> {
         query.extend(wanted.source.as_deref().map(|source| ("source", source)));
         query.extend(wanted.destination.as_deref().map(|d| ("destination", d)));
         query.extend(after.as_deref().map(|after| ("after", after)));
-        let page: Page =
-            client.get(&["v1", "tables", &wanted.table.table, "routes"], &query).await?;
+        let page: Page = client.get(&["v1", "tables", &table, "routes"], &query).await?;
         routes.extend(page.routes);
         match page.next {
             Some(next) => after = Some(next),
@@ -143,18 +163,25 @@ async fn explain(client: &Client, wanted: Explain, output: Output) -> anyhow::Re
     if let Some(table) = &wanted.table {
         return output.print(&ask(table).await?, explain::render);
     }
-    let mut told = vec![ask("services").await?];
     let tables: Tables = client.get(&["v1", "tables"], &[]).await?;
-    if tables.tables.iter().any(|table| table.name == GATEWAYS) {
-        // The gateway may not have heard of it, as of a route that is barred.
+    let mut told = Vec::new();
+    if tables.has(SERVICES) || !tables.has(GATEWAYS) {
+        told.push(ask(SERVICES).await?);
+    }
+    if tables.has(GATEWAYS) {
         match ask(GATEWAYS).await {
             Ok(own) => told.push(own),
+            // A gateway apart is all there is to ask.
+            Err(error) if told.is_empty() => return Err(error),
+            // This one may not have heard of it, as of a route that is barred.
             Err(error) => tracing::debug!(%error, "the gateway's side"),
         }
     }
     output.print(&told, |told| told.iter().map(explain::render).collect::<Vec<_>>().join("\n"))
 }
 
+/// The controller's table, and the gateway's.
+const SERVICES: &str = "services";
 const GATEWAYS: &str = "gateway/services";
 
 /// A change as JSON: the event's name beside its data.
@@ -182,7 +209,7 @@ async fn watch(client: &Client, table: &str, output: Output) -> anyhow::Result<(
         output.print_line(&Change { event: name, told }, change)?;
     }
     anyhow::bail!(
-        "the controller ended the watch: it is stopping, or the token opens nothing any more"
+        "the watch was ended: what runs there is stopping, or the token opens nothing any more"
     )
 }
 

@@ -30,7 +30,7 @@ pub(super) fn refused(status: StatusCode, body: &[u8], data: Option<&str>) -> an
     };
     match (status, data) {
         (StatusCode::UNAUTHORIZED, Some(data)) => anyhow!(
-            "{said}\nThe token in {data}/admin.token opens nothing: restart the controller, which makes another."
+            "{said}\nThe token in {data}/admin.token opens nothing: restart it, which makes another."
         ),
         (StatusCode::UNAUTHORIZED, None) => anyhow!("{said}\nCheck RUTTER_TOKEN."),
         (StatusCode::FORBIDDEN, _) => {

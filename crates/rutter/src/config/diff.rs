@@ -29,6 +29,7 @@ const LIVE: &[&[&str]] = &[
     &["gateway", "certificates"],
     &["gateway", "hsts"],
     &["gateway", "trusted_proxies"],
+    &["gateway", "read_token_file"],
     &["listeners", "gateway", "https", "tls"],
     &["log", "level"],
     &["tables", "*", "policy"],

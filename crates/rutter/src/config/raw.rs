@@ -58,9 +58,9 @@ section! {
     /// `{address: ADDRESS:PORT, tls: ...}` where `tls` is `own` (a certificate of the
     /// controller's CA), `off`, or `{chain: FILE, key: FILE}` in PEM form, read again by a reload.
     Listeners {
-        /// `/v1`, metrics and health. Beyond loopback over TLS by the controller's CA, unless
+        /// `/v1`, metrics and health: of a controller, or of a gateway apart from its own. Beyond loopback over TLS by the controller's CA, unless
         /// `tls` says otherwise.
-        api: Listen = Says("`127.0.0.1:7070` with a controller"),
+        api: Listen = Says("`127.0.0.1:7070` with a controller, otherwise off"),
         /// `rutter.v1`, which gateways and agents elsewhere speak with the controller: always over
         /// TLS by the controller's CA.
         link: Listen = Says("`127.0.0.1:7071` with a controller"),
@@ -170,7 +170,10 @@ section! {
         /// A file with that line, so that the token needn't stand here.
         join_file: PathBuf = Says("`join`"),
         /// How long it forwards by what it knows while a controller elsewhere is away.
-        keep_routes: Period = Is("24h")
+        keep_routes: Period = Is("24h"),
+        /// A file with a token that lets read the API of a gateway apart from its controller, such as
+        /// for Prometheus: one line, read again by a reload.
+        read_token_file: PathBuf = Says("only the command on this machine may ask, by `admin.token` in `data`")
     }
 }
 

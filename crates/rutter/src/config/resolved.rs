@@ -161,6 +161,7 @@ pub(crate) struct Gateway {
     #[serde(serialize_with = "controller_of_gateway")]
     pub(crate) join: Option<JoinUrl>,
     pub(crate) keep_routes: Period,
+    pub(crate) read_token_file: Option<PathBuf>,
 }
 
 /// Certificates by ACME.

@@ -87,6 +87,18 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
             "gateway:\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
             "the gateway doesn't know where its controller is",
         ),
+        (
+            "controller:\ngateway: {read_token_file: /x}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "rutter.yaml:2:28: the controller in this file knows who may read",
+        ),
+        (
+            "gateway: {join: 'http://127.0.0.1:1#rtj_x', read_token_file: /x}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "rutter.yaml:1:62: there is no API to read",
+        ),
+        (
+            "agent: {join: 'http://127.0.0.1:1#rtj_x', name: a, services: ['127.0.0.1:1']}\nlisteners: {api: '127.0.0.1:0'}\n",
+            "rutter.yaml:2:18: there is neither controller nor gateway to listen for",
+        ),
         ("controller:\ncontroller:\n", "stands twice"),
         ("controller:\nlog: {level: lod=lod=lod}\n", "rutter.yaml:2:14: "),
         (

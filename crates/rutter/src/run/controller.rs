@@ -1,13 +1,11 @@
-//! The role `controller`: registry, book, what a controller does, and the APIs before it.
+//! The role `controller`: registry, book, what a controller does, and what its APIs are about.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use rutter_api::compat::mesh_router::{self, MeshRouterOptions};
-use rutter_api::{
-    ApiOptions, ApiParts, BindError, Limits, LinkAddress, Listener, Metrics, Readiness, Tables,
-};
+use rutter_api::{ApiOptions, LinkAddress, Owner, Tables};
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_controller::{BookFeed, Config as ControllerConfig, Controller};
 use rutter_link::{AcceptConfig, LinkListener};
@@ -16,11 +14,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::apis::{self, Around, Bound, Served};
 use super::certificates::{Certificates, reachable};
-use super::gateway::GatewayRole;
-use super::handover::Sockets;
 use super::link::Gatekeeper;
-use crate::config::{Config, resolved, tables};
+use crate::config::{Config, tables};
 
 /// The role, running.
 pub(crate) struct ControllerRole {
@@ -30,91 +27,6 @@ pub(crate) struct ControllerRole {
     stop_book: CancellationToken,
     /// Cancelled when the book's task has ended, whoever asked for it.
     book_ended: CancellationToken,
-}
-
-/// The listeners that have their addresses.
-pub(super) struct Bound {
-    api: Option<Listener>,
-    mesh_router: Option<Listener>,
-    link: Option<LinkListener>,
-}
-
-/// What stands around the APIs.
-pub(super) struct Around<'a> {
-    pub(super) certificates: &'a Certificates,
-    /// Whose table is shown, too.
-    pub(super) gateway: Option<&'a GatewayRole>,
-    pub(super) metrics: Metrics,
-    pub(super) readiness: Readiness,
-    /// Ends the listeners.
-    pub(super) stop: &'a CancellationToken,
-    /// Where the listeners run.
-    pub(super) tasks: &'a TaskTracker,
-}
-
-/// Where the APIs are served.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Served {
-    /// The API, as the command on this machine reaches it.
-    pub(super) api: Option<String>,
-    pub(super) mesh_router: Option<(SocketAddr, bool)>,
-    /// `rutter.v1`.
-    pub(super) link: Option<SocketAddr>,
-    /// What a join line begins with.
-    pub(super) options: Option<ApiOptions>,
-}
-
-/// Takes the addresses of the APIs, where `inherited` has no socket for them.
-pub(super) fn bind(
-    config: &Config,
-    certificates: &Certificates,
-    inherited: &mut Sockets,
-) -> anyhow::Result<Bound> {
-    let mut bind = |name, listener: &Option<resolved::Listener>| -> anyhow::Result<_> {
-        let Some(listener) = listener else { return Ok(None) };
-        let tls = certificates.for_api(&listener.tls)?;
-        let limits = Limits::default();
-        Ok(Some(match inherited.take(name, Some(listener.address)) {
-            Some(socket) => Listener::on(socket.into(), tls, limits)?,
-            None => Listener::bind(name, listener.address, tls, limits)?,
-        }))
-    };
-    Ok(Bound {
-        api: bind("api", &config.listeners.api)?,
-        mesh_router: bind("compat.mesh_router", &config.listeners.compat.mesh_router)?,
-        link: match &config.listeners.link {
-            Some(listener) => Some(bind_link(listener.address, inherited)?),
-            None => None,
-        },
-    })
-}
-
-fn bind_link(address: SocketAddr, inherited: &mut Sockets) -> anyhow::Result<LinkListener> {
-    let bound = match inherited.take("link", Some(address)) {
-        Some(socket) => LinkListener::from_std(socket.into()),
-        None => LinkListener::bind(address),
-    };
-    Ok(bound.map_err(|error| BindError::new("link", address, error))?)
-}
-
-impl Bound {
-    /// The sockets, once more, under the names by which [`bind`] finds them.
-    pub(super) fn sockets(&self, config: &Config) -> std::io::Result<Sockets> {
-        let mut sockets = Sockets::default();
-        let listeners = [
-            ("api", &self.api, &config.listeners.api),
-            ("compat.mesh_router", &self.mesh_router, &config.listeners.compat.mesh_router),
-        ];
-        for (name, bound, configured) in listeners {
-            if let (Some(bound), Some(configured)) = (bound, configured) {
-                sockets.add(name, Some(configured.address), bound.socket()?);
-            }
-        }
-        if let (Some(bound), Some(configured)) = (&self.link, &config.listeners.link) {
-            sockets.add("link", Some(configured.address), bound.socket()?);
-        }
-        Ok(sockets)
-    }
 }
 
 /// Waits for the end of the tables' task, which nobody asked for; for ever without a controller.
@@ -178,45 +90,34 @@ impl ControllerRole {
         bound: Bound,
         around: Around<'_>,
     ) -> anyhow::Result<Served> {
-        let Around { certificates, gateway, metrics, readiness, stop, tasks } = around;
+        let certificates = around.certificates;
         let settings = config.controller.as_ref().context("no controller is configured")?;
-        let clock: rutter_api::Clock = Arc::new(SystemClock);
         let mut served = Served::default();
         if let Some(listener) = bound.link {
             served.link = Some(listener.address());
-            self.serve_link(listener, certificates, stop, tasks)?;
+            self.serve_link(listener, certificates, around.stop, around.tasks)?;
         }
         if let Some(listener) = bound.api {
             let (address, tls) = (listener.address(), listener.is_tls());
-            let url = settings.public_url.clone().unwrap_or_else(|| url(address, tls));
-            let own = config.listeners.api.as_ref().map(|l| &l.tls);
-            let own = own.is_some_and(|tls| *tls == crate::config::raw::Tls::Own);
+            let own = apis::is_own(config);
+            let url = settings.public_url.clone().unwrap_or_else(|| apis::url(address, tls));
             let link = served.link.map(|bound| LinkAddress {
                 address: link_address(settings.public_url.as_deref(), bound),
                 pin: certificates.pin(),
             });
-            let options =
-                ApiOptions { link, ..ApiOptions::new(url, own.then(|| certificates.pin())) };
+            let pin = own.then(|| certificates.pin());
+            let options = ApiOptions { link, ..ApiOptions::new(url.clone(), pin) };
             let mut tables = Tables::default();
             tables.add(None, self.book.clone()).await?;
-            if let Some(gateway) = gateway {
+            if let Some(gateway) = around.gateway {
                 tables.add(Some("gateway"), gateway.book().clone()).await?;
             }
-            let router = rutter_api::router(ApiParts {
-                controller: self.controller.clone(),
-                clock: clock.clone(),
-                tables,
-                metrics: metrics.clone(),
-                readiness,
-                options: options.clone(),
-                stop: stop.clone(),
-            });
-            tasks.spawn(listener.serve(router, stop.clone()));
+            let owner = Owner::Controller { controller: self.controller.clone(), options };
+            apis::serve(listener, owner, tables, &around);
             // A certificate that was given is good for the name that others use, not for an address.
             let by_name = tls && !own;
-            served.api =
-                Some(if by_name { options.public_url.clone() } else { self::url(address, tls) });
-            served.options = Some(options);
+            served.api = Some(if by_name { url.clone() } else { apis::url(address, tls) });
+            (served.join, served.pin) = (Some(url), pin);
         }
         if let Some(listener) = bound.mesh_router {
             served.mesh_router = Some((listener.address(), listener.is_tls()));
@@ -224,8 +125,9 @@ impl ControllerRole {
                 public_resolve: settings.public_resolve,
                 trusted_gateways: settings.trusted_gateways.clone(),
             };
+            let (clock, metrics) = (Arc::new(SystemClock), around.metrics.clone());
             let router = mesh_router::router(self.controller.clone(), clock, metrics, options);
-            tasks.spawn(listener.serve(router, stop.clone()));
+            around.tasks.spawn(listener.serve(router, around.stop.clone()));
         }
         Ok(served)
     }
@@ -294,9 +196,4 @@ fn link_address(public_url: Option<&str>, bound: SocketAddr) -> String {
         Some(host) => format!("{host}:{}", bound.port()),
         None => reachable(bound).to_string(),
     }
-}
-
-/// The URL of a listener as others on its network reach it.
-pub(super) fn url(address: SocketAddr, tls: bool) -> String {
-    format!("{}://{}", if tls { "https" } else { "http" }, reachable(address))
 }

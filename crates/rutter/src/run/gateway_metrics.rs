@@ -30,7 +30,7 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 28] = [
+        let counters: [(&str, &str, &Counter); 32] = [
             (
                 "access_log_dropped",
                 "Lines of the access log that could not be kept or written",
@@ -95,6 +95,22 @@ impl Collector for Exported {
                 &metrics.connections_cut,
             ),
             ("tunnels_cut", "Tunnels closed at the end of the drain time", &metrics.tunnels_cut),
+            (
+                "tls_handshake_failures",
+                "TLS handshakes with clients that failed",
+                &metrics.tls_handshake_failures,
+            ),
+            (
+                "controller_sessions_lost",
+                "Sessions with a controller elsewhere that were lost",
+                &metrics.controller_sessions_lost,
+            ),
+            ("resolves", "Names asked for at a backend", &metrics.resolves),
+            (
+                "resolve_failures",
+                "Names asked for at a backend that didn't answer",
+                &metrics.resolve_failures,
+            ),
         ];
         for (name, help, counter) in counters {
             let counter = ConstCounter::new(counter.get());
@@ -102,12 +118,35 @@ impl Collector for Exported {
             let described = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
             counter.encode(described)?;
         }
-        let gauges: [(&str, &str, u64); 5] = [
+        let away = metrics.controller_away();
+        let kept = away.is_some() && metrics.services_told.get() == 1;
+        let gauges: [(&str, &str, u64); 10] = [
             (
                 "controller_up",
                 "Whether the link to a controller elsewhere is up",
                 metrics.controller_up.get(),
             ),
+            (
+                "controller_silent_seconds",
+                "For how long a controller elsewhere has been away; 0: it isn't",
+                away.unwrap_or_default().as_secs(),
+            ),
+            (
+                "routes_kept",
+                "Whether the routes of a controller that is away are still forwarded by",
+                u64::from(kept),
+            ),
+            (
+                "services_told",
+                "Whether all services were told, and stand",
+                metrics.services_told.get(),
+            ),
+            (
+                "resolved_names",
+                "Names remembered of a backend, known or not",
+                metrics.resolved_names.get(),
+            ),
+            ("active_tunnels", "Tunnels open now", metrics.active_tunnels.get()),
             (
                 "acme_not_after_seconds",
                 "When the certificate by ACME ends, since the Unix epoch",

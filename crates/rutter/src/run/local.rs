@@ -8,11 +8,11 @@ use std::path::Path;
 use anyhow::Context;
 use rutter_book::{Clock, SystemClock};
 use rutter_controller::{Controller, NewApiToken};
-use rutter_registry::{DataDir, Scope, Scopes, read_private};
+use rutter_registry::{DataDir, Scope, Scopes, TokenKind, TokenSecret, read_private};
 use serde::{Deserialize, Serialize};
 
+use super::apis::{Served, url};
 use super::certificates::Certificates;
-use super::controller::{Served, url};
 use super::gateway::GatewayRole;
 use crate::config::Config;
 
@@ -70,8 +70,8 @@ impl RunFile {
             domain: config.domain.to_string(),
             api: served.api.clone(),
             link: served.link.map(|address| address.to_string()),
-            join: served.options.as_ref().map(|options| options.public_url.clone()),
-            pin: served.options.as_ref().and_then(|o| o.pin).map(|pin| pin.to_string()),
+            join: served.join.clone(),
+            pin: served.pin.map(|pin| pin.to_string()),
             gateway: gateway.into_iter().map(local).collect(),
             mesh_router: served.mesh_router.map(local),
             ca: certificates.ca_pem(),
@@ -114,6 +114,20 @@ pub(super) async fn admin_token(
     let secret = made.secret.reveal().to_owned();
     dir.write_private(TOKEN, format!("{secret}\n").as_bytes())?;
     Ok(AdminToken { secret, is_new: true })
+}
+
+/// The token of the local command where no registry knows tokens: the one in the file, else a new one.
+pub(super) fn own_token(dir: &DataDir) -> anyhow::Result<TokenSecret> {
+    if let Some(stored) = read_private(&dir.file(TOKEN))? {
+        let secret = String::from_utf8_lossy(&stored).trim().to_owned();
+        // Whatever else stands there, such as half a line after a crash, is no token.
+        if secret.len() > TokenSecret::RANDOM_BYTES && secret.starts_with(TokenKind::Api.prefix()) {
+            return Ok(TokenSecret::presented(&secret));
+        }
+    }
+    let secret = TokenSecret::generate(TokenKind::Api)?;
+    dir.write_private(TOKEN, format!("{}\n", secret.reveal()).as_bytes())?;
+    Ok(secret)
 }
 
 /// A process that runs on this machine, as its data directory tells of it.

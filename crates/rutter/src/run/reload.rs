@@ -10,7 +10,7 @@ use rutter_rib::Policy;
 use rutter_route::TableName;
 use serde::{Deserialize, Serialize};
 
-use super::Running;
+use super::{Running, apart};
 use crate::config::diff::{Change, diff};
 use crate::config::{self, Config, tables};
 
@@ -61,11 +61,18 @@ impl Running {
     async fn take(&mut self, to: &Config, changes: &[Change]) -> anyhow::Result<()> {
         let next = self.mixed(to);
         // What can fail comes first.
+        let tokens = match (&self.controller, &self.dir) {
+            (None, Some(dir)) => Some(apart::tokens(&next, dir)?),
+            _ => None,
+        };
         if let Some(certificates) = &self.certificates {
             certificates.read_again()?;
         }
         if let (Some(gateway), Some(certificates)) = (&self.gateway, &self.certificates) {
             gateway.reload(&next, certificates).context("the gateway")?;
+        }
+        if let Some(tokens) = tokens {
+            self.tokens.set(tokens);
         }
         if self.config.log.level != next.log.level {
             self.logging.set_level(&next.log.level)?;
@@ -107,6 +114,7 @@ impl Running {
             next.upstream.timeout = to.upstream.timeout;
             next.tls.clone_from(&to.tls);
             next.trusted_proxies.clone_from(&to.trusted_proxies);
+            next.read_token_file.clone_from(&to.read_token_file);
         }
         let https = (&mut next.listeners.gateway.https, &to.listeners.gateway.https);
         if let (Some(next), Some(to)) = https {

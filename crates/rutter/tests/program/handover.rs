@@ -14,11 +14,11 @@ const FILE: &str = "controller:\ngateway: {limits: {drain: 2s}}\nlisteners:\n  \
     api: 127.0.0.1:0\n  link: 127.0.0.1:0\n  compat: {mesh_router: '127.0.0.1:0'}\n  gateway: {http: '127.0.0.1:0'}\n";
 
 /// A process that isn't the test's child; it ends with the test.
-struct Heir(u64);
+pub(crate) struct Heir(u64);
 
 impl Heir {
     /// The one that `run.json` names.
-    fn of(up: &Up) -> Self {
+    pub(crate) fn of(up: &Up) -> Self {
         Self(up.run_file()["pid"].as_u64().expect("a pid"))
     }
 
@@ -32,7 +32,7 @@ impl Heir {
         sent.expect("kill is there").status.success()
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         assert!(self.signal("-TERM"));
         let until = Instant::now() + PATIENCE;
         while self.lives() {

@@ -6,6 +6,7 @@
     reason = "all of it is tests, helpers among them"
 )]
 
+mod apart;
 mod backup;
 mod demo;
 mod handover;

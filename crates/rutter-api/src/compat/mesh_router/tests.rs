@@ -43,7 +43,7 @@ impl Mesh {
         world.user("alice", "alice", Some(key)).await;
         let domains = world.token(&[rutter_registry::Scope::Domains]).await;
         let (controller, clock) = (world.controller.clone(), world.hands.clock());
-        let router = router(controller, clock, Metrics::new(), options);
+        let router = router(controller, clock, Metrics::of_controller(), options);
         let served = crate::testing::Served::new(router);
         let alice = format!("/routes/alice/{signature}");
         Self { world, served, client: client(), alice, domains }

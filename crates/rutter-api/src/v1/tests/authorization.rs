@@ -58,6 +58,23 @@ fn turned_away(access: Access, holder: &str) -> Option<u16> {
     }
 }
 
+/// Asks an endpoint with a body that gets as far as the handler and no further. Only the head of the
+/// answer should be waited for: an event stream has no end.
+pub(super) async fn ask(
+    client: &reqwest::Client,
+    url: &str,
+    endpoint: &Endpoint,
+    token: Option<&str>,
+) -> reqwest::Response {
+    let path = endpoint.path.replace("{name}", "nobody").replace("{id}", &"0".repeat(16));
+    let path = path.replace("{table}", "services");
+    let mut request = client.request(endpoint.method.clone(), format!("{url}{path}")).body("[]");
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    request.send().await.unwrap()
+}
+
 #[tokio::test]
 async fn every_endpoint_lets_in_those_it_names_and_nobody_else() {
     let api = Api::new().await;
@@ -65,17 +82,9 @@ async fn every_endpoint_lets_in_those_it_names_and_nobody_else() {
     for holder in HOLDERS {
         let token = token_of(&api, holder).await;
         for endpoint in endpoints() {
-            let path = endpoint.path.replace("{name}", "nobody").replace("{id}", &"0".repeat(16));
-            let path = path.replace("{table}", "services");
-            // A body that gets as far as the handler and no further.
-            let url = format!("{}{path}", api.served.url);
-            let mut request = api.client.request(endpoint.method.clone(), url).body("[]");
-            if let Some(token) = &token {
-                request = request.bearer_auth(token);
-            }
-            // Only the head: an event stream has no end.
-            let status = request.send().await.unwrap().status().as_u16();
-            let case = format!("{holder}: {} {path}: {status}", endpoint.method);
+            let answer = ask(&api.client, &api.served.url, &endpoint, token.as_deref()).await;
+            let status = answer.status().as_u16();
+            let case = format!("{holder}: {} {}: {status}", endpoint.method, endpoint.path);
             match turned_away(endpoint.access, holder) {
                 Some(expected) => assert_eq!(status, expected, "{case}"),
                 None => assert!(status != 401 && status != 403, "{case}"),

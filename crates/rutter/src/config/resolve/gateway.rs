@@ -37,6 +37,7 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
         }),
         join: super::join::written("gateway", raw.join.as_ref(), raw.join_file.as_ref(), to),
         keep_routes: raw.keep_routes.unwrap_or(Period::seconds(86_400)),
+        read_token_file: raw.read_token_file.clone(),
     }
 }
 

@@ -97,7 +97,7 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
     }
     let public = file.controller.as_ref().and_then(|controller| controller.public_url.as_ref());
     let by_files = listeners.api.as_ref().is_some_and(|api| matches!(api.tls, Tls::Files(_)));
-    if by_files && public.is_none() {
+    if by_files && public.is_none() && file.controller.is_some() {
         to.push(
             Problem::at("listeners.api", "its certificate is good for a name, which isn't told")
                 .help("write `public_url: https://NAME:PORT` in `controller`"),
@@ -118,13 +118,38 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
                 .help("write `gateway:` too"),
         );
     }
-    for name in ["listeners.api", "listeners.link", "listeners.compat.mesh_router"] {
+    if !controller && !gateway && listeners.api.is_some() {
+        to.push(
+            Problem::at("listeners.api", "there is neither controller nor gateway to listen for")
+                .help("write `controller:` or `gateway:` too"),
+        );
+    }
+    if file.gateway.as_ref().is_some_and(|gateway| gateway.read_token_file.is_some()) {
+        check_read_token(controller, listeners, to);
+    }
+    for name in ["listeners.link", "listeners.compat.mesh_router"] {
         if !controller && all.iter().any(|(on, _)| *on == name) {
             to.push(
                 Problem::at(name, "there is no controller to listen for")
                     .help("write `controller:` too"),
             );
         }
+    }
+}
+
+/// The token of a file is for a gateway that has an API and no registry.
+fn check_read_token(controller: bool, listeners: &Listeners, to: &mut Problems) {
+    let at = "gateway.read_token_file";
+    if controller {
+        to.push(
+            Problem::at(at, "the controller in this file knows who may read")
+                .help("leave it out: `rutter tokens create --scope read prometheus` makes a token"),
+        );
+    } else if listeners.api.is_none() {
+        to.push(
+            Problem::at(at, "there is no API to read")
+                .help("write `listeners: {api: 127.0.0.1:7070}` too"),
+        );
     }
 }
 

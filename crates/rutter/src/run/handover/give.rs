@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::channel::Channel;
 use super::{PROTOCOL, READY_WITHIN, Sockets, ToNew, ToOld, Upgraded, VARIABLE};
-use crate::run::{Running, Signals, controller, notify};
+use crate::run::{Running, Signals, apis, notify};
 
 /// How long the new process may take from the word to the first answer. It is the owner already:
 /// this is for whoever asked, who wants to find it there.
@@ -183,7 +183,7 @@ impl Running {
         self.tasks = TaskTracker::new();
         if let Some(certificates) = &self.certificates {
             let mut sockets = self.sockets.try_clone()?;
-            let bound = controller::bind(&self.config, certificates, &mut sockets)?;
+            let bound = apis::bind(&self.config, certificates, &mut sockets)?;
             self.serve_apis(bound).await?;
         }
         if let Some(control) = self.control.take() {

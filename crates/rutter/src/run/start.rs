@@ -1,0 +1,165 @@
+//! How each role starts; the order is told in the head of [`run`](super).
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use rutter_registry::{DataDir, SqliteRegistry};
+
+use super::apis::{self, Around, Bound, Served};
+use super::certificates::Certificates;
+use super::controller::ControllerRole;
+use super::gateway::GatewayRole;
+use super::handover::Sockets;
+use super::{
+    Announce, Predecessor, RunFile, Running, apart, control, gateway_metrics, local, observe,
+};
+
+impl Running {
+    pub(super) async fn start_controller(
+        &mut self,
+        announce: Announce,
+        before: &mut Option<Predecessor>,
+    ) -> anyhow::Result<()> {
+        let dir = self.open_data(before).await?;
+        SqliteRegistry::check(&dir).await?;
+        let certificates = Certificates::open(&dir, &self.config)?;
+        let mut none = Sockets::default();
+        let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
+        let bound = apis::bind(&self.config, &certificates, inherited)?;
+        let role = ControllerRole::start(&self.config, &dir).await?;
+        if self.config.gateway.is_some() {
+            self.readiness.set("gateway", false);
+            let gateway = GatewayRole::start(&self.config, &certificates, &role, inherited).await?;
+            self.export(&gateway);
+            self.gateway = Some(gateway);
+        }
+        let token = local::admin_token(&dir, role.controller()).await?;
+        let control = inherited.take("control", None);
+        self.sockets = bound.sockets(&self.config)?;
+        let before = before.take();
+        if let Some(before) = &before {
+            before.ready().await?;
+        }
+        self.control = control::Control::open(&dir, control);
+        if let Some(gateway) = &mut self.gateway {
+            gateway.open();
+            self.readiness.set("gateway", true);
+        }
+        self.dir = Some(dir);
+        self.certificates = Some(certificates);
+        self.controller = Some(role);
+        let run = self.serve_apis(bound).await?;
+        if let Some(before) = before {
+            before.serving().await;
+        }
+        if let Some(role) = &self.controller {
+            announce.ready(&run, &token, role).await?;
+        }
+        Ok(())
+    }
+
+    /// Serves the APIs, and leaves word of it for the command line.
+    pub(super) async fn serve_apis(&self, bound: Bound) -> anyhow::Result<RunFile> {
+        let (Some(certificates), Some(dir)) = (&self.certificates, &self.dir) else {
+            anyhow::bail!("there is nothing whose APIs could be served");
+        };
+        let around = Around {
+            certificates,
+            gateway: self.gateway.as_ref(),
+            metrics: self.metrics.clone(),
+            readiness: self.readiness.clone(),
+            stop: &self.apis,
+            tasks: &self.tasks,
+        };
+        let served = match (&self.controller, &self.gateway) {
+            (Some(role), _) => role.serve(&self.config, bound, around).await?,
+            (None, Some(gateway)) => {
+                apart::serve(&self.config, bound, gateway, &self.tokens, around).await?
+            }
+            (None, None) => Served::default(),
+        };
+        let run = RunFile::new(&self.config, &served, self.gateway.as_ref(), certificates);
+        run.write(dir)?;
+        Ok(run)
+    }
+
+    /// A gateway whose controller is elsewhere.
+    pub(super) async fn start_gateway(
+        &mut self,
+        before: &mut Option<Predecessor>,
+    ) -> anyhow::Result<()> {
+        let dir = self.open_data(before).await?;
+        let certificates = Certificates::open(&dir, &self.config)?;
+        let (mut none, takes_over) = (Sockets::default(), before.is_some());
+        let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
+        let bound = apis::bind(&self.config, &certificates, inherited)?;
+        self.tokens.set(apart::tokens(&self.config, &dir)?);
+        self.readiness.set("gateway", false);
+        let gateway = GatewayRole::start_apart(&self.config, &certificates, &dir, inherited);
+        let mut gateway = gateway.await?;
+        // Routes don't travel, so the old process may know more than this one can be told now.
+        if takes_over && gateway.metrics().services_told.get() == 0 {
+            anyhow::bail!("the controller has told no services, so the routes would be lost");
+        }
+        self.export(&gateway);
+        let control = inherited.take("control", None);
+        self.sockets = bound.sockets(&self.config)?;
+        let before = before.take();
+        if let Some(before) = &before {
+            before.ready().await?;
+        }
+        self.control = control::Control::open(&dir, control);
+        gateway.open();
+        self.readiness.set("gateway", true);
+        if let Some(settings) = &self.config.gateway {
+            let services = apart::services(gateway.metrics(), settings.keep_routes);
+            self.readiness.ask("services", services);
+        }
+        self.dir = Some(dir);
+        self.certificates = Some(certificates);
+        self.gateway = Some(gateway);
+        let run = self.serve_apis(bound).await?;
+        if let Some(before) = before {
+            before.serving().await;
+        }
+        tracing::info!(api = run.api, gateway = ?run.gateway, "ready");
+        Ok(())
+    }
+
+    async fn open_data(&self, before: &mut Option<Predecessor>) -> anyhow::Result<Arc<DataDir>> {
+        let path = &self.config.data;
+        Ok(Arc::new(match before {
+            Some(before) => DataDir::adopt(path, before.data(path).await?)?,
+            None => DataDir::open(path)?,
+        }))
+    }
+
+    /// Adds a gateway's numbers to the metrics.
+    fn export(&self, gateway: &GatewayRole) {
+        self.metrics.add(Box::new(gateway_metrics::Exported(gateway.metrics())));
+        if let Some(observed) = gateway.observed() {
+            self.metrics.add(Box::new(observe::Exported(observed)));
+        }
+    }
+
+    pub(super) fn start_agent(&mut self) -> anyhow::Result<()> {
+        let Some(agent) = &self.config.agent else { return Ok(()) };
+        let config = rutter_agent::AgentConfig::join(rutter_agent::JoinConfig {
+            url: agent.join.clone(),
+            name: agent.name.clone(),
+            services: agent.services.clone(),
+            address: agent.address.clone(),
+            state_dir: agent.state.clone(),
+        });
+        let agent = rutter_agent::Agent::new(config).context("the agent can't start")?;
+        let (end, stop) = (self.stop_agent.clone(), self.stop.clone());
+        let task = self.agents.spawn(async move {
+            if let Err(error) = agent.run(end).await {
+                tracing::error!(%error, "the agent has ended");
+                stop.cancel();
+            }
+        });
+        self.agent = Some(task.abort_handle());
+        Ok(())
+    }
+}
