@@ -136,7 +136,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Up(up) => block_on(up.run(global)),
         Command::Run(run) => block_on(run.run(global)),
         Command::Agent(agent) => block_on(agent.run(global)),
-        Command::Gateway(gateway) => block_on(gateway.run()),
+        Command::Gateway(gateway) => block_on(gateway.run(global)),
         Command::Domains(domains) => block_on(domains.run(global)),
         Command::Members(members) => block_on(members.run(global)),
         Command::Tokens(tokens) => block_on(tokens.run(global)),

@@ -58,7 +58,7 @@ pub(crate) fn load(origin: &Origin) -> Result<Config, ConfigError> {
 fn parse(name: &str, text: &str, data: Option<PathBuf>) -> Result<Config, ConfigError> {
     let place = |problem: Problem| ConfigError::new(name, text, vec![problem]);
     let mut file: raw::File = yaml::parse(text).map_err(place)?;
-    file.data = data.or(file.data);
+    file.data = data.map(raw::Data::In).or(file.data);
     resolve(&file).map_err(|mut problems| {
         let positions = positions::Positions::of(text);
         problems.iter_mut().for_each(|problem| problem.locate(&positions));

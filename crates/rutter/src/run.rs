@@ -32,7 +32,6 @@ mod link;
 mod local;
 mod logging;
 mod membership;
-mod mesh_gateway;
 mod notify;
 mod observe;
 mod own_ca;
@@ -57,7 +56,6 @@ pub(crate) use control::{Asked, Said, ask as ask_running};
 pub(crate) use handover::{Predecessor, Upgraded};
 pub(crate) use local::{Local, RunFile, is_held};
 pub(crate) use logging::Logging;
-pub(crate) use mesh_gateway::mesh_gateway;
 pub(crate) use signals::Signals;
 
 use certificates::Certificates;
@@ -235,6 +233,9 @@ impl Running {
     async fn succeeded(mut self, signals: &mut Signals) -> anyhow::Result<()> {
         self.agent.iter().for_each(AbortHandle::abort);
         self.sockets = Sockets::default();
+        // Where nothing is kept, the other one needed nothing but the sockets, so nothing was paused.
+        self.apis.cancel();
+        self.tasks.close();
         let rest = async {
             if let Some(control) = self.control.take() {
                 control.leave().await;
@@ -242,6 +243,7 @@ impl Running {
             if let Some(gateway) = self.gateway.take() {
                 gateway.shutdown(true).await;
             }
+            self.tasks.wait().await;
             match self.controller.take() {
                 Some(controller) => controller.shutdown().await,
                 None => Ok(()),

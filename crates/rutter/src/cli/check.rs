@@ -36,7 +36,10 @@ impl Check {
                 let how = if listener.tls == config::raw::Tls::Off { "plain" } else { "TLS" };
                 text.push_str(&format!("  {name} on {} ({how})\n", listener.address));
             }
-            text.push_str(&format!("  data in {}\n", config.data.display()));
+            text.push_str(&match &config.data {
+                Some(data) => format!("  data in {}\n", data.display()),
+                None => "  nothing is kept\n".to_owned(),
+            });
             text
         })
     }

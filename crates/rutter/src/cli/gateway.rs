@@ -1,18 +1,18 @@
 //! `rutter gateway`: apart from any controller, with an original Mesh Router backend's routes.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use rutter_gateway::compat::mesh_router::{BackendUrl, CaPin, MeshRouterConfig};
-use rutter_gateway::{GatewayConfig, ListenerConfig};
-use rutter_route::{Prefix, ServiceName};
+use rutter_gateway::compat::mesh_router::{BackendUrl, CaPin};
+use rutter_route::{Endpoint, Prefix, ServiceName};
 
+use super::Global;
 use super::up::LogArgs;
-use crate::config::Period;
-use crate::config::resolved::Log;
-use crate::run::{Logging, Signals};
+use crate::config::raw::{self, Listen, Tls, Traffic};
+use crate::config::{self, Config, Period};
+use crate::run::{Announce, Logging, Running, Signals, taking_over};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -22,8 +22,10 @@ Examples:
   rutter gateway --backend-url http://127.0.0.1:8192 --server-domain localhost \\
       --http 127.0.0.1:8080
       beside a controller of `rutter up`, by its Mesh Router API
+  rutter gateway --backend-url http://10.0.0.1:8192 --api 127.0.0.1:7070 --data /var/lib/rutter
+      with an API: rutter routes explain alice.localhost --data /var/lib/rutter
 
-A gateway of a controller of Rutter's is configured in a file: rutter run --config FILE.")]
+Nothing is kept unless --data says where. The same in a file: `gateway: {mesh_router: ...}`. A gateway of a controller of Rutter's is configured in a file: rutter run --config FILE.")]
 pub(crate) struct Gateway {
     /// The backend, whose `/resolve/v2/NAME` is asked
     #[arg(long, env = "BACKEND_URL", value_name = "URL")]
@@ -49,42 +51,67 @@ pub(crate) struct Gateway {
     /// Networks whose X-Forwarded-* are believed; may be given more than once
     #[arg(long = "trusted-proxy", value_name = "NETWORK")]
     trusted_proxies: Vec<Prefix>,
+    /// Where its own API answers: health, metrics, its routes and why; beyond loopback it needs --data
+    #[arg(long, env = "RUTTER_API", value_name = "ADDRESS:PORT")]
+    api: Option<SocketAddr>,
+    /// A file with a token that lets read that API, such as for Prometheus
+    #[arg(long, env = "RUTTER_READ_TOKEN_FILE", value_name = "FILE", requires = "api")]
+    read_token_file: Option<PathBuf>,
     #[command(flatten)]
     log: LogArgs,
 }
 
 impl Gateway {
-    pub(super) async fn run(self) -> anyhow::Result<()> {
-        let log = self.log.raw();
-        let log = Log {
-            format: log.format.unwrap_or_default(),
-            level: log.level.unwrap_or_else(|| "info".to_owned()),
-        };
-        Logging::start(&log)?;
-        let signals = Signals::hear()?;
-        let (gateway, mesh_router) = self.config()?;
-        crate::run::mesh_gateway(gateway, mesh_router, signals).await
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        taking_over(async |before| {
+            let config = self.config(global)?;
+            let logging = Logging::start(&config.log)?;
+            let signals = Signals::hear()?;
+            let running = Running::start(config, None, logging, Announce::Nothing, before).await?;
+            Ok((running, signals))
+        })
+        .await
     }
 
-    fn config(self) -> anyhow::Result<(GatewayConfig, MeshRouterConfig)> {
-        let cache_ttl: Duration = self.cache_ttl.into();
-        anyhow::ensure!(!cache_ttl.is_zero(), "CACHE_TTL: expected more than 0");
-        let mesh_router = MeshRouterConfig {
-            cache_ttl,
-            stale_for: self.stale_for.into(),
-            ca_pin: self.ca_pin,
-            ..MeshRouterConfig::new(self.backend_url)
-        };
+    /// The options as a file would say them, through the file's own checks.
+    fn config(&self, global: &Global) -> anyhow::Result<Config> {
+        // In the words of the environment, which the file's own checks don't know.
+        anyhow::ensure!(!self.cache_ttl.0.is_zero(), "CACHE_TTL: expected more than 0");
         // Set to nothing it is none, as in the original.
-        let default_backend = self.default_backend.filter(|url| !url.is_empty());
-        let default_backend = default_backend.map(|url| url.trim_end_matches('/').parse());
-        let gateway = GatewayConfig {
-            listeners: vec![ListenerConfig::plain(self.http)],
-            domains: vec![self.server_domain],
-            default_backend: default_backend.transpose().context("DEFAULT_BACKEND")?,
-            trusted_proxies: self.trusted_proxies,
-            ..GatewayConfig::default()
+        let default_backend = self.default_backend.clone().filter(|url| !url.is_empty());
+        if let Some(url) = &default_backend {
+            url.trim_end_matches('/').parse::<Endpoint>().context("DEFAULT_BACKEND")?;
+        }
+        let http =
+            Listen::At { address: self.http, tls: Some(Tls::Off), traffic: Traffic::default() };
+        let file = raw::File {
+            domain: Some(self.server_domain.clone()),
+            // Nothing is kept unless somebody says where.
+            data: Some(global.data.clone().map_or(raw::Data::Off, raw::Data::In)),
+            log: Some(self.log.raw()),
+            listeners: Some(raw::Listeners {
+                api: self.api.map(Listen::at),
+                gateway: Some(raw::GatewayListeners { http: Some(http), https: None }),
+                ..raw::Listeners::default()
+            }),
+            gateway: Some(raw::Gateway {
+                mesh_router: Some(raw::MeshRouter {
+                    backend: Some(self.backend_url.to_string()),
+                    cache_ttl: Some(self.cache_ttl),
+                    stale_for: Some(self.stale_for),
+                    ca_pin: self.ca_pin.map(|pin| pin.to_string()),
+                    ..raw::MeshRouter::default()
+                }),
+                default_backend,
+                trusted_proxies: Some(self.trusted_proxies.clone()),
+                read_token_file: self.read_token_file.clone(),
+                ..raw::Gateway::default()
+            }),
+            ..raw::File::default()
         };
-        Ok((gateway, mesh_router))
+        config::resolve(&file).map_err(|problems| {
+            let told: Vec<_> = problems.into_iter().map(|p| p.message).collect();
+            anyhow::anyhow!("{}", told.join("; "))
+        })
     }
 }

@@ -110,7 +110,7 @@ impl Up {
         let http = at(self.http_port, beyond.then_some(Tls::Own));
         let file = raw::File {
             domain: Some(self.domain.clone()),
-            data: Some(global.data()?),
+            data: Some(raw::Data::In(global.data()?)),
             log: Some(self.log.raw()),
             listeners: Some(raw::Listeners {
                 api: Some(at(self.api_port, None)),

@@ -1,5 +1,6 @@
 //! What was written: every key of the file, in the words of `docs/config.md`.
 
+mod data;
 mod listen;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use rutter_route::{
 use super::Period;
 use super::section::section;
 
+pub(crate) use data::Data;
 pub(crate) use listen::{CertificateFiles, Listen, Tls, Traffic};
 
 section! {
@@ -23,8 +25,9 @@ section! {
         /// The domain under which names stand: `alice` is `alice.DOMAIN`.
         domain: ServiceName = Is("localhost"),
         /// Where the registry, the CA and the token of the local command are kept. One process
-        /// holds it at a time.
-        data: PathBuf = Says("`/var/lib/rutter` for root, else `$XDG_DATA_HOME/rutter` or `~/.local/share/rutter`"),
+        /// holds it at a time. `off`: nothing is kept, which a gateway by a Mesh Router backend can do
+        /// with.
+        data: Data = Says("`/var/lib/rutter` for root, else `$XDG_DATA_HOME/rutter` or `~/.local/share/rutter`"),
         /// This cluster's name in path lists, by which loops are known.
         cluster: ClusterId = Is("local"),
         /// What is logged, and how.
@@ -171,9 +174,32 @@ section! {
         join_file: PathBuf = Says("`join`"),
         /// How long it forwards by what it knows while a controller elsewhere is away.
         keep_routes: Period = Is("24h"),
+        /// A backend of Mesh Router's whose routes it forwards by, in a controller's place.
+        mesh_router: MeshRouter = Says("off"),
+        /// Where a request goes whose host leads to no service, or to one that nothing leads to:
+        /// `http(s)://HOST:PORT`.
+        default_backend: String = Says("it is 404 or 503"),
         /// A file with a token that lets read the API of a gateway apart from its controller, such as
         /// for Prometheus: one line, read again by a reload.
         read_token_file: PathBuf = Says("only the command on this machine may ask, by `admin.token` in `data`")
+    }
+}
+
+section! {
+    /// A backend of Mesh Router's, which answers for one name at a time.
+    MeshRouter {
+        /// Its URL, such as `http://192.0.2.1:8192`; `BACKEND_URL` of Mesh Router.
+        backend: String = Required,
+        /// How long an answer is fresh. `CACHE_TTL` of Mesh Router.
+        cache_ttl: Period = Is("1m"),
+        /// How long after that it is used while the backend is silent.
+        stale_for: Period = Is("10m"),
+        /// How long a name that isn't known isn't asked for again.
+        negative_ttl: Period = Is("10s"),
+        /// How many names are remembered, known or not.
+        max_names: usize = Is("10000"),
+        /// The SHA-256 fingerprint that its CA must have, `sha256:HEX`.
+        ca_pin: String = Says("an `https` backend vouches for its CA; with an `http` one anybody between could name another")
     }
 }
 

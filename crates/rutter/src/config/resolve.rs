@@ -8,7 +8,9 @@ mod agent;
 mod gateway;
 mod health;
 mod join;
+mod kept;
 mod listeners;
+mod mesh_router;
 pub(crate) mod tables;
 
 use std::path::PathBuf;
@@ -55,26 +57,33 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::default();
     let to = &mut problems;
     let domain = file.domain.clone().unwrap_or_else(default_domain);
-    let data = file.data.clone().or_else(default_data).unwrap_or_else(|| {
-        to.push(
-            Problem::at("data", "there is no home directory to keep the data in")
-                .help("write `data: DIRECTORY`, or set HOME"),
-        );
-        PathBuf::new()
-    });
+    let data = match &file.data {
+        Some(raw::Data::In(path)) => Some(path.clone()),
+        Some(raw::Data::Off) => None,
+        None => default_data().or_else(|| {
+            to.push(
+                Problem::at("data", "there is no home directory to keep the data in")
+                    .help("write `data: DIRECTORY`, or set HOME"),
+            );
+            None
+        }),
+    };
     let cluster = file.cluster.clone().unwrap_or_else(default_cluster);
     let config = Config {
         log: log(file.log.as_ref(), to),
         listeners: listeners::resolve(file, to),
         controller: file.controller.as_ref().map(|raw| controller(raw, to)),
         gateway: file.gateway.as_ref().map(|raw| gateway::resolve(raw, &domain, to)),
-        agent: file.agent.as_ref().and_then(|raw| agent::resolve(raw, &data, to)),
+        agent: file.agent.as_ref().and_then(|raw| agent::resolve(raw, data.as_deref(), to)),
         tables: tables::resolve(file, &cluster, to),
         domain,
         data,
         cluster,
     };
     roles(file, to);
+    if file.data == Some(raw::Data::Off) {
+        kept::check(file, &config, to);
+    }
     match problems.0 {
         problems if problems.is_empty() => Ok(config),
         problems => Err(problems),
@@ -90,10 +99,11 @@ fn roles(file: &raw::File, to: &mut Problems) {
         );
     }
     let joins = file.gateway.as_ref().is_some_and(|g| g.join.is_some() || g.join_file.is_some());
-    if gateway && !controller && !joins {
+    let by_backend = file.gateway.as_ref().is_some_and(|g| g.mesh_router.is_some());
+    if gateway && !controller && !joins && !by_backend {
         to.push(
             Problem::at("gateway", "the gateway doesn't know where its controller is")
-                .help("write `join: URL#TOKEN` in it, as `rutter tokens join --role gateway` prints it, or `controller:` beside it"),
+                .help("write `join: URL#TOKEN` in it, as `rutter tokens join --role gateway` prints it, `mesh_router: {backend: URL}`, or `controller:` beside it"),
         );
     }
     if gateway && controller && joins {
@@ -101,6 +111,11 @@ fn roles(file: &raw::File, to: &mut Problems) {
             Problem::at("gateway.join", "the gateway's controller stands in this file")
                 .help("leave out `join` or `controller`"),
         );
+    }
+    if by_backend && (controller || joins) {
+        let other = if controller { "controller" } else { "join" };
+        let problem = Problem::at("gateway.mesh_router", "a gateway's routes come from one place");
+        to.push(problem.help(format!("leave out `mesh_router` or `{other}`")));
     }
 }
 

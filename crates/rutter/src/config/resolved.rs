@@ -9,10 +9,11 @@ use std::path::PathBuf;
 
 use rutter_agent::{JoinUrl, ServiceSpec};
 use rutter_controller::address::AddressPolicy;
+use rutter_gateway::compat::mesh_router::{BackendUrl, CaPin};
 use rutter_gateway::{AcmeChallenge, CheckMethod, StatusRange};
 use rutter_rib::{HopKind, Policy, Rules};
 use rutter_route::{
-    ClusterId, DestinationKind, HostName, Prefix, ServiceName, SinkMode, TableName,
+    ClusterId, DestinationKind, Endpoint, HostName, Prefix, ServiceName, SinkMode, TableName,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -24,7 +25,8 @@ use super::section::{Described, Shape};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Config {
     pub(crate) domain: ServiceName,
-    pub(crate) data: PathBuf,
+    /// `None`: nothing is kept.
+    pub(crate) data: Option<PathBuf>,
     pub(crate) cluster: ClusterId,
     pub(crate) log: Log,
     pub(crate) listeners: Listeners,
@@ -161,7 +163,22 @@ pub(crate) struct Gateway {
     #[serde(serialize_with = "controller_of_gateway")]
     pub(crate) join: Option<JoinUrl>,
     pub(crate) keep_routes: Period,
+    pub(crate) mesh_router: Option<MeshRouter>,
+    pub(crate) default_backend: Option<Endpoint>,
     pub(crate) read_token_file: Option<PathBuf>,
+}
+
+/// A backend of Mesh Router's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct MeshRouter {
+    #[serde(serialize_with = "text")]
+    pub(crate) backend: BackendUrl,
+    pub(crate) cache_ttl: Period,
+    pub(crate) stale_for: Period,
+    pub(crate) negative_ttl: Period,
+    pub(crate) max_names: usize,
+    #[serde(serialize_with = "some_text")]
+    pub(crate) ca_pin: Option<CaPin>,
 }
 
 /// Certificates by ACME.
@@ -258,7 +275,15 @@ fn controller_of<S: Serializer>(join: &JoinUrl, s: S) -> Result<S::Ok, S::Error>
 }
 
 fn controller_of_gateway<S: Serializer>(join: &Option<JoinUrl>, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_some(&join.as_ref().map(|join| join.controller.to_string()))
+    some_text(&join.as_ref().map(|join| &join.controller), s)
+}
+
+fn text<S: Serializer>(value: &impl ToString, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(&value.to_string())
+}
+
+fn some_text<S: Serializer>(value: &Option<impl ToString>, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_some(&value.as_ref().map(ToString::to_string))
 }
 
 fn texts<S: Serializer>(services: &[ServiceSpec], s: S) -> Result<S::Ok, S::Error> {

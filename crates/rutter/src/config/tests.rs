@@ -24,6 +24,12 @@ fn the_smallest_files_are_taken() {
     assert_eq!(config.tables.keys().map(|t| t.as_str()).collect::<Vec<_>>(), ["services"]);
     good("controller:\ngateway:\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n");
     good(doc::EXAMPLE);
+    let by_backend = "gateway: {mesh_router: {backend: 'http://a:1'}}\n\
+                      listeners: {gateway: {http: '127.0.0.1:0'}}\ndata: ";
+    assert_eq!(good(&format!("{by_backend}/x")).data.as_deref(), Some(std::path::Path::new("/x")));
+    for off in ["off", "'off'", "false"] {
+        assert_eq!(good(&format!("{by_backend}{off}")).data, None);
+    }
 }
 
 #[test]
@@ -99,6 +105,42 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
             "agent: {join: 'http://127.0.0.1:1#rtj_x', name: a, services: ['127.0.0.1:1']}\nlisteners: {api: '127.0.0.1:0'}\n",
             "rutter.yaml:2:18: there is neither controller nor gateway to listen for",
         ),
+        (
+            "controller:\ngateway: {mesh_router: {backend: 'http://127.0.0.1:1'}}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "a gateway's routes come from one place (leave out `mesh_router` or `controller`)",
+        ),
+        (
+            "gateway: {join: 'http://127.0.0.1:1#rtj_x', mesh_router: {backend: 'http://127.0.0.1:1'}}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "a gateway's routes come from one place (leave out `mesh_router` or `join`)",
+        ),
+        (
+            "gateway: {mesh_router: {cache_ttl: 0s}}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "rutter.yaml:1:11: which backend? (write `backend: http://HOST:PORT` in it)",
+        ),
+        (
+            "gateway: {mesh_router: {backend: 'backend.example'}}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "rutter.yaml:1:34: ",
+        ),
+        (
+            "gateway: {mesh_router: {backend: 'http://a:1', ca_pin: 'sha256:12'}}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "64 hex digits",
+        ),
+        (
+            "gateway: {default_backend: nowhere, mesh_router: {backend: 'http://a:1'}}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "rutter.yaml:1:28: ",
+        ),
+        (
+            "data: off\ncontroller:\n",
+            "the registry is kept in the data directory, which is off (write `data: DIRECTORY`)",
+        ),
+        (
+            "data: off\ngateway: {join: 'http://127.0.0.1:1#rtj_x'}\nlisteners: {gateway: {http: '127.0.0.1:0'}}\n",
+            "the key by which the gateway joins is kept in the data directory, which is off",
+        ),
+        (
+            "data: off\ngateway: {mesh_router: {backend: 'http://a:1'}}\nlisteners: {gateway: {https: '127.0.0.1:0'}}\n",
+            "the CA of its certificate is kept in the data directory, which is off",
+        ),
         ("controller:\ncontroller:\n", "stands twice"),
         ("controller:\nlog: {level: lod=lod=lod}\n", "rutter.yaml:2:14: "),
         (
@@ -162,7 +204,8 @@ fn written_out(section: &Section, indent: usize, text: &mut String) {
     for key in &section.keys {
         let pad = " ".repeat(indent);
         match (&key.shape, key.default) {
-            (Shape::Section(inner), _) if key.name != "agent" => {
+            // Two that must be told something, and aren't beside a controller.
+            (Shape::Section(inner), _) if !matches!(key.name, "agent" | "mesh_router") => {
                 text.push_str(&format!("{pad}{}:\n", key.name));
                 written_out(inner, indent + 2, text);
             }
@@ -181,6 +224,12 @@ fn the_defaults_of_the_page_are_those_that_hold() {
     assert!(text.contains("lease: 10m") && text.contains("http:"), "{text}");
     let short = format!("controller:\ngateway:\nlisteners:\n{listeners}");
     assert_eq!(diff(&good(&short), &good(&text)), []);
+    let by_backend =
+        format!("listeners:\n{listeners}gateway:\n  mesh_router:\n    backend: http://a\n");
+    let mut text = by_backend.clone();
+    written_out(&raw::MeshRouter::section(), 4, &mut text);
+    assert!(text.contains("stale_for: 10m"), "{text}");
+    assert_eq!(diff(&good(&by_backend), &good(&text)), []);
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn configuration(data: &Path) -> anyhow::Result<Config> {
         ..raw::Health::default()
     };
     let file = raw::File {
-        data: Some(data.to_owned()),
+        data: Some(raw::Data::In(data.to_owned())),
         listeners: Some(raw::Listeners {
             api: free(),
             link: free(),

@@ -26,17 +26,20 @@ const SHORTEST: usize = 16;
 /// The longest.
 const LONGEST: usize = 256;
 
-/// The tokens that are good.
+/// The tokens that are good; where nothing is kept, the operator's alone.
 ///
 /// # Errors
 /// Files that can't be read or written, and a token that is none.
-pub(super) fn tokens(config: &Config, dir: &DataDir) -> anyhow::Result<Vec<LocalToken>> {
+pub(super) fn tokens(config: &Config, dir: Option<&DataDir>) -> anyhow::Result<Vec<LocalToken>> {
     let token = |name, secret: &TokenSecret, scope| LocalToken {
         name,
         hash: secret.hash(),
         scopes: Scopes::of(&[scope]),
     };
-    let mut tokens = vec![token("of the local command", &local::own_token(dir)?, Scope::Admin)];
+    let mut tokens = Vec::new();
+    if let Some(dir) = dir {
+        tokens.push(token("of the local command", &local::own_token(dir)?, Scope::Admin));
+    }
     let file = config.gateway.as_ref().and_then(|gateway| gateway.read_token_file.as_ref());
     if let Some(file) = file {
         let secret =
@@ -75,11 +78,15 @@ pub(super) async fn serve(
     // A certificate that was given is good for a name, which nobody told: the command on this
     // machine can't know how to ask then.
     served.api = (!tls || own).then(|| apis::url(address, tls));
-    served.pin = own.then(|| around.certificates.pin());
+    served.pin = if own { Some(around.certificates.own()?.pin()) } else { None };
     let mut tables = Tables::default();
     tables.add(Some("gateway"), gateway.book().clone()).await?;
-    let join = config.gateway.as_ref().and_then(|gateway| gateway.join.as_ref());
-    let controller = join.context("no controller to join is configured")?.controller.to_string();
+    let settings = config.gateway.as_ref().context("no gateway is configured")?;
+    let controller = match (&settings.join, &settings.mesh_router) {
+        (Some(join), _) => join.controller.to_string(),
+        (None, Some(mesh_router)) => mesh_router.backend.to_string(),
+        (None, None) => anyhow::bail!("nobody is configured who tells the gateway its routes"),
+    };
     let owner = Owner::Gateway { tokens: tokens.clone(), controller };
     apis::serve(listener, owner, tables, &around);
     Ok(served)

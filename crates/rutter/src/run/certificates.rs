@@ -26,20 +26,26 @@ const KEY: &str = "gateway-key.pem";
 /// The CA's certificate without its key, for those who want to trust it.
 const CA: &str = "ca.crt";
 
-/// The CA and what it signed for this process.
+/// The certificates of this process's listeners.
 pub(super) struct Certificates {
+    /// `None` where nothing is kept: all are somebody else's then.
+    own: Option<Own>,
+    /// Certificates of the APIs' listeners that are somebody else's, with their files.
+    given: Mutex<Vec<(Files, Arc<ServerCertificates>)>>,
+}
+
+/// The CA and what it signed for this process.
+pub(super) struct Own {
     ca: Arc<CertificateAuthority>,
     dir: Arc<DataDir>,
     names: Vec<ListenerName>,
     api: Arc<ServerCertificates>,
-    /// Certificates of the APIs' listeners that are somebody else's, with their files.
-    given: Mutex<Vec<(Files, Arc<ServerCertificates>)>>,
     renew_at: Mutex<Wall>,
 }
 
-impl Certificates {
+impl Own {
     /// Opens the CA, and signs a certificate for our listeners.
-    pub(super) fn open(dir: &Arc<DataDir>, config: &Config) -> anyhow::Result<Self> {
+    fn open(dir: &Arc<DataDir>, config: &Config) -> anyhow::Result<Self> {
         let now = SystemClock.now().wall;
         let ca = CertificateAuthority::open(dir, now)?;
         dir.write_private(CA, ca.certificate_pem().as_bytes())?;
@@ -49,7 +55,7 @@ impl Certificates {
         let renew_at = Mutex::new(signed.leaf.renew_at);
         let api = ServerCertificates::new(signed.leaf.chain, signed.key)?;
         let ca = Arc::new(ca);
-        Ok(Self { ca, dir: dir.clone(), names, api, given: Mutex::default(), renew_at })
+        Ok(Self { ca, dir: dir.clone(), names, api, renew_at })
     }
 
     /// Where they are kept.
@@ -80,11 +86,42 @@ impl Certificates {
         Arc::new(SignsUnder { ca: self.ca.clone(), domains: domains.to_vec() })
     }
 
+    /// Signs anew when a third of the time is left. Says whether it did.
+    fn renew_if_due(&self) -> anyhow::Result<bool> {
+        let now = SystemClock.now().wall;
+        let mut renew_at = self.renew_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if now < *renew_at {
+            return Ok(false);
+        }
+        let signed = self.ca.sign_server(now, &self.names)?;
+        write_for_gateway(&self.dir, &signed)?;
+        *renew_at = signed.leaf.renew_at;
+        self.api.renew(signed.leaf.chain, signed.key)?;
+        tracing::info!("the listeners have a new certificate");
+        Ok(true)
+    }
+}
+
+impl Certificates {
+    /// Those of the configuration; with a directory, a CA of our own among them.
+    pub(super) fn open(dir: Option<&Arc<DataDir>>, config: &Config) -> anyhow::Result<Self> {
+        let own = dir.map(|dir| Own::open(dir, config)).transpose()?;
+        Ok(Self { own, given: Mutex::default() })
+    }
+
+    /// The own CA.
+    ///
+    /// # Errors
+    /// Nothing is kept here, so there is none.
+    pub(super) fn own(&self) -> anyhow::Result<&Own> {
+        self.own.as_ref().context("there is no CA: `data` is off")
+    }
+
     /// TLS for a listener of the APIs; `None`: plain.
     pub(super) fn for_api(&self, tls: &Tls) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
         match tls {
             Tls::Off => Ok(None),
-            Tls::Own => Ok(Some(self.api.server_config()?)),
+            Tls::Own => Ok(Some(self.own()?.api.server_config()?)),
             Tls::Files(files) => {
                 let (chain, key) = read(files)?;
                 let certificates = ServerCertificates::new(chain, key)?;
@@ -97,16 +134,17 @@ impl Certificates {
     }
 
     /// TLS for a listener of the gateway, which reads files.
-    pub(super) fn for_gateway(&self, tls: &Tls) -> Option<CertificateFiles> {
-        match tls {
+    pub(super) fn for_gateway(&self, tls: &Tls) -> anyhow::Result<Option<CertificateFiles>> {
+        Ok(match tls {
             Tls::Off => None,
             Tls::Own => {
-                Some(CertificateFiles { chain: self.dir.file(CHAIN), key: self.dir.file(KEY) })
+                let dir = &self.own()?.dir;
+                Some(CertificateFiles { chain: dir.file(CHAIN), key: dir.file(KEY) })
             }
             Tls::Files(files) => {
                 Some(CertificateFiles { chain: files.chain.clone(), key: files.key.clone() })
             }
-        }
+        })
     }
 
     /// Further pairs for a listener of the gateway that speaks TLS.
@@ -129,19 +167,9 @@ impl Certificates {
         Ok(())
     }
 
-    /// Signs anew when a third of the time is left. Says whether it did.
+    /// Signs the own one anew when it is due. Says whether it did.
     pub(super) fn renew_if_due(&self) -> anyhow::Result<bool> {
-        let now = SystemClock.now().wall;
-        let mut renew_at = self.renew_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if now < *renew_at {
-            return Ok(false);
-        }
-        let signed = self.ca.sign_server(now, &self.names)?;
-        write_for_gateway(&self.dir, &signed)?;
-        *renew_at = signed.leaf.renew_at;
-        self.api.renew(signed.leaf.chain, signed.key)?;
-        tracing::info!("the listeners have a new certificate");
-        Ok(true)
+        self.own.as_ref().map_or(Ok(false), Own::renew_if_due)
     }
 }
 

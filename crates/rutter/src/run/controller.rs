@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::apis::{self, Around, Bound, Served};
-use super::certificates::{Certificates, reachable};
+use super::certificates::{Own, reachable};
 use super::link::Gatekeeper;
 use crate::config::{Config, tables};
 
@@ -90,7 +90,7 @@ impl ControllerRole {
         bound: Bound,
         around: Around<'_>,
     ) -> anyhow::Result<Served> {
-        let certificates = around.certificates;
+        let certificates = around.certificates.own()?;
         let settings = config.controller.as_ref().context("no controller is configured")?;
         let mut served = Served::default();
         if let Some(listener) = bound.link {
@@ -136,7 +136,7 @@ impl ControllerRole {
     fn serve_link(
         &self,
         listener: LinkListener,
-        certificates: &Certificates,
+        certificates: &Own,
         stop: &CancellationToken,
         tasks: &TaskTracker,
     ) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rutter_book::{BookHandle, Clock, SystemClock};
+use rutter_gateway::compat::mesh_router::MeshRouterConfig;
 use rutter_gateway::{
     AccessLogConfig, AccessLogFormat, ControllerAt, Gateway, GatewayConfig, GatewayHandle,
     GatewayMetrics, HealthConfig, Limits, LinkedController, ListenerConfig, OutlierConfig,
@@ -53,14 +54,30 @@ impl GatewayRole {
     ) -> anyhow::Result<Self> {
         let services =
             TableRef { book: controller.book().clone(), table: tables::SERVICES.parse()? };
-        let ca = certificates.ca().clone();
+        let ca = certificates.own()?.ca().clone();
         let at = ControllerAt::Here(services);
         Self::told_by(config, certificates, at, Some(ca), inherited).await
     }
 
-    /// Apart from its controller: it joins by the line of the file, and is told over the link. A
-    /// controller that is down is waited for a moment, and then while the gateway runs.
+    /// Apart from whoever tells it its routes: a controller elsewhere, or a backend of Mesh Router's.
     pub(super) async fn start_apart(
+        config: &Config,
+        certificates: &Certificates,
+        dir: Option<&Arc<DataDir>>,
+        inherited: &mut Sockets,
+    ) -> anyhow::Result<Self> {
+        let gateway = config.gateway.as_ref().context("no gateway is configured")?;
+        if let Some(mesh_router) = &gateway.mesh_router {
+            let at = ControllerAt::MeshRouter(backend(mesh_router));
+            return Self::told_by(config, certificates, at, None, inherited).await;
+        }
+        let dir = dir.context("a gateway that joins has a data directory")?;
+        Self::start_linked(config, certificates, dir, inherited).await
+    }
+
+    /// It joins by the line of the file, and is told over the link. A controller that is down is
+    /// waited for a moment, and then while the gateway runs.
+    async fn start_linked(
         config: &Config,
         certificates: &Certificates,
         dir: &Arc<DataDir>,
@@ -213,35 +230,51 @@ fn gateway_config(
     controller_ca: Option<&CertificateDer<'static>>,
 ) -> anyhow::Result<GatewayConfig> {
     let gateway = config.gateway.as_ref().context("no gateway is configured")?;
-    let listener = |l: &resolved::Listener| ListenerConfig {
-        address: l.address,
-        tls: certificates.for_gateway(&l.tls),
-        h2c: l.traffic.h2c,
-        own_ca: l.tls == Tls::Own,
-        more: certificates.more_for_gateway(&l.tls, &gateway.certificates),
-        redirect: l.traffic.redirect.then(|| https_port(config)),
+    let listener = |l: &resolved::Listener| -> anyhow::Result<ListenerConfig> {
+        Ok(ListenerConfig {
+            address: l.address,
+            tls: certificates.for_gateway(&l.tls)?,
+            h2c: l.traffic.h2c,
+            own_ca: l.tls == Tls::Own,
+            more: certificates.more_for_gateway(&l.tls, &gateway.certificates),
+            redirect: l.traffic.redirect.then(|| https_port(config)),
+        })
     };
     Ok(GatewayConfig {
         name: gateway.name.clone(),
         mode: gateway.mode,
-        listeners: listeners(config).map(listener).collect(),
+        listeners: listeners(config).map(listener).collect::<anyhow::Result<_>>()?,
         domains: gateway.domains.clone(),
         workers: gateway.workers,
         health: health(gateway),
         limits: limits(&gateway.limits),
         upstream: upstream(gateway, controller_ca)?,
-        default_backend: None,
+        default_backend: gateway.default_backend.clone(),
         trusted_proxies: gateway.trusted_proxies.clone(),
         hsts: gateway.hsts.into(),
         acme: gateway
             .acme
             .as_ref()
-            .map(|a| super::acme::config(a, certificates.dir()))
+            .map(|a| super::acme::config(a, certificates.own()?.dir()))
             .transpose()?,
         access_log: gateway.access_log.as_ref().map(access_log),
         // A gateway apart has no key that its people's browsers were told to trust.
-        own_ca: config.controller.as_ref().map(|_| certificates.for_names(&gateway.domains)),
+        own_ca: match &config.controller {
+            Some(_) => Some(certificates.own()?.for_names(&gateway.domains)),
+            None => None,
+        },
     })
+}
+
+fn backend(from: &resolved::MeshRouter) -> MeshRouterConfig {
+    MeshRouterConfig {
+        backend: from.backend.clone(),
+        cache_ttl: from.cache_ttl.into(),
+        stale_for: from.stale_for.into(),
+        negative_ttl: from.negative_ttl.into(),
+        max_names: from.max_names,
+        ca_pin: from.ca_pin,
+    }
 }
 
 fn health(gateway: &resolved::Gateway) -> HealthConfig {

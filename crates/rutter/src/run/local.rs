@@ -12,7 +12,7 @@ use rutter_registry::{DataDir, Scope, Scopes, TokenKind, TokenSecret, read_priva
 use serde::{Deserialize, Serialize};
 
 use super::apis::{Served, url};
-use super::certificates::Certificates;
+use super::certificates::{Certificates, Own};
 use super::gateway::GatewayRole;
 use crate::config::Config;
 
@@ -66,7 +66,7 @@ impl RunFile {
         Self {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            data: config.data.display().to_string(),
+            data: config.data.as_ref().map(|data| data.display().to_string()).unwrap_or_default(),
             domain: config.domain.to_string(),
             api: served.api.clone(),
             link: served.link.map(|address| address.to_string()),
@@ -74,7 +74,7 @@ impl RunFile {
             pin: served.pin.map(|pin| pin.to_string()),
             gateway: gateway.into_iter().map(local).collect(),
             mesh_router: served.mesh_router.map(local),
-            ca: certificates.ca_pem(),
+            ca: certificates.own().map(Own::ca_pem).unwrap_or_default(),
         }
     }
 

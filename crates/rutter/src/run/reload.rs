@@ -30,7 +30,7 @@ impl Running {
     /// What is wrong with it; nothing was changed.
     pub(super) async fn reload(&mut self, dry_run: bool) -> anyhow::Result<Reloaded> {
         let origin = self.origin.as_ref().ok_or_else(|| {
-            anyhow!("there is no file to read: this was started by `rutter up`, not `rutter run`")
+            anyhow!("there is no file to read: this was started by options, not by `rutter run`")
         })?;
         let to = config::load(origin).map_err(|error| anyhow!("{error}"))?;
         let changes = diff(&self.config, &to);
@@ -61,9 +61,9 @@ impl Running {
     async fn take(&mut self, to: &Config, changes: &[Change]) -> anyhow::Result<()> {
         let next = self.mixed(to);
         // What can fail comes first.
-        let tokens = match (&self.controller, &self.dir) {
-            (None, Some(dir)) => Some(apart::tokens(&next, dir)?),
-            _ => None,
+        let tokens = match &self.controller {
+            None => Some(apart::tokens(&next, self.dir.as_deref())?),
+            Some(_) => None,
         };
         if let Some(certificates) = &self.certificates {
             certificates.read_again()?;

@@ -20,9 +20,9 @@ impl Running {
         announce: Announce,
         before: &mut Option<Predecessor>,
     ) -> anyhow::Result<()> {
-        let dir = self.open_data(before).await?;
+        let dir = self.open_data(before).await?.context("a controller has a data directory")?;
         SqliteRegistry::check(&dir).await?;
-        let certificates = Certificates::open(&dir, &self.config)?;
+        let certificates = Certificates::open(Some(&dir), &self.config)?;
         let mut none = Sockets::default();
         let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
         let bound = apis::bind(&self.config, &certificates, inherited)?;
@@ -60,9 +60,7 @@ impl Running {
 
     /// Serves the APIs, and leaves word of it for the command line.
     pub(super) async fn serve_apis(&self, bound: Bound) -> anyhow::Result<RunFile> {
-        let (Some(certificates), Some(dir)) = (&self.certificates, &self.dir) else {
-            anyhow::bail!("there is nothing whose APIs could be served");
-        };
+        let certificates = self.certificates.as_ref().context("there is nothing to be served")?;
         let around = Around {
             certificates,
             gateway: self.gateway.as_ref(),
@@ -79,24 +77,26 @@ impl Running {
             (None, None) => Served::default(),
         };
         let run = RunFile::new(&self.config, &served, self.gateway.as_ref(), certificates);
-        run.write(dir)?;
+        if let Some(dir) = &self.dir {
+            run.write(dir)?;
+        }
         Ok(run)
     }
 
-    /// A gateway whose controller is elsewhere.
+    /// A gateway whose controller is elsewhere, or that has a backend of Mesh Router's instead.
     pub(super) async fn start_gateway(
         &mut self,
         before: &mut Option<Predecessor>,
     ) -> anyhow::Result<()> {
         let dir = self.open_data(before).await?;
-        let certificates = Certificates::open(&dir, &self.config)?;
+        let certificates = Certificates::open(dir.as_ref(), &self.config)?;
         let (mut none, takes_over) = (Sockets::default(), before.is_some());
         let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
         let bound = apis::bind(&self.config, &certificates, inherited)?;
-        self.tokens.set(apart::tokens(&self.config, &dir)?);
+        self.tokens.set(apart::tokens(&self.config, dir.as_deref())?);
         self.readiness.set("gateway", false);
-        let gateway = GatewayRole::start_apart(&self.config, &certificates, &dir, inherited);
-        let mut gateway = gateway.await?;
+        let apart = GatewayRole::start_apart(&self.config, &certificates, dir.as_ref(), inherited);
+        let mut gateway = apart.await?;
         // Routes don't travel, so the old process may know more than this one can be told now.
         if takes_over && gateway.metrics().services_told.get() == 0 {
             anyhow::bail!("the controller has told no services, so the routes would be lost");
@@ -108,14 +108,14 @@ impl Running {
         if let Some(before) = &before {
             before.ready().await?;
         }
-        self.control = control::Control::open(&dir, control);
+        self.control = dir.as_ref().and_then(|dir| control::Control::open(dir, control));
         gateway.open();
         self.readiness.set("gateway", true);
         if let Some(settings) = &self.config.gateway {
             let services = apart::services(gateway.metrics(), settings.keep_routes);
             self.readiness.ask("services", services);
         }
-        self.dir = Some(dir);
+        self.dir = dir;
         self.certificates = Some(certificates);
         self.gateway = Some(gateway);
         let run = self.serve_apis(bound).await?;
@@ -126,12 +126,16 @@ impl Running {
         Ok(())
     }
 
-    async fn open_data(&self, before: &mut Option<Predecessor>) -> anyhow::Result<Arc<DataDir>> {
-        let path = &self.config.data;
-        Ok(Arc::new(match before {
+    /// The data directory; `None` where nothing is kept.
+    async fn open_data(
+        &self,
+        before: &mut Option<Predecessor>,
+    ) -> anyhow::Result<Option<Arc<DataDir>>> {
+        let Some(path) = &self.config.data else { return Ok(None) };
+        Ok(Some(Arc::new(match before {
             Some(before) => DataDir::adopt(path, before.data(path).await?)?,
             None => DataDir::open(path)?,
-        }))
+        })))
     }
 
     /// Adds a gateway's numbers to the metrics.

@@ -22,6 +22,12 @@ impl Heir {
         Self(up.run_file()["pid"].as_u64().expect("a pid"))
     }
 
+    /// The one of a line such as `handed over: … pid=17`.
+    pub(crate) fn announced(line: &str) -> Self {
+        let (_, pid) = line.split_once("pid=").expect("a pid");
+        Self(pid.split_whitespace().next().unwrap_or_default().parse().expect("a number"))
+    }
+
     fn lives(&self) -> bool {
         Path::new(&format!("/proc/{}/exe", self.0)).exists()
             && std::fs::read_link(format!("/proc/{}/exe", self.0)).is_ok()

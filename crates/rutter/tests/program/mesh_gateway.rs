@@ -1,12 +1,14 @@
-//! `rutter gateway` with Mesh Router's environment, beside a controller that answers as a backend.
+//! A gateway by a Mesh Router backend, which a controller answers as: with the original's environment
+//! (`rutter gateway`), or from a file.
 
 use std::net::SocketAddr;
 
 use serde_json::json;
 
+use crate::handover::Heir;
 use crate::support::origin::Origin;
 use crate::support::visit::{get, visitor};
-use crate::support::{Running, Up, ends, rutter, stderr};
+use crate::support::{PATIENCE, Running, Up, ends, rutter, stderr};
 
 /// Registers alice's two ways by Mesh Router's API.
 async fn register(up: &Up, api: &str, direct: &Origin, tunnel: &Origin) {
@@ -24,9 +26,13 @@ async fn register(up: &Up, api: &str, direct: &Origin, tunnel: &Origin) {
 }
 
 fn listening(gateway: &mut Running) -> SocketAddr {
-    let line = gateway.says("the gateway listens");
-    let (_, address) = line.split_once("address=").expect("an address");
-    address.split_whitespace().next().unwrap().parse().unwrap()
+    address_in(&gateway.says("ready"))
+}
+
+/// The first address of a line such as `ready gateway=["http://127.0.0.1:8080"]`.
+fn address_in(line: &str) -> SocketAddr {
+    let (_, address) = line.split_once("gateway=[\"http://").expect("an address");
+    address.split('"').next().unwrap().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,4 +77,99 @@ fn mistakes_in_the_environment_are_told_by_name() {
     }
     let output = ends(&["gateway"]);
     assert!(stderr(&output).contains("--backend-url"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_by_a_backend_is_a_role_of_a_file_like_any() {
+    let (direct, tunnel) = (Origin::start("direct").await, Origin::start("tunnel").await);
+    let landing = Origin::start("landing").await;
+    let up = Up::start();
+    let backend = up.run_file()["mesh_router"].as_str().unwrap().to_owned();
+    register(&up, &backend, &direct, &tunnel).await;
+
+    let file = |recheck: &str| {
+        format!(
+            "gateway:\n  mesh_router: {{backend: '{backend}', cache_ttl: 60s}}\n  \
+             default_backend: 'http://{}'\n  health: {{recheck: {recheck}}}\n  limits: {{drain: 2s}}\n\
+             listeners: {{api: '127.0.0.1:0', gateway: {{http: '127.0.0.1:0'}}}}\n",
+            landing.address
+        )
+    };
+    let mut edge = Up::run(tempfile::tempdir().unwrap(), &file("5s"));
+    assert_eq!(get(edge.gateway(), "alice.localhost").await, (200, "direct".to_owned()));
+    assert_eq!(get(edge.gateway(), "nobody.localhost").await, (200, "landing".to_owned()));
+    let api = edge.run_file()["api"].as_str().unwrap().to_owned();
+    let ready = async || {
+        let answer = visitor(None).get(format!("{api}/readyz")).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!(ready().await, 200);
+    assert_eq!(edge.json(&["routes", "list"]).as_array().unwrap().len(), 2);
+    let told = edge.text(&["routes", "explain", "alice.localhost"]);
+    assert!(told.contains("best: provider/mesh-router"), "{told}");
+    let elsewhere = edge.command(&["members", "list"]);
+    assert!(stderr(&elsewhere).contains(&backend), "{}", stderr(&elsewhere));
+
+    std::fs::write(edge.file(), file("7s")).unwrap();
+    let told = edge.text(&["reload"]);
+    assert!(told.contains("gateway.health.recheck: 5s -> 7s\n"), "{told}");
+
+    let before = edge.run_file();
+    edge.text(&["upgrade"]);
+    let heir = Heir::of(&edge);
+    assert!(edge.process.end().success(), "{}", edge.process.said());
+    assert_eq!(edge.run_file()["api"], before["api"]);
+    assert_eq!(ready().await, 200);
+    assert_eq!(get(edge.gateway(), "alice.localhost").await, (200, "direct".to_owned()));
+    heir.end();
+}
+
+/// It has no directory, so nothing is asked of it but by signals and its API.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drop_in_keeps_nothing_and_hands_over_all_the_same() {
+    let (direct, tunnel) = (Origin::start("direct").await, Origin::start("tunnel").await);
+    let up = Up::start();
+    let backend = up.run_file()["mesh_router"].as_str().unwrap().to_owned();
+    register(&up, &backend, &direct, &tunnel).await;
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "read-0123456789abcdef").unwrap();
+
+    let mut command = rutter(&["gateway", "--http", "127.0.0.1:0"]);
+    command.env("BACKEND_URL", &backend).env("NO_COLOR", "1").env("RUTTER_API", "127.0.0.1:0");
+    // A home that can't be written to is no reason not to start.
+    command.env("RUTTER_READ_TOKEN_FILE", &token).env("HOME", "/nonexistent");
+    let mut gateway = Running::start(&mut command);
+    let line = gateway.says("ready");
+    let address = address_in(&line);
+    let (_, api) = line.split_once("api=\"").expect("an API");
+    let metrics = format!("{}/metrics", api.split('"').next().unwrap());
+    assert_eq!(get(address, "alice.localhost").await, (200, "direct".to_owned()));
+    let ask = async |token: &str| {
+        let request = visitor(None).get(&metrics).bearer_auth(token);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ask("read-0123456789abcdeF").await.0, 401);
+    let (status, told) = ask("read-0123456789abcdef").await;
+    assert!(status == 200 && told.contains("rutter_gateway_resolves_total 1"), "{told}");
+
+    gateway.signal("-USR2");
+    let heir = Heir::announced(&gateway.says("handed over"));
+    assert!(gateway.end().success(), "{}", gateway.said());
+    assert_eq!(get(address, "alice.localhost").await, (200, "direct".to_owned()));
+    let until = std::time::Instant::now() + PATIENCE;
+    while ask("read-0123456789abcdef").await.1.contains("rutter_gateway_resolves_total 0") {
+        assert!(std::time::Instant::now() < until, "the new one has asked nobody");
+    }
+    heir.end();
+}
+
+#[test]
+fn an_api_beyond_loopback_has_a_certificate_and_so_a_directory() {
+    let mut command = rutter(&["gateway", "--http", "127.0.0.1:0", "--api", "0.0.0.0:0"]);
+    let output = command.env("BACKEND_URL", "http://127.0.0.1:8192").output().unwrap();
+    assert!(!output.status.success());
+    let told = stderr(&output);
+    assert!(told.contains("the CA of its certificate is kept in the data directory"), "{told}");
 }

@@ -8,7 +8,7 @@ use super::Problems;
 use crate::config::resolved::Agent;
 use crate::config::{Problem, raw};
 
-pub(super) fn resolve(raw: &raw::Agent, data: &Path, to: &mut Problems) -> Option<Agent> {
+pub(super) fn resolve(raw: &raw::Agent, data: Option<&Path>, to: &mut Problems) -> Option<Agent> {
     if raw.name.is_none() {
         to.push(Problem::at("agent", "the agent has no name").help("write `name: alice` in it"));
     }
@@ -18,7 +18,8 @@ pub(super) fn resolve(raw: &raw::Agent, data: &Path, to: &mut Problems) -> Optio
         name: raw.name.clone()?,
         services,
         address: raw.address.clone(),
-        state: raw.state.clone().unwrap_or_else(|| data.join("agent")),
+        // Without either, `kept` says so.
+        state: raw.state.clone().or_else(|| Some(data?.join("agent")))?,
     })
 }
 

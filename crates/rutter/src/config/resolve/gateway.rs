@@ -37,6 +37,11 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
         }),
         join: super::join::written("gateway", raw.join.as_ref(), raw.join_file.as_ref(), to),
         keep_routes: raw.keep_routes.unwrap_or(Period::seconds(86_400)),
+        mesh_router: raw.mesh_router.as_ref().and_then(|raw| super::mesh_router::resolve(raw, to)),
+        default_backend: raw
+            .default_backend
+            .as_ref()
+            .and_then(|text| super::mesh_router::default_backend(text, to)),
         read_token_file: raw.read_token_file.clone(),
     }
 }

@@ -21,7 +21,9 @@ pub(crate) fn program(path: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(path);
     let read = ["RUTTER_DATA", "RUTTER_URL", "RUTTER_TOKEN", "RUTTER_CA", "RUTTER_JOIN"];
     let foreign = ["PROVIDER", "BACKEND_URL", "SERVER_DOMAIN", "CACHE_TTL", "DEFAULT_BACKEND"];
-    for name in read.into_iter().chain(foreign).chain(["RUST_LOG", "XDG_DATA_HOME"]) {
+    let gateways = ["RUTTER_API", "RUTTER_READ_TOKEN_FILE", "BACKEND_CA_PIN"];
+    for name in read.into_iter().chain(foreign).chain(gateways).chain(["RUST_LOG", "XDG_DATA_HOME"])
+    {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null());
