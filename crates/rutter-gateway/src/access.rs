@@ -105,6 +105,8 @@ pub(crate) struct Record {
     pub(crate) error: Option<&'static str>,
     /// The version of TLS.
     pub(crate) tls: Option<&'static str>,
+    /// The name in the TLS handshake.
+    pub(crate) tls_server_name: Option<Arc<str>>,
     /// `Referer`.
     pub(crate) referer: Option<HeaderValue>,
     /// `User-Agent`.

@@ -104,6 +104,11 @@ impl GatewayHandle {
         self.server.reload(config)
     }
 
+    /// Opens the access log's file by its name again, as when it was moved away.
+    pub fn reopen_access_log(&self) {
+        self.server.reopen_access_log();
+    }
+
     /// Stops accepting, lets requests in flight end within `limits.drain`, closes tunnels, and
     /// returns when all of it has ended. Connections without a request close after
     /// `limits.drain_idle`.

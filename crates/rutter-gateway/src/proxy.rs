@@ -103,12 +103,14 @@ pub(crate) struct Worker {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
     pub(crate) tls: bool,
     /// Such as `TLSv1.3`.
     pub(crate) tls_version: Option<&'static str>,
+    /// The name in the TLS handshake (SNI), where a log is kept; shared by the connection's requests.
+    pub(crate) tls_server_name: Option<Arc<str>>,
     /// The port of HTTPS to which a plain listener sends everybody.
     pub(crate) redirect: Option<u16>,
 }
@@ -125,8 +127,8 @@ pub(crate) async fn handle(
     let about = About::new(&worker, &request, trusted);
     let peer = client.peer.ip();
     let address = address::of_client(peer, request.headers(), &settings.trusted_proxies);
-    let mut entry = Entry::new(&worker, client, address, &about, &request);
-    let asker = Asker { client, address, trusted };
+    let mut entry = Entry::new(&worker, &client, address, &about, &request);
+    let asker = Asker { client: &client, address, trusted };
     let outcome = answer(&worker, &settings, asker, &about, request, &busy, &mut entry).await;
     let error = outcome.answer.as_ref().err().map(|page| page.code);
     let mut response = match outcome.answer {
@@ -158,8 +160,8 @@ pub(crate) async fn handle(
 
 /// Who asks, and how far that is believed.
 #[derive(Clone, Copy)]
-struct Asker {
-    client: Client,
+struct Asker<'a> {
+    client: &'a Client,
     /// The client's address, behind trusted proxies.
     address: IpAddr,
     /// Whether the one who connected is a trusted proxy.
@@ -179,7 +181,7 @@ struct Outcome {
 /// redirect to HTTPS included, which a first certificate is yet to make possible.
 fn challenged(
     worker: &Worker,
-    asker: Asker,
+    asker: Asker<'_>,
     request: &Request<Incoming>,
     asked: &admit::Asked,
 ) -> Option<Response<AnswerBody>> {
@@ -192,7 +194,7 @@ fn challenged(
 async fn answer(
     worker: &Arc<Worker>,
     settings: &Settings,
-    asker: Asker,
+    asker: Asker<'_>,
     about: &About,
     mut request: Request<Incoming>,
     busy: &Busy,

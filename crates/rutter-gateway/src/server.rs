@@ -233,10 +233,15 @@ impl Server {
         }
         self.shared.health.set_config(config.health.clone());
         self.shared.settings.store(Arc::new(settings(config)));
+        self.reopen_access_log();
+        Ok(())
+    }
+
+    /// Opens the access log's file by its name again.
+    pub(crate) fn reopen_access_log(&self) {
         if let Some(log) = &self.shared.access {
             log.reopen();
         }
-        Ok(())
     }
 
     fn has_listeners(&self, listeners: &[ListenerConfig]) -> bool {

@@ -169,6 +169,7 @@ impl Running {
                 signal = signals.next() => match signal {
                     signals::Signal::End => break Ok(()),
                     signals::Signal::Reload => self.reload_and_log().await,
+                    signals::Signal::Reopen => self.reopen_logs(),
                     signals::Signal::Upgrade => match self.hand_over(None, &mut signals).await {
                         Ok(_) => return self.succeeded(&mut signals).await,
                         Err(error) => tracing::error!("{error:#}"),
@@ -273,6 +274,15 @@ impl Running {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// What was rotated is written under its name anew. Our own log is standard error, which whoever
+    /// started us rotates.
+    fn reopen_logs(&self) {
+        if let Some(gateway) = &self.gateway {
+            gateway.reopen_access_log();
+            tracing::info!("the access log is opened again");
+        }
     }
 
     fn renew_certificates(&mut self) {

@@ -108,6 +108,8 @@ struct Line<'a> {
     error: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'static str>,
+    /// `null` on a plain connection, or where the handshake named none.
+    tls_server_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     referer: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,6 +146,7 @@ fn json(to: &mut Vec<u8>, record: &Record, at: &str) {
         request_id: record.id.as_ref().and_then(|id| id.to_str().ok()),
         error: record.error,
         tls: record.tls,
+        tls_server_name: record.tls_server_name.as_deref(),
         referer: record.referer.as_ref().map(lossy),
         user_agent: record.agent.as_ref().map(lossy),
     };

@@ -24,6 +24,7 @@ fn record() -> Record {
         id: Some(HeaderValue::from_static("0123")),
         error: None,
         tls: Some("TLSv1.3"),
+        tls_server_name: Some("alice.nsl.sh".into()),
         referer: None,
         agent: Some(HeaderValue::from_bytes(b"a\"b\\c\xff").unwrap()),
     }
@@ -47,6 +48,7 @@ fn lines_are_what_log_readers_know_and_clients_can_break_none() {
     assert_eq!(json["time"], "2026-11-21T06:28:21.042Z");
     assert_eq!(json["duration"], 0.0015);
     assert_eq!((&json["sent_upstream"], &json["tls"]), (&true.into(), &"TLSv1.3".into()));
+    assert_eq!(json["tls_server_name"], "alice.nsl.sh");
     assert_eq!(json.get("error"), None);
     let unread = Record { asked: None, host: None, ..record() };
     assert!(text(AccessLogFormat::Common, &unread).contains("] \"-\" 200 "));

@@ -27,7 +27,7 @@ impl Entry {
     /// For a request that has begun; `None`: no log is kept.
     pub(super) fn new<B>(
         worker: &Arc<Worker>,
-        client: Client,
+        client: &Client,
         address: IpAddr,
         about: &About,
         request: &Request<B>,
@@ -51,6 +51,7 @@ impl Entry {
             id: Some(about.id.clone()),
             error: None,
             tls: client.tls_version,
+            tls_server_name: client.tls_server_name.clone(),
             referer: header(REFERER),
             agent: header(USER_AGENT),
         };
@@ -115,7 +116,7 @@ impl Drop for Entry {
 /// and what it was told.
 pub(crate) fn note_refused(
     worker: &Worker,
-    client: Client,
+    client: &Client,
     status: StatusCode,
     code: &'static str,
 ) {
@@ -138,6 +139,7 @@ pub(crate) fn note_refused(
         id: None,
         error: Some(code),
         tls: client.tls_version,
+        tls_server_name: client.tls_server_name.clone(),
         referer: None,
         agent: None,
     };

@@ -86,7 +86,7 @@ pub(crate) struct Onward<'a> {
     pub(crate) via: &'a Via,
     /// The version that the request came by.
     pub(crate) version: Version,
-    pub(crate) client: Client,
+    pub(crate) client: &'a Client,
     /// The client's address, behind trusted proxies.
     pub(crate) address: IpAddr,
     /// Whether the client is a proxy whose words on its own client are believed.

@@ -128,7 +128,8 @@ impl Serving {
         let _open = self.worker.shared.metrics.active_connections.hold();
         let tls = accepted.tls.is_some();
         let redirect = accepted.redirect;
-        let mut client = Client { peer: accepted.peer, tls, tls_version: None, redirect };
+        let mut client =
+            Client { peer: accepted.peer, tls, tls_version: None, tls_server_name: None, redirect };
         let (mut waiting, admitted) = match self.begin(accepted) {
             Ok(begun) => begun,
             Err(error) => return tracing::warn!(%error, "a connection can't be served"),
@@ -184,12 +185,16 @@ impl Serving {
             Stage::Idle { stream, read, .. } => {
                 // Its head has begun just now, or lay there already.
                 let by = Instant::now() + self.limits.header_timeout;
-                return self.http1(stream, read, by, *client, admitted).await;
+                return self.http1(stream, read, by, client.clone(), admitted).await;
             }
             Stage::New { stream, tls: Some(tls), .. } => {
                 let stream = self.handshake(stream, tls, by).await?;
                 let session = stream.get_ref().1;
                 client.tls_version = session.protocol_version().and_then(version_name);
+                // Once a connection, and only for the log.
+                if self.worker.shared.access.is_some() {
+                    client.tls_server_name = session.server_name().map(Arc::from);
+                }
                 if session.alpn_protocol() == Some(ACME_TLS) {
                     // The handshake was the answer (RFC 8737 3).
                     self.idle(Stream::Tls(Box::new(stream)), Bytes::new()).close().await;
@@ -198,7 +203,7 @@ impl Serving {
                 let http2 = session.alpn_protocol() == Some(H2);
                 let stream = Stream::Tls(Box::new(stream));
                 if http2 {
-                    self.http2(stream, Bytes::new(), *client, admitted).await;
+                    self.http2(stream, Bytes::new(), client.clone(), admitted).await;
                     return None;
                 }
                 // The first head has its own time, from here.
@@ -210,13 +215,13 @@ impl Serving {
                 let begun = tokio::time::timeout_at(by, read_preface(&mut stream)).await;
                 let begun = begun.ok()?.ok()?;
                 if begun == PREFACE {
-                    self.http2(stream, begun, *client, admitted).await;
+                    self.http2(stream, begun, client.clone(), admitted).await;
                     return None;
                 }
                 (stream, begun)
             }
         };
-        self.http1(stream, read, by, *client, admitted).await
+        self.http1(stream, read, by, client.clone(), admitted).await
     }
 
     /// What hyper is given for a connection.

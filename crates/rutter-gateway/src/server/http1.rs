@@ -119,7 +119,7 @@ impl Serving {
         admitted: &Arc<Admitted>,
     ) -> Option<Waiting> {
         let activity = Arc::new(Activity::new(admitted.clone()));
-        match self.talk(stream, read, by, client, activity).await {
+        match self.talk(stream, read, by, &client, activity).await {
             Talked::Over => None,
             Talked::Unread(stream) => {
                 throw_away(stream).await;
@@ -129,7 +129,7 @@ impl Serving {
             Talked::TooSlow(stream) => {
                 self.worker.shared.metrics.slow_heads.add(1);
                 let status = http::StatusCode::REQUEST_TIMEOUT;
-                note_refused(&self.worker, client, status, "HEAD_TOO_SLOW");
+                note_refused(&self.worker, &client, status, "HEAD_TOO_SLOW");
                 refuse_slow(stream).await;
                 None
             }
@@ -141,13 +141,14 @@ impl Serving {
         stream: ClientStream,
         early: Bytes,
         by: Instant,
-        client: Client,
+        client: &Client,
         activity: Arc<Activity>,
     ) -> Talked {
         let transport = Transport::new(stream, early, activity.clone());
         let (worker, counted) = (self.worker.clone(), activity.clone());
+        let asks = client.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let (worker, version) = (worker.clone(), request.version());
+            let (worker, client, version) = (worker.clone(), asks.clone(), request.version());
             let busy = counted.begin(!request.body().is_end_stream());
             async move {
                 let mut answer = handle(worker.clone(), client, request, busy).await?;
@@ -213,7 +214,7 @@ impl Serving {
         }
     }
 
-    fn over(&self, client: Client, activity: &Activity, ended: &hyper::Result<()>) {
+    fn over(&self, client: &Client, activity: &Activity, ended: &hyper::Result<()>) {
         if let Err(error) = ended {
             // What hyper can't read it answers by itself, and tells no service.
             if error.is_parse()

@@ -118,10 +118,10 @@ impl Serving {
         let worker = self.worker.clone();
         let activity = Arc::new(Activity::new(admitted.clone()));
         let transport = Transport::new(stream, read, activity.clone());
-        let quiet = activity.clone();
+        let (quiet, asks) = (activity.clone(), client.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let busy = activity.begin(!request.body().is_end_stream());
-            let answer = handle(worker.clone(), client, request, busy);
+            let answer = handle(worker.clone(), asks.clone(), request, busy);
             async move { Ok::<_, Infallible>(answer.await?.map(Delivered::new)) }
         });
         let connection = self.http2.serve_connection(self.patient(transport), service);

@@ -222,7 +222,7 @@ section! {
 }
 
 section! {
-    /// The access log. Written apart from requests; reopened by a reload.
+    /// The access log. Written apart from requests; opened again on SIGUSR1 and by a reload.
     AccessLog {
         /// The file, or `-` for standard output.
         file: PathBuf = Says("no log is kept"),

@@ -188,6 +188,11 @@ impl GatewayRole {
         )?)?)
     }
 
+    /// Opens the access log's file by its name again.
+    pub(super) fn reopen_access_log(&self) {
+        self.handle.reopen_access_log();
+    }
+
     /// Lets requests in flight end; `succeeded`: another process accepts already.
     pub(super) async fn shutdown(self, succeeded: bool) {
         match succeeded {

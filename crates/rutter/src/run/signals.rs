@@ -14,6 +14,8 @@ pub(crate) enum Signal {
     End,
     /// SIGHUP: read the file again.
     Reload,
+    /// SIGUSR1: open log files again.
+    Reopen,
     /// SIGUSR2: hand over to the program as it lies there now.
     Upgrade,
 }
@@ -24,6 +26,7 @@ pub(crate) struct Signals {
     term: Unix,
     int: Unix,
     hup: Unix,
+    usr1: Unix,
     usr2: Unix,
 }
 
@@ -37,6 +40,7 @@ impl Signals {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
+            usr1: signal(SignalKind::user_defined1())?,
             usr2: signal(SignalKind::user_defined2())?,
         })
     }
@@ -47,6 +51,7 @@ impl Signals {
             _ = self.term.recv() => Signal::End,
             _ = self.int.recv() => Signal::End,
             _ = self.hup.recv() => Signal::Reload,
+            _ = self.usr1.recv() => Signal::Reopen,
             _ = self.usr2.recv() => Signal::Upgrade,
         }
     }

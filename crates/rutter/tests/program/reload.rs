@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::support::origin::Origin;
-use crate::support::visit::{served, visitor};
-use crate::support::{Up, stderr};
+use crate::support::visit::{get, served, visitor};
+use crate::support::{PATIENCE, Up, stderr};
 
 fn file(recheck: &str, more: &str) -> String {
     format!(
@@ -93,4 +93,36 @@ async fn sighup_under_load_loses_no_request() {
     for visitor in visitors {
         visitor.await.expect("no request fails");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_access_log_is_opened_again_on_sigusr1() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("access.log");
+    let file = format!(
+        "controller:\ngateway: {{access_log: {{file: '{}'}}}}\n\
+         listeners: {{api: '127.0.0.1:0', link: '127.0.0.1:0', gateway: {{http: '127.0.0.1:0'}}}}\n",
+        log.display()
+    );
+    let mut up = Up::run(dir, &file);
+    let gateway = up.gateway();
+    let n_lines = |path: &std::path::Path| {
+        std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+    };
+    let written = async |path: &std::path::Path, n: usize| {
+        let until = std::time::Instant::now() + PATIENCE;
+        while n_lines(path) < n {
+            assert!(std::time::Instant::now() < until, "{} lines", n_lines(path));
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    get(gateway, "nobody.localhost").await;
+    written(&log, 1).await;
+    let rotated = up.path().join("access.log.1");
+    std::fs::rename(&log, &rotated).unwrap();
+    up.process.signal("-USR1");
+    up.process.says("the access log is opened again");
+    get(gateway, "nobody.localhost").await;
+    written(&log, 1).await;
+    assert_eq!(n_lines(&rotated), 1);
 }

@@ -3,9 +3,14 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 use crate::access::{AccessLogConfig, AccessLogFormat};
-use crate::testing::{Act, Origin, TestGateway, config, get, refused, route, until, with_body};
+use crate::config::ListenerConfig;
+use crate::testing::{
+    Act, Authority, Origin, RawClient, TestGateway, any_port, config, get, refused, route, until,
+    with_body,
+};
 
 /// The lines of a log, as soon as there are so many.
 async fn lines(file: &Path, n: usize) -> Vec<Value> {
@@ -102,4 +107,34 @@ async fn who_goes_away_before_the_answer_is_in_the_log_with_499() {
     drop(client);
     let line = lines(&file, 1).await.pop().unwrap();
     assert_eq!((&line["status"], &line["sent_upstream"]), (&499.into(), &true.into()), "{line}");
+}
+
+#[tokio::test]
+async fn the_log_has_the_name_of_the_tls_handshake() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, authority) = (directory.path().join("access.log"), Authority::new("test"));
+    let origin = Origin::named("direct").await;
+    let mut config = config();
+    let format = AccessLogFormat::Json;
+    config.access_log = Some(AccessLogConfig { file: Some(file.clone()), format });
+    let files = authority.sign(&["alice.nsl.sh", "bob.nsl.sh"]).write(directory.path());
+    config.listeners.push(ListenerConfig::tls(any_port(), files));
+    let mut gateway = TestGateway::start(config).await;
+    gateway.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
+
+    gateway.ask(&get("/plain")).await;
+    let https = gateway.server.addresses()[1];
+    // Not the host that is asked for: that is another field.
+    let name = "bob.nsl.sh".try_into().unwrap();
+    let stream = TcpStream::connect(https).await.unwrap();
+    let mut client = RawClient::new(authority.connector().connect(name, stream).await.unwrap());
+    client.ask(&get("/1")).await;
+    client.ask(&get("/again")).await;
+    let lines = lines(&file, 3).await;
+    let named = |n: usize| (&lines[n]["path"], &lines[n]["tls_server_name"], &lines[n]["host"]);
+    let (alice, bob) = (&Value::from("alice.nsl.sh"), &Value::from("bob.nsl.sh"));
+    assert_eq!(named(0), (&"/plain".into(), &Value::Null, alice));
+    assert!(lines[0].as_object().unwrap().contains_key("tls_server_name"));
+    assert_eq!(named(1), (&"/1".into(), bob, alice));
+    assert_eq!(named(2), (&"/again".into(), bob, alice));
 }
