@@ -53,7 +53,7 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// The data directory of the controller on this machine
+    /// The data directory of what runs on this machine
     #[arg(long, global = true, env = "RUTTER_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// How to print: for people or for programs
@@ -81,7 +81,7 @@ enum Command {
     /// Register services of this host at a controller
     Agent(agent::Agent),
     /// Forward requests by the routes of a Mesh Router backend
-    Gateway(gateway::Gateway),
+    Gateway(Box<gateway::Gateway>),
     /// Give and take names
     #[command(subcommand)]
     Domains(domains::Domains),

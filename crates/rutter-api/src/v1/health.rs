@@ -37,7 +37,7 @@ impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Said(ready) => f.debug_tuple("Said").field(ready).finish(),
-            Self::Asked(ask) => f.debug_tuple("Asked").field(&ask()).finish(),
+            Self::Asked(_) => f.write_str("Asked(..)"),
         }
     }
 }

@@ -156,7 +156,8 @@ pub(super) async fn elsewhere(
 ) -> ApiError {
     match (&api.owner, caller) {
         (Owner::Gateway { controller, .. }, Some(_)) => {
-            let error = format!("this is a gateway, and {controller} is its controller: ask there");
+            let error =
+                format!("this is a gateway, whose routes come from {controller}: ask there");
             ApiError::new(Code::NoController, error)
         }
         _ => no_controller(),

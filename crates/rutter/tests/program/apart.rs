@@ -213,6 +213,19 @@ async fn a_hand_over_of_a_gateway_apart_keeps_its_api_and_a_failed_one_too() {
     heir.end();
 }
 
+#[test]
+fn the_command_trusts_the_own_ca_of_a_gateway_apart() {
+    let (_up, join) = controller();
+    let file = format!(
+        "gateway: {{join: '{}'}}\nlisteners:\n  api: {{address: '127.0.0.1:0', tls: own}}\n  \
+         gateway: {{http: '127.0.0.1:0'}}\n",
+        join.as_str().unwrap()
+    );
+    let edge = Up::run(tempfile::tempdir().unwrap(), &file);
+    assert!(edge.run_file()["api"].as_str().unwrap().starts_with("https://"));
+    assert_eq!(edge.json(&["routes", "list"]), serde_json::json!([]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_apart_that_drains_says_so_first() {
     let (up, join) = controller();
