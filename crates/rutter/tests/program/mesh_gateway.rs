@@ -166,6 +166,28 @@ async fn a_drop_in_keeps_nothing_and_hands_over_all_the_same() {
 }
 
 #[test]
+fn who_keeps_something_does_not_hand_over_to_one_that_would_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, data) = (dir.path().join("rutter.yaml"), dir.path().join("data"));
+    let (data, text) = (data.to_string_lossy(), path.to_string_lossy());
+    let file = |data: &str| {
+        let file = format!(
+            "data: {data}\ngateway: {{mesh_router: {{backend: 'http://127.0.0.1:1'}}}}\n\
+             listeners: {{gateway: {{http: '127.0.0.1:0'}}}}\n"
+        );
+        std::fs::write(&path, file).unwrap();
+    };
+    file(&data);
+    let mut gateway = Running::start(&mut rutter(&["run", "--config", &text]));
+    gateway.says("ready");
+    file("off");
+    let refused = ends(&["--data", &data, "upgrade"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("its `data` is off"), "{}", stderr(&refused));
+    assert!(gateway.terminate().success(), "the old one goes on: {}", gateway.said());
+}
+
+#[test]
 fn an_api_beyond_loopback_has_a_certificate_and_so_a_directory() {
     let mut command = rutter(&["gateway", "--http", "127.0.0.1:0", "--api", "0.0.0.0:0"]);
     let output = command.env("BACKEND_URL", "http://127.0.0.1:8192").output().unwrap();

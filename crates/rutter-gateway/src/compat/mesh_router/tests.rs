@@ -25,6 +25,7 @@ fn a_backends_url_is_a_place_and_nothing_else() {
     ];
     for (text, shown) in good {
         assert_eq!(text.parse::<BackendUrl>().unwrap().to_string(), shown);
+        assert_eq!(shown.parse::<BackendUrl>().unwrap().to_string(), shown);
     }
     for text in ["", "api.nsl.sh", "ftp://x", "http://u:p@x", "http://x/?q=1", "http://x/#f"] {
         assert!(text.parse::<BackendUrl>().is_err(), "{text}");

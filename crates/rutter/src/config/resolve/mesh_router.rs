@@ -19,10 +19,7 @@ pub(super) fn resolve(raw: &raw::MeshRouter, to: &mut Problems) -> Option<MeshRo
             None
         }
     };
-    let ca_pin = match &raw.ca_pin {
-        Some(pin) => Some(parsed(pin, &at("ca_pin"), to)?),
-        None => None,
-    };
+    let ca_pin = raw.ca_pin.as_ref().map(|pin| parsed(pin, &at("ca_pin"), to));
     let (cache_ttl, max_names) =
         (raw.cache_ttl.unwrap_or(Period::seconds(60)), raw.max_names.unwrap_or(10_000));
     to.more_than_zero(&at("cache_ttl"), cache_ttl);
@@ -35,7 +32,7 @@ pub(super) fn resolve(raw: &raw::MeshRouter, to: &mut Problems) -> Option<MeshRo
         stale_for: raw.stale_for.unwrap_or(Period::seconds(600)),
         negative_ttl,
         max_names,
-        ca_pin,
+        ca_pin: ca_pin.map_or(Some(None), |pin| pin.map(Some))?,
     })
 }
 

@@ -116,7 +116,16 @@ impl Running {
                     let dir = self.dir.as_ref().context("there is no data directory")?;
                     channel.send(&ToNew::Data, &[dir.lock()?.as_fd()]).await?;
                 }
-                ToOld::Ready => return Ok(their_version),
+                ToOld::Ready => {
+                    // It keeps nothing, where this one does.
+                    if let (Some(dir), false) = (&self.dir, given.data) {
+                        let ours = dir.path().display();
+                        let error = anyhow!("its `data` is off, not {ours}: that needs a restart");
+                        refuse(channel, &error).await;
+                        return Err(error);
+                    }
+                    return Ok(their_version);
+                }
                 ToOld::Failed { why } => bail!("{why}"),
                 ToOld::Serving => bail!("it says that it serves before its time"),
             }
