@@ -71,3 +71,6 @@ impl Addresses {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

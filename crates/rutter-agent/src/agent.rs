@@ -1,17 +1,18 @@
-//! The loop: register, wait, renew; back off after failures; withdraw at the end.
+//! The loop over a backend that is asked: register, wait, renew; back off after failures; withdraw
+//! at the end. Beside it what every way of registering says of itself ([`Run`]).
 //!
 //! ```text
 //!            ┌─ ok: routes stand, wait renew ±10 % ──┐
 //!  attempt ──┤                                       ├──▶ attempt …
 //!            └─ failed: wait back-off (full jitter) ─┘
-//!                 │ no retry can help and nothing stood yet: end with the error
 //!  shutdown ──▶ the attempt in flight ends or is given up ──▶ withdraw ──▶ end
 //! ```
 //!
-//! Before the first success of a join an error that a person must mend ends the run, so that a
-//! newcomer at a terminal sees it. After it everything is tried again: a workload's routes must
-//! not end with a controller's bad quarter of an hour. Mesh Router's agent never gave up, so here
-//! it doesn't either.
+//! This is Mesh Router's way; its agent never gave up, so here it doesn't either. A join hears
+//! what becomes of it instead of asking, and has a loop of its own (`join`). Before its first
+//! success an error that a person must mend ends the run, so that a newcomer at a terminal sees it.
+//! After it everything is tried again: a workload's routes must not end with a controller's bad
+//! quarter of an hour.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::{
 /// How long an end may take: an attempt in flight gets half of it, withdrawing what is left.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// One way of registering; see `join` and `mesh_router`.
+/// Registering by asking; see `mesh_router`, and `join` for agents that joined over HTTP.
 pub(crate) trait Registrar {
     /// Registers, or registers anew.
     async fn register(&mut self) -> Result<Registration, AgentError>;
@@ -87,12 +88,12 @@ impl Agent {
     /// also when withdrawing failed: that is logged, and the lease ends the routes.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AgentError> {
         let Self { kind, pacing, status } = self;
+        let run = Run { pacing: &pacing, status: &status, shutdown: &shutdown };
         let ended = match kind {
-            Kind::Join(mut registrar) => {
-                drive(&mut *registrar, &pacing, &status, &shutdown, true).await
-            }
+            Kind::Join(joining) => joining.run(&run).await,
             Kind::MeshRouter(mut registrar) => {
-                drive(&mut *registrar, &pacing, &status, &shutdown, false).await
+                drive(&mut *registrar, &run).await;
+                Ok(())
             }
         };
         status.send_modify(|s| (s.phase, s.next) = (Phase::Stopped, None));
@@ -108,49 +109,43 @@ pub async fn run(config: AgentConfig, shutdown: CancellationToken) -> Result<(),
     Agent::new(config)?.run(shutdown).await
 }
 
+/// What a run goes by, and where it says how it is doing.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) pacing: &'a Pacing,
+    pub(crate) status: &'a watch::Sender<Status>,
+    pub(crate) shutdown: &'a CancellationToken,
+}
+
 /// The loop over one registrar.
-pub(crate) async fn drive<R: Registrar>(
-    registrar: &mut R,
-    pacing: &Pacing,
-    status: &watch::Sender<Status>,
-    shutdown: &CancellationToken,
-    gives_up: bool,
-) -> Result<(), AgentError> {
+pub(crate) async fn drive<R: Registrar>(registrar: &mut R, run: &Run<'_>) {
     let ended_at = loop {
-        let wait = match attempt(registrar, shutdown).await {
+        let wait = match attempt(registrar, run.shutdown).await {
             Attempt::Ended(at) => break at,
-            Attempt::Done(Ok(registration)) => succeeded(status, pacing, registration),
-            Attempt::Done(Err(error)) if gives_up && is_final(&error, status) => {
-                status.send_modify(|s| s.last_error = Some(error.to_string()));
-                return Err(error);
-            }
-            Attempt::Done(Err(error)) => failed(status, pacing, &error),
+            Attempt::Done(Ok(registration)) => run.succeeded(registration),
+            Attempt::Done(Err(error)) => run.failed(&error),
         };
         tokio::select! {
-            () = shutdown.cancelled() => break Instant::now(),
+            () = run.shutdown.cancelled() => break Instant::now(),
             () = tokio::time::sleep(wait) => {}
         }
     };
-    withdraw(registrar, status, ended_at + SHUTDOWN_GRACE).await;
-    Ok(())
-}
-
-/// Whether an error ends a run that may give up: nothing stood yet, and no retry can help.
-fn is_final(error: &AgentError, status: &watch::Sender<Status>) -> bool {
-    !error.may_pass() && status.borrow().n_registrations == 0
+    withdraw(registrar, run, ended_at + SHUTDOWN_GRACE).await;
 }
 
 /// How an attempt went.
-enum Attempt {
+pub(crate) enum Attempt {
     Done(Result<Registration, AgentError>),
     /// The end came, at this time.
     Ended(Instant),
 }
 
-/// One attempt. If the end comes, an attempt in flight still gets half the grace: a join
-/// whose answer is lost has spent its token, and a registration given up half-way might be taken
-/// after the withdrawal.
-async fn attempt<R: Registrar>(registrar: &mut R, shutdown: &CancellationToken) -> Attempt {
+/// One attempt. If the end comes, an attempt in flight still gets half the grace: a registration
+/// given up half-way might be taken after the withdrawal.
+pub(crate) async fn attempt<R: Registrar>(
+    registrar: &mut R,
+    shutdown: &CancellationToken,
+) -> Attempt {
     if shutdown.is_cancelled() {
         return Attempt::Ended(Instant::now());
     }
@@ -168,49 +163,66 @@ async fn attempt<R: Registrar>(registrar: &mut R, shutdown: &CancellationToken) 
     Attempt::Ended(ended_at)
 }
 
-fn succeeded(
-    status: &watch::Sender<Status>,
-    pacing: &Pacing,
-    registration: Registration,
-) -> Duration {
-    let wait = pacing.renewal(registration.renew, chance());
-    let before = status.borrow().clone();
-    if before.phase != Phase::Registered || before.routes != registration.routes {
-        for route in &registration.routes {
-            tracing::info!("registered {route}");
-        }
+impl Run<'_> {
+    /// Whether an error ends a run that may give up: nothing stood yet, and no retry can help.
+    pub(crate) fn is_final(&self, error: &AgentError) -> bool {
+        !error.may_pass() && self.status.borrow().n_registrations == 0
     }
-    status.send_modify(|s| {
-        s.phase = Phase::Registered;
-        s.routes = registration.routes;
-        s.n_registrations += 1;
-        s.n_failures = 0;
-        s.last_error = None;
-        s.next = std::time::Instant::now().checked_add(wait);
-    });
-    wait
+
+    /// Something was registered; the wait until it is renewed.
+    pub(crate) fn succeeded(&self, registration: Registration) -> Duration {
+        let wait = self.pacing.renewal(registration.renew, chance());
+        let before = self.status.borrow().clone();
+        if before.phase != Phase::Registered || before.routes != registration.routes {
+            for route in &registration.routes {
+                tracing::info!("registered {route}");
+            }
+        }
+        self.status.send_modify(|s| {
+            s.phase = Phase::Registered;
+            s.routes = registration.routes;
+            s.n_registrations += 1;
+            s.n_failures = 0;
+            s.last_error = None;
+            s.next = std::time::Instant::now().checked_add(wait);
+        });
+        wait
+    }
+
+    /// An attempt failed; the wait until the next.
+    pub(crate) fn failed(&self, error: &AgentError) -> Duration {
+        let n_failures = self.status.borrow().n_failures.saturating_add(1);
+        let wait = self.pacing.backoff.wait(n_failures, chance());
+        let wait = wait.max(error.retry_after().unwrap_or_default());
+        self.failing(error, wait);
+        wait
+    }
+
+    /// An attempt failed, and the next comes in `wait`.
+    pub(crate) fn failing(&self, error: &AgentError, wait: Duration) {
+        let n_failures = self.status.borrow().n_failures.saturating_add(1);
+        tracing::warn!(n_failures, again_in = ?wait, "not registered: {error}");
+        self.status.send_modify(|s| {
+            s.phase = Phase::Retrying;
+            s.n_failures = n_failures;
+            s.last_error = Some(error.to_string());
+            s.next = std::time::Instant::now().checked_add(wait);
+        });
+    }
+
+    /// It ends, and withdraws.
+    pub(crate) fn withdrawing(&self) {
+        self.status.send_modify(|s| (s.phase, s.next) = (Phase::Withdrawing, None));
+    }
 }
 
-fn failed(status: &watch::Sender<Status>, pacing: &Pacing, error: &AgentError) -> Duration {
-    let n_failures = status.borrow().n_failures.saturating_add(1);
-    let wait = pacing.backoff.wait(n_failures, chance());
-    let wait = wait.max(error.retry_after().unwrap_or_default());
-    tracing::warn!(n_failures, again_in = ?wait, "not registered: {error}");
-    status.send_modify(|s| {
-        s.phase = Phase::Retrying;
-        s.n_failures = n_failures;
-        s.last_error = Some(error.to_string());
-        s.next = std::time::Instant::now().checked_add(wait);
-    });
-    wait
-}
-
-async fn withdraw<R: Registrar>(registrar: &mut R, status: &watch::Sender<Status>, until: Instant) {
-    status.send_modify(|s| (s.phase, s.next) = (Phase::Withdrawing, None));
+/// Withdraws what stands, within a time.
+pub(crate) async fn withdraw<R: Registrar>(registrar: &mut R, run: &Run<'_>, until: Instant) {
+    run.withdrawing();
     match timeout_at(until, registrar.withdraw()).await {
         Ok(Ok(n_routes)) => {
             tracing::info!(n_routes, "withdrawn");
-            status.send_modify(|s| s.routes.clear());
+            run.status.send_modify(|s| s.routes.clear());
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "not withdrawn; the routes end with their lease");

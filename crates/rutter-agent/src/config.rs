@@ -19,14 +19,16 @@ pub struct AgentConfig {
 pub enum Mode {
     /// To a Mesh Router backend, with the original agent's environment.
     MeshRouter(MeshRouterConfig),
-    /// To Rutter's controller over `/v1`.
+    /// To Rutter's controller, over `rutter.v1`.
     Join(JoinConfig),
 }
 
 impl AgentConfig {
     /// Joins a controller.
     pub fn join(config: JoinConfig) -> Self {
-        Self { mode: Mode::Join(config), stun: StunConfig::default(), pacing: Pacing::default() }
+        // A session that is lost leaves its routes stale, so it comes back as soon as a link does.
+        let pacing = Pacing { backoff: rutter_link::Backoff::default(), ..Pacing::default() };
+        Self { mode: Mode::Join(config), stun: StunConfig::default(), pacing }
     }
 
     /// Speaks Mesh Router. `ERROR_RETRY_INTERVAL`, where it is set, is the longest back-off.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rutter_link::{LinkError, RefusalCode};
 use rutter_route::ParseError;
 
 /// An agent's error. Its text names what to do, and holds no secret.
@@ -97,6 +98,14 @@ pub enum AgentError {
         /// How long the server asked us to wait.
         retry_after: Option<Duration>,
     },
+    /// The controller's link says no, or no session came about.
+    #[error("{source}; {advice}")]
+    Link {
+        /// What was said, scrubbed, or seen.
+        source: LinkError,
+        /// What to do.
+        advice: &'static str,
+    },
     /// An answer came that can't be read.
     #[error(
         "{controller} answered {what} with something unexpected ({why}): is this the right address and port?"
@@ -166,12 +175,24 @@ impl AgentError {
                 !matches!(why, Unreachable::WrongCa | Unreachable::Tls(_))
             }
             Self::Refused { again, .. } => *again,
+            Self::Link { source, .. } => match source.refusal() {
+                Some(code) => code.is_transient(),
+                None => !matches!(source, LinkError::Key(_) | LinkError::Tls(_)),
+            },
             Self::Garbled { .. }
             | Self::VersionTooOld { .. }
             | Self::Rejected { .. }
             | Self::Random(_)
             | Self::NoAddress(_) => true,
             _ => false,
+        }
+    }
+
+    /// The link's word, if it was its word.
+    pub(crate) fn refusal(&self) -> Option<RefusalCode> {
+        match self {
+            Self::Link { source, .. } => source.refusal(),
+            _ => None,
         }
     }
 

@@ -30,7 +30,7 @@ const MAX_SAID: usize = 200;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// A client of one controller.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Http {
     client: reqwest::Client,
     base: BaseUrl,
@@ -195,6 +195,11 @@ pub(crate) fn general_advice(status: u16) -> &'static str {
         500..=599 => "the trouble is on its side, see its log; it will be tried again",
         _ => "this was not expected; check address, port and versions",
     }
+}
+
+/// Whether a status may change with nobody doing anything here.
+pub(crate) fn may_pass(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
 /// `Retry-After` in seconds (RFC 9110 10.2.3), bounded; its form with a date is not used here.

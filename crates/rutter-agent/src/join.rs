@@ -1,11 +1,25 @@
-//! Joining Rutter's controller, over `/v1`.
+//! Joining Rutter's controller, over `rutter.v1`.
 //!
-//! A join token is spent once for an identity: the controller makes user id, name and key, and
-//! gives an agent token. That token is kept in a state file (`state`) and all else is asked with
-//! it. Should the controller refuse it (a new data directory, a revoked token) and the operator
-//! have given another join token than the one that was spent, the agent joins anew with that.
+//! ```text
+//!  state file ─┬─ none ──────▶ key made and stored ─▶ joins by the join token ─┐
+//!              ├─ of HTTP ───▶ joins by its agent token; stands in over HTTP   ├─▶ announces
+//!              └─ of the link ─────────────────────────────────────────────────┘
+//! ```
+//!
+//! A join token is spent once: it makes the agent's key known, and what became of it is kept
+//! (`state`). From then on the key is all that is needed, over a session (`announce`) that says
+//! what services there are and hears how they stand. Should the controller not know the key (a new
+//! data directory, a removed name) and the operator have given another join token than the one
+//! that was spent, the agent joins anew with that.
+//!
+//! An agent that joined over HTTP has an agent token. Its key joins by that token, so it keeps
+//! user and name; while the link isn't there it goes on over HTTP (`by_http`). The rejected
+//! alternative is to join anew: its name is taken, by itself.
 
+mod announce;
+mod by_http;
 mod config;
+mod map;
 mod state;
 mod task;
 mod wire;

@@ -1,23 +1,23 @@
 //! What runs beside a workload: it registers the workload's routes, renews them, and withdraws
 //! them when it ends.
 //!
-//! Two ways of talking, one loop. `mesh_router` speaks to a Mesh Router backend (or to Rutter's
-//! compatible listener) with the environment of the original agent; `join` speaks `/v1` with a
-//! join token. Both are a `Registrar` to the loop in `agent`, which alone knows of time: when to
-//! renew, how to back off, how long an end may take.
+//! Two ways of talking. `mesh_router` speaks to a Mesh Router backend (or to Rutter's compatible
+//! listener) with the environment of the original agent: it asks, by the loop in `agent`. `join`
+//! speaks `rutter.v1` with a join token: it makes its key known (`membership`, which gateways use
+//! too), holds a session, and hears how its routes fare. Both tell how it goes in one way.
 //!
 //! Invariants:
 //! - no secret (PROVIDER's signature, join and agent tokens) reaches a log, an error or a `Debug`
 //!   form: they are [`Secret`]s, and what a server says is scrubbed of them before it is shown;
-//! - a join token is spent once: what it gave is on disk, mode 0600, before anything is registered,
-//!   and a start that finds it there doesn't join again;
+//! - a join token is spent once, for a key that is on disk by then, mode 0600; what it gave is there
+//!   before anything is registered, and a start that finds it doesn't join again;
 //! - a certificate is verified always, by the system's roots or, with a pin in the join token, by
 //!   that one CA and nothing else;
 //! - every wait, body, datagram and list has a bound, stated where it is defined.
 //!
-//! Decision: requests by an HTTP client, each on a connection of its own. The rejected
-//! alternative is a kept connection: with a renewal every five minutes it would mostly be found
-//! dead just when it is needed.
+//! Decision: HTTP requests each go on a connection of their own. The rejected alternative is a kept
+//! connection: with a renewal every five minutes it would mostly be found dead just when it is
+//! needed. A session over the link shows by its keepalives that it lives.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -27,6 +27,7 @@ mod config;
 mod error;
 mod http;
 mod join;
+mod membership;
 mod mesh_router;
 mod pacing;
 mod secret;
@@ -40,6 +41,7 @@ pub use config::{AgentConfig, Mode};
 pub use error::{AgentError, Unreachable};
 pub use http::CaPin;
 pub use join::{JoinConfig, JoinUrl};
+pub use membership::{Joined, Keeps, Member, Membership};
 pub use mesh_router::{CertificatePaths, MeshRouterConfig, Provider};
 pub use pacing::Pacing;
 pub use secret::Secret;

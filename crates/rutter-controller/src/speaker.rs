@@ -15,3 +15,10 @@ pub enum Speaker {
     /// A part of Rutter that owns no name.
     Member(Member),
 }
+
+impl Speaker {
+    /// Whether it is that user's agent.
+    pub(crate) fn is(&self, of: &UserId) -> bool {
+        matches!(self, Self::Agent { user, .. } if user == of)
+    }
+}

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -12,6 +13,7 @@ use crate::error::GatewayError;
 use crate::metrics::GatewayMetrics;
 use crate::server::Server;
 use crate::table::{self, Sources};
+use crate::upstream::Connector;
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,20 @@ impl Gateway {
     }
 }
 
+/// Which CA a gateway takes for its controller's.
+#[derive(Debug, Clone)]
+pub struct ControllerCa(Connector);
+
+impl ControllerCa {
+    /// Trusts this one from now on, for services' own names; connections that are open stay.
+    ///
+    /// # Errors
+    /// It is no certificate; nothing has changed then.
+    pub fn trust(&self, ca: CertificateDer<'static>) -> Result<(), GatewayError> {
+        self.0.set_controller_ca(&[ca])
+    }
+}
+
 /// A gateway that runs. Dropping it ends it at once; [`GatewayHandle::shutdown`] ends it well.
 #[derive(Debug)]
 pub struct GatewayHandle {
@@ -90,6 +106,11 @@ impl GatewayHandle {
     /// What it counts.
     pub fn metrics(&self) -> Arc<GatewayMetrics> {
         self.server.metrics()
+    }
+
+    /// Who may tell it of its controller's CA, for one that joins while it runs.
+    pub fn controller_ca(&self) -> ControllerCa {
+        ControllerCa(self.server.connector())
     }
 
     /// Takes what may change while it runs: the certificates (their files are read again), the

@@ -57,7 +57,7 @@ pub use acme::{AcmeChallenge, AcmeConfig, AcmeStore, LETS_ENCRYPT};
 pub use config::{CertificateFiles, GatewayConfig, Limits, ListenerConfig, UpstreamConfig};
 pub use error::GatewayError;
 pub use failover::budget::RetryBudgetConfig;
-pub use gateway::{Gateway, GatewayHandle};
+pub use gateway::{ControllerCa, Gateway, GatewayHandle};
 pub use health::{CheckMethod, HealthConfig, OutlierConfig, StatusRange};
 pub use index::{Found, HostIndex};
 pub use metrics::{Counter, GatewayMetrics, Gauge};

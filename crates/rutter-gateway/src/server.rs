@@ -213,6 +213,10 @@ impl Server {
         self.shared.metrics.clone()
     }
 
+    pub(crate) fn connector(&self) -> Connector {
+        self.shared.connector.clone()
+    }
+
     /// Takes what may change while it runs: certificates, the detector's numbers, tries, times of
     /// upstream answers, trusted proxies. Nothing changes on an error.
     pub(crate) fn reload(&self, config: &GatewayConfig) -> Result<(), GatewayError> {

@@ -73,6 +73,8 @@ pub struct Enrolment {
     pub token: String,
     /// The name that it wants.
     pub name: String,
+    /// What it wants to be; `None`: whatever the token is for.
+    pub role: Option<String>,
 }
 
 /// What it became.
@@ -110,6 +112,8 @@ pub struct Admitted {
     pub name: String,
     /// The session's number.
     pub incarnation: u64,
+    /// An agent's name under the server's domain, as it is now: what it announces lies under it.
+    pub domain: Option<String>,
     /// What it may be told of.
     pub offers: Vec<Offer>,
     /// Who takes what it says; `None`: it may say nothing.

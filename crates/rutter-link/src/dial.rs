@@ -101,14 +101,18 @@ impl Dialer {
         &self.remote
     }
 
-    /// Makes this end's key known by a join token. Asking again with the same key changes nothing.
+    /// Makes this end's key known by a join token for that role. Asking again with the same key
+    /// changes nothing.
     ///
     /// # Errors
     /// [`LinkError::Unreachable`], [`LinkError::Refused`].
-    pub async fn enrol(&self, token: &str, name: &str) -> Result<Enrolled, LinkError> {
+    pub async fn enrol(&self, token: &str, name: &str, role: &str) -> Result<Enrolled, LinkError> {
         let mut client = self.connect().await?;
-        let mut request =
-            Request::new(v1::EnrolRequest { token: token.to_owned(), name: name.to_owned() });
+        let mut request = Request::new(v1::EnrolRequest {
+            token: token.to_owned(),
+            name: name.to_owned(),
+            role: role.to_owned(),
+        });
         request.set_timeout(CONNECT);
         let reply = client.enrol(request).await.map_err(|status| self.refused(&status))?;
         let v1::EnrolReply { name, role, domain, address, ca } = reply.into_inner();

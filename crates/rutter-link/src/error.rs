@@ -37,6 +37,9 @@ pub enum LinkError {
         /// What was seen.
         why: String,
     },
+    /// Whoever should say where to dial can't, in its own words: it hasn't joined, for one.
+    #[error(transparent)]
+    NoDialer(Box<dyn std::error::Error + Send + Sync>),
     /// The book has ended, as at shutdown.
     #[error(transparent)]
     Closed(#[from] BookClosed),
@@ -46,8 +49,15 @@ impl LinkError {
     /// Whether the session ended because the same key has begun another: two processes have it, as
     /// for a while when one takes the other's place. The one that was there should then wait.
     pub(crate) fn is_superseded(&self) -> bool {
-        let superseded = RefusalCode::Superseded.as_str();
-        matches!(self, Self::Refused { code, .. } if code == superseded)
+        self.refusal() == Some(RefusalCode::Superseded)
+    }
+
+    /// The other end's word, if it said no and the word is known here.
+    pub fn refusal(&self) -> Option<RefusalCode> {
+        match self {
+            Self::Refused { code, .. } => RefusalCode::ALL.into_iter().find(|c| c.as_str() == code),
+            _ => None,
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub use dial::uplink::{Heard, SinkSpec, Uplink};
 pub use dial::{Dialer, Dials, Remote};
 pub use error::{LinkError, Refusal, RefusalCode};
 pub use key::{LinkKey, PeerKey};
+/// What an [`AnyBatch`] holds.
+pub use rutter_rib::{Batch, Tell, ToldRoute};
 pub use said::{AnyBatch, Outcome, SourceReport, SourceUpdate};
 pub use talk::{KEEPALIVE, SILENCES};
 pub use tls::{CaPin, PinMismatch, PinnedCa, Signatures};

@@ -1,9 +1,13 @@
 //! What a source says over a link, and what came of it, in Rutter's words.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rutter_rib::Batch;
-use rutter_route::{AnyDestination, ClusterId, PathId, Prefix, Service, Standing, TableName};
+use rutter_rib::{Batch, Tell, ToldRoute};
+use rutter_route::{
+    AnyDestination, Attributes, ClusterId, PathId, Prefix, RouteKey, Service, SourceId, Standing,
+    TableName,
+};
 
 /// Batches of any family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,31 @@ pub struct SourceUpdate {
     pub batch: AnyBatch,
 }
 
+impl SourceUpdate {
+    /// All the services that a source has; none is a withdrawal. Routes are by the speaker, whom
+    /// the accepter knows: `by` is only what they are called on the way.
+    pub fn services(
+        table: TableName,
+        source: String,
+        by: &SourceId,
+        routes: impl IntoIterator<Item = (Service, PathId, Attributes)>,
+    ) -> Self {
+        let mut of_each: BTreeMap<Service, Vec<ToldRoute>> = BTreeMap::new();
+        for (destination, path, attributes) in routes {
+            let route = RouteKey { source: by.clone(), path };
+            let standing = Standing::Eligible;
+            let told = ToldRoute { route, attributes, standing, equal: false };
+            of_each.entry(destination).or_default().push(told);
+        }
+        let tells = of_each.into_iter();
+        let tells =
+            tells.map(|(destination, routes)| Tell::Advertise { number: 0, destination, routes });
+        let tells = tells.collect();
+        let batch = Batch { tells, begin_snapshot: true, end_of_snapshot: true, more: false };
+        Self { table, source, batch: AnyBatch::Service(batch) }
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceReport {
@@ -37,6 +66,14 @@ pub struct SourceReport {
     pub renew: Option<Duration>,
     /// How each route fares that the accepter has a word about.
     pub outcomes: Vec<Outcome>,
+}
+
+impl SourceReport {
+    /// When to say it again: as it was asked for, and whatever was, before the lease is half over.
+    pub fn renew_within(&self) -> Option<Duration> {
+        let half = self.lease.map(|lease| lease / 2);
+        [self.renew, half].into_iter().flatten().min()
+    }
 }
 
 /// How one route fares.

@@ -140,7 +140,8 @@ impl Admission for Gate {
             offer("clusters", DestinationKind::Cluster),
         ];
         let announced = Box::new(Ears { said: self.said.clone() });
-        Ok(Admitted { name, incarnation, offers, announced: Some(announced) })
+        let domain = name.strip_prefix("agent/").map(|name| format!("{name}.localhost"));
+        Ok(Admitted { name, incarnation, domain, offers, announced: Some(announced) })
     }
 
     fn knows(&self, key: PeerKey) -> bool {

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use reqwest::{Method, Response, Url};
-use rutter_link::CaPin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -160,27 +159,6 @@ impl Client {
         let body = read(response).await?;
         Err(error::refused(status, &body, self.data.as_deref()))
     }
-}
-
-/// Where a controller speaks `rutter.v1`.
-#[derive(Debug, serde::Deserialize)]
-pub(crate) struct LinkAt {
-    /// `HOST:PORT`.
-    pub(crate) address: String,
-    /// The pin of its CA.
-    pub(crate) pin: String,
-}
-
-/// Asks the API at a URL where its link is. It needs no token, and trusts the CA of the pin alone,
-/// or the system's.
-pub(crate) async fn link_of(url: &str, pin: Option<CaPin>) -> anyhow::Result<LinkAt> {
-    let base = Url::parse(url).with_context(|| format!("`{url}` is not a URL"))?;
-    let tls = match pin {
-        Some(pin) => trust::pinned_config(pin)?,
-        None => trust::client_config(base.scheme() == "https", None)?,
-    };
-    let client = Client { http: http(tls)?, base, token: String::new(), data: None };
-    client.get(&["v1", "link"], &[]).await
 }
 
 fn http(tls: rustls::ClientConfig) -> anyhow::Result<reqwest::Client> {

@@ -1,7 +1,7 @@
 //! `rutter demo`: a failover, shown in under a minute.
 //!
 //! All parts are real and in this process: a controller and a gateway as `rutter up` starts them,
-//! in a temporary data directory and on free ports of loopback; two agents that register a direct
+//! in a temporary data directory and on free ports of loopback; an agent that registers a direct
 //! way and a tunnel for one name; two small services at the ends of those ways. Only the death of
 //! the direct way is staged. What is told is what was seen: a request that fails ends the
 //! demonstration with an error, so it is a test as well.

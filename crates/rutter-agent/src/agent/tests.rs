@@ -39,11 +39,11 @@ impl Script {
     }
 
     /// Runs to the end of the script.
-    async fn run(&mut self, gives_up: bool) -> (Result<(), AgentError>, Status) {
+    async fn run(&mut self) -> Status {
         let status = watch::Sender::new(Status::default());
-        let end = self.end.clone();
-        let ended = drive(self, &Pacing::default(), &status, &end, gives_up).await;
-        (ended, status.borrow().clone())
+        let (shutdown, pacing) = (self.end.clone(), Pacing::default());
+        drive(self, &Run { pacing: &pacing, status: &status, shutdown: &shutdown }).await;
+        status.borrow().clone()
     }
 
     /// The waits between attempts, in seconds.
@@ -101,7 +101,7 @@ fn refused(status: u16, again: bool, retry_after: Option<Duration>) -> Step {
 #[tokio::test(start_paused = true)]
 async fn renewals_come_in_time_with_jitter() {
     let mut script = Script::new((0..40).map(|_| Step::Succeed { renew: 300 }));
-    script.run(true).await.0.unwrap();
+    script.run().await;
     let waits = script.waits();
     assert_eq!(waits.len(), 39);
     assert!(waits.iter().all(|w| (269.9..=330.1).contains(w)), "{waits:?}");
@@ -114,8 +114,7 @@ async fn failures_back_off_up_to_the_cap_and_a_success_starts_over() {
     let mut steps: Vec<Step> = (0..12).map(|_| down()).collect();
     steps.extend([Step::Succeed { renew: 300 }, down(), Step::Succeed { renew: 300 }]);
     let mut script = Script::new(steps);
-    let (ended, status) = script.run(true).await;
-    ended.unwrap();
+    let status = script.run().await;
     let waits = script.waits();
     for (n, wait) in waits[..12].iter().enumerate() {
         let upper = 60_f64.min(f64::from(1 << n));
@@ -130,27 +129,15 @@ async fn failures_back_off_up_to_the_cap_and_a_success_starts_over() {
 async fn a_server_may_ask_for_a_longer_wait() {
     let busy = refused(503, true, Some(Duration::from_secs(90)));
     let mut script = Script::new([busy, Step::Succeed { renew: 300 }]);
-    script.run(true).await.0.unwrap();
+    script.run().await;
     assert!((90.0..=90.1).contains(&script.waits()[0]), "{:?}", script.waits());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_join_gives_up_only_before_anything_stood() {
+async fn it_never_gives_up() {
     let mut script = Script::new([refused(401, false, None), down()]);
-    let (ended, status) = script.run(true).await;
-    assert!(matches!(ended, Err(AgentError::Refused { status: 401, .. })));
-    assert!(status.last_error.unwrap().contains("do something"));
-    assert_eq!((script.attempts.len(), script.n_withdrawn), (1, 0));
-
-    let steps = [Step::Succeed { renew: 1 }, refused(401, false, None), down()];
-    let mut script = Script::new(steps);
-    script.run(true).await.0.unwrap();
-    assert_eq!((script.attempts.len(), script.n_withdrawn), (3, 1));
-
-    // Mesh Router's agent never gives up.
-    let mut script = Script::new([refused(401, false, None), down()]);
-    script.run(false).await.0.unwrap();
-    assert_eq!(script.attempts.len(), 2);
+    let status = script.run().await;
+    assert_eq!((script.attempts.len(), status.n_failures), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,8 +145,7 @@ async fn an_end_is_bounded_whatever_hangs() {
     let mut script = Script::new([Step::Hang]);
     script.withdrawal_hangs = true;
     let begun = Instant::now();
-    let (ended, status) = script.run(true).await;
-    ended.unwrap();
+    let status = script.run().await;
     let took = begun.elapsed();
     assert!(took <= SHUTDOWN_GRACE + Duration::from_millis(10), "{took:?}");
     assert_eq!(script.n_withdrawn, 1, "a registration given up may still have been taken");
@@ -169,7 +155,7 @@ async fn an_end_is_bounded_whatever_hangs() {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_in_flight_may_end_before_the_withdrawal() {
     let mut script = Script::new([Step::Slow]);
-    script.run(true).await.0.unwrap();
+    script.run().await;
     assert!(script.slow_one_ended, "a join given up would have spent its token for nothing");
     assert_eq!(script.n_withdrawn, 1);
 }
@@ -178,6 +164,6 @@ async fn an_attempt_in_flight_may_end_before_the_withdrawal() {
 async fn nothing_is_registered_after_the_end() {
     let mut script = Script::new([Step::Succeed { renew: 300 }]);
     script.end.cancel();
-    script.run(true).await.0.unwrap();
+    script.run().await;
     assert_eq!((script.attempts.len(), script.n_withdrawn), (0, 1));
 }

@@ -1,21 +1,21 @@
-//! Joins once, then registers and withdraws.
+//! Becomes a member, once; then announces, for as long as it runs.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Method;
+use rutter_link::RefusalCode;
+use tokio::time::Instant;
 
+use super::announce::{End, Session};
+use super::by_http::ByHttp;
 use super::config::JoinConfig;
-use super::state::{Identity, StateFile};
-use super::wire::{JoinAnswer, JoinRequest, RoutesAnswer, RoutesRequest, Withdrawn};
+use super::state::{By, HttpIdentity, Identity, Keeper, StateFile};
 use crate::address::Addresses;
-use crate::agent::{Registrar, Registration};
-use crate::http::{Answer, Ask, Http, general_advice};
+use crate::agent::{Attempt, Run, SHUTDOWN_GRACE, attempt, withdraw};
+use crate::http::Http;
+use crate::membership::{Joined, Member, Membership};
 use crate::service_spec::check_services;
-use crate::{AgentError, RegisteredRoute, RouteSource, Secret, StunConfig};
-
-/// The longest agent token that is taken, in bytes.
-const MAX_TOKEN: usize = 512;
+use crate::{AgentError, StunConfig};
 
 /// An agent of a controller.
 #[derive(Debug)]
@@ -23,14 +23,17 @@ pub(crate) struct Joining {
     config: JoinConfig,
     http: Http,
     state: StateFile,
-    addresses: Addresses,
-    identity: Option<Identity>,
-    /// The identity isn't on disk yet, though its token is spent.
-    unsaved: bool,
-    /// A join was sent and its answer lost, so that the token may be spent for nothing.
-    lost_answer: bool,
-    /// The sources of which something may stand at the controller.
-    standing: BTreeSet<RouteSource>,
+    stun: StunConfig,
+    /// What the state file says counts no more: the controller doesn't know us by it.
+    anew: bool,
+    /// Registers while the link can't be reached, if we joined over HTTP.
+    stand_in: Option<ByHttp>,
+}
+
+/// A membership, and whether a join token is at hand that wasn't spent for it.
+struct Entered {
+    membership: Arc<Membership>,
+    has_fresh_token: bool,
 }
 
 impl Joining {
@@ -40,238 +43,153 @@ impl Joining {
         http.conceal(&config.url.token);
         if !config.url.controller.is_https() && !config.url.controller.is_loopback() {
             let controller = &config.url.controller;
-            tracing::warn!(%controller, "tokens go over plain http, readable on the way: use https");
+            tracing::warn!(
+                %controller,
+                "over plain http anybody on the way can say where the link is, and get the token: \
+                 use https"
+            );
         }
         let state = StateFile::new(&config.state_dir, &config.name);
-        let addresses = Addresses::new(config.address.clone(), stun);
-        Ok(Self {
-            config,
-            http,
-            state,
-            addresses,
-            identity: None,
-            unsaved: false,
-            lost_answer: false,
-            standing: BTreeSet::new(),
-        })
+        Ok(Self { config, http, state, stun, anew: false, stand_in: None })
     }
 
-    /// Who we are: as remembered, as stored, or by joining.
-    async fn identity(&mut self) -> Result<Identity, AgentError> {
-        if self.identity.is_none() {
-            let (state, url) = (self.state.clone(), self.config.url.clone());
-            self.identity = blocking(move || state.load(&url)).await?;
+    /// Runs until the end, and withdraws then.
+    pub(crate) async fn run(mut self, run: &Run<'_>) -> Result<(), AgentError> {
+        while let Some(Entered { membership, has_fresh_token }) = self.enter(run).await? {
+            let addresses = Addresses::new(self.config.address.clone(), self.stun.clone());
+            let services = &self.config.services;
+            let session = Session::start(membership, services, addresses, has_fresh_token, run);
+            match session.run().await? {
+                End::Over => break,
+                End::Unknown => {
+                    tracing::warn!("the controller doesn't know this agent's key: joining anew");
+                    self.anew = true;
+                }
+            }
         }
-        let identity = match &self.identity {
-            Some(identity) => identity.clone(),
-            None => self.join().await?,
+        Ok(())
+    }
+
+    /// Becomes a member, however long it takes; `None`: the end came first.
+    async fn enter(&mut self, run: &Run<'_>) -> Result<Option<Entered>, AgentError> {
+        loop {
+            // What is in flight may be dropped: the key is stored, and asking again by it finds
+            // whatever became of it.
+            let entered = tokio::select! {
+                biased;
+                () = run.shutdown.cancelled() => return Ok(self.left(run, Instant::now()).await),
+                entered = self.entered() => entered,
+            };
+            let error = match entered {
+                Ok(entered) => {
+                    (self.stand_in, self.anew) = (None, false);
+                    return Ok(Some(entered));
+                }
+                Err(error) => error,
+            };
+            let wait = match self.stand_in(error, run).await {
+                Err(ended_at) => return Ok(self.left(run, ended_at).await),
+                Ok(Ok(wait)) => wait,
+                Ok(Err(error)) if run.is_final(&error) => {
+                    run.status.send_modify(|s| s.last_error = Some(error.to_string()));
+                    return Err(error);
+                }
+                Ok(Err(error)) => run.failed(&error),
+            };
+            tokio::select! {
+                () = run.shutdown.cancelled() => {
+                    return Ok(self.left(run, Instant::now()).await);
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Registers over HTTP, for who may: how long that is good for, or the error that counts. The
+    /// outer error is the time at which the end came.
+    async fn stand_in(
+        &mut self,
+        error: AgentError,
+        run: &Run<'_>,
+    ) -> Result<Result<Duration, AgentError>, Instant> {
+        let Some(stand_in) = &mut self.stand_in else { return Ok(Err(error)) };
+        tracing::warn!("registering over HTTP, since this agent's key can't join: {error}");
+        match attempt(stand_in, run.shutdown).await {
+            Attempt::Ended(at) => Err(at),
+            Attempt::Done(Ok(registration)) => Ok(Ok(run.succeeded(registration))),
+            Attempt::Done(Err(error)) => Ok(Err(error)),
+        }
+    }
+
+    /// The end came before there was a session.
+    async fn left(&mut self, run: &Run<'_>, ended_at: Instant) -> Option<Entered> {
+        match &mut self.stand_in {
+            Some(stand_in) => withdraw(stand_in, run, ended_at + SHUTDOWN_GRACE).await,
+            None => run.withdrawing(),
+        }
+        None
+    }
+
+    /// One attempt to become a member.
+    async fn entered(&mut self) -> Result<Entered, AgentError> {
+        let (state, url, anew) = (self.state.clone(), self.config.url.clone(), self.anew);
+        let (key, known) = blocking(move || {
+            let known = if anew { None } else { state.load(&url)? };
+            Ok((state.key()?, known))
+        })
+        .await?;
+        let fingerprint = self.config.url.fingerprint();
+        let (joined, token, spent) = match known {
+            None => (None, None, fingerprint.clone()),
+            Some(Identity { by: By::Key(joined), spent }) => (Some(joined), None, spent),
+            Some(Identity { by: By::Token(token), spent }) => (None, Some(token), spent),
         };
-        self.http.conceal(&identity.agent_token);
-        self.save_if_needed(&identity).await;
-        Ok(identity)
-    }
-
-    async fn join(&mut self) -> Result<Identity, AgentError> {
-        let state = self.state.clone();
-        blocking(move || state.prepare()).await?;
-        let name = self.config.name.clone();
-        let asked = self
-            .http
-            .send(
-                Ask {
-                    what: "the join",
-                    method: Method::POST,
-                    path: &["v1", "join"],
-                    query: None,
-                    bearer: Some(&self.config.url.token),
-                },
-                Some(&JoinRequest { name: name.as_str() }),
-            )
-            .await;
-        let answer = asked.inspect_err(|error| self.lost_answer |= may_have_arrived(error))?;
-        if !answer.is_success() {
-            let advice = join_advice(answer.status, self.lost_answer);
-            return Err(self.http.refused(&answer, advice, may_pass(answer.status)));
+        let has_fresh_token = spent != fingerprint;
+        let membership = self.membership(key, joined, token.as_ref(), spent);
+        let Some(token) = token else {
+            membership.join().await?;
+            return Ok(Entered { membership: Arc::new(membership), has_fresh_token });
+        };
+        self.prepare_stand_in(&token);
+        match membership.join_by(&token.agent_token).await {
+            Err(error) if error.refusal() == Some(RefusalCode::Token) && has_fresh_token => {
+                tracing::warn!("the controller refuses the stored agent token: joining anew");
+                self.anew = true;
+                Box::pin(self.entered()).await
+            }
+            joined => {
+                joined?;
+                Ok(Entered { membership: Arc::new(membership), has_fresh_token })
+            }
         }
-        self.lost_answer = true;
-        let joined: JoinAnswer = self.http.json(&answer)?;
-        let identity = self.accept(&answer, joined)?;
-        self.lost_answer = false;
-        tracing::info!(domain = identity.domain, user_id = identity.user_id, "joined");
-        self.identity = Some(identity.clone());
-        self.unsaved = true;
-        Ok(identity)
     }
 
-    fn accept(&self, answer: &Answer, joined: JoinAnswer) -> Result<Identity, AgentError> {
-        let seen = joined.seen();
-        let token = joined.agent_token;
-        let fit = |b: u8| b.is_ascii_graphic();
-        if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(fit) {
-            return Err(self.http.garbled(answer.what, "an agent token of another form".into()));
+    fn membership(
+        &self,
+        key: rutter_link::LinkKey,
+        joined: Option<Joined>,
+        token: Option<&HttpIdentity>,
+        spent: String,
+    ) -> Membership {
+        let (file, url) = (self.state.clone(), self.config.url.clone());
+        let name = self.config.name.to_string();
+        let member = Member { url: url.clone(), name, role: "agent" };
+        let mut http = self.http.clone();
+        if let Some(token) = token {
+            http.conceal(&token.agent_token);
         }
-        Ok(Identity {
-            user_id: joined.user_id,
-            name: joined.name,
-            domain: joined.domain,
-            agent_token: Secret::new(token),
-            loopback: joined.loopback,
-            seen,
-            spent: self.config.url.fingerprint(),
-        })
+        Membership::by(http, member, key, joined, Arc::new(Keeper { file, url, spent }))
     }
 
-    /// A full disk must not lose an identity whose token is spent: the agent goes on with it from
-    /// memory, and tries to write it with each renewal.
-    async fn save_if_needed(&mut self, identity: &Identity) {
-        if !self.unsaved {
+    fn prepare_stand_in(&mut self, identity: &HttpIdentity) {
+        if self.stand_in.is_some() {
             return;
         }
-        let (state, url, identity) =
-            (self.state.clone(), self.config.url.clone(), identity.clone());
-        match blocking(move || state.save(&url, &identity)).await {
-            Ok(()) => {
-                self.unsaved = false;
-                tracing::info!(path = %self.state.path().display(), "the identity is stored");
-            }
-            Err(error) => {
-                tracing::error!(%error, "the identity is only in memory, and lost if this ends");
-            }
-        }
-    }
-
-    async fn put_all(&mut self, identity: &Identity) -> Result<Registration, AgentError> {
-        let address = self.addresses.find(identity.loopback, identity.seen).await?;
-        let sources: BTreeSet<_> = self.config.services.iter().map(|s| s.source).collect();
-        let mut routes = Vec::new();
-        let mut renew = Duration::MAX;
-        for source in sources {
-            let request = RoutesRequest::new(source, &self.config.services, address.as_ref());
-            self.standing.insert(source);
-            let answer = self.put(&identity.agent_token, &request).await?;
-            // Whatever a controller asks for, a lease is renewed before it is half over.
-            let half_lease = Duration::from_secs(answer.lease_s) / 2;
-            renew = renew.min(Duration::from_secs(answer.renew_s)).min(half_lease);
-            routes.extend(answer.routes.into_iter().map(|route| RegisteredRoute {
-                destination: self.http.shown(&route.destination),
-                endpoint: route.endpoint,
-                standing: route.standing.map(|s| self.http.shown(&s)),
-            }));
-        }
-        Ok(Registration { routes, renew })
-    }
-
-    async fn put(
-        &self,
-        token: &Secret,
-        request: &RoutesRequest<'_>,
-    ) -> Result<RoutesAnswer, AgentError> {
-        let ask = Ask {
-            what: "the registration",
-            method: Method::PUT,
-            path: &["v1", "agent", "routes"],
-            query: None,
-            bearer: Some(token),
-        };
-        let answer = self.http.send(ask, Some(request)).await?;
-        if !answer.is_success() {
-            let advice = routes_advice(answer.status);
-            return Err(self.http.refused(&answer, advice, may_pass(answer.status)));
-        }
-        self.http.json(&answer)
-    }
-
-    async fn delete(&self, token: &Secret, source: RouteSource) -> Result<u64, AgentError> {
-        let ask = Ask {
-            what: "the withdrawal",
-            method: Method::DELETE,
-            path: &["v1", "agent", "routes"],
-            query: Some(("source", source.as_str())),
-            bearer: Some(token),
-        };
-        let answer = self.http.ask(ask).await?;
-        if !answer.is_success() {
-            let advice = routes_advice(answer.status);
-            return Err(self.http.refused(&answer, advice, may_pass(answer.status)));
-        }
-        Ok(self.http.json::<Withdrawn>(&answer)?.withdrawn)
-    }
-
-    /// Whether another join token than the spent one was given.
-    fn has_fresh_token(&self, identity: &Identity) -> bool {
-        identity.spent != self.config.url.fingerprint()
-    }
-}
-
-impl Registrar for Joining {
-    async fn register(&mut self) -> Result<Registration, AgentError> {
-        let identity = self.identity().await?;
-        match self.put_all(&identity).await {
-            Err(AgentError::Refused { status: 401, .. }) if self.has_fresh_token(&identity) => {
-                tracing::warn!("the controller refuses the stored agent token: joining anew");
-                let identity = self.join().await?;
-                self.http.conceal(&identity.agent_token);
-                self.save_if_needed(&identity).await;
-                self.put_all(&identity).await
-            }
-            registered => registered,
-        }
-    }
-
-    async fn withdraw(&mut self) -> Result<Option<u64>, AgentError> {
-        let Some(identity) = self.identity.clone() else {
-            return Ok(Some(0));
-        };
-        let mut n_withdrawn = 0;
-        while let Some(source) = self.standing.first().copied() {
-            n_withdrawn += self.delete(&identity.agent_token, source).await?;
-            self.standing.remove(&source);
-        }
-        Ok(Some(n_withdrawn))
-    }
-}
-
-/// Whether a request whose answer is missing may have been taken.
-fn may_have_arrived(error: &AgentError) -> bool {
-    use crate::Unreachable::{Other, Timeout};
-    matches!(
-        error,
-        AgentError::Unreachable { why: Timeout | Other(_), .. } | AgentError::Garbled { .. }
-    )
-}
-
-/// Whether a status may change with nobody doing anything here.
-fn may_pass(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500..=599)
-}
-
-fn join_advice(status: u16, lost_answer: bool) -> &'static str {
-    match (status, lost_answer) {
-        (401 | 409, true) => {
-            "an earlier attempt's answer was lost, and with it perhaps the name and the token: \
-             remove the domain on the controller and join with a new token"
-        }
-        (401, false) => {
-            "the join token is unknown, expired or used up; make a new one on the controller"
-        }
-        (409, false) => {
-            "the name is taken; choose another with --name, or, if it was given to this host, \
-             name the state directory that it was stored in"
-        }
-        (400 | 422, _) => "the controller doesn't take this name; choose another with --name",
-        _ => general_advice(status),
-    }
-}
-
-fn routes_advice(status: u16) -> &'static str {
-    match status {
-        401 => {
-            "the controller doesn't know this agent's token, it may have been revoked; join \
-             again with a new join token"
-        }
-        403 => "policy doesn't let this agent register that; ask who runs the controller",
-        400 | 422 => "the controller doesn't take a service as it is given; correct --service",
-        _ => general_advice(status),
+        let mut http = self.http.clone();
+        http.conceal(&identity.agent_token);
+        let addresses = Addresses::new(self.config.address.clone(), self.stun.clone());
+        let services = self.config.services.clone();
+        self.stand_in = Some(ByHttp::new(http, identity.clone(), services, addresses));
     }
 }
 

@@ -1,47 +1,24 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rutter_link::Backoff;
-use serde_json::{Value, json};
+use rutter_link::{Backoff, Refusal, RefusalCode};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::tests::link::{Event, TestLink};
 use crate::tests::running::Running;
-use crate::tests::server::{self, Recorded, Reply, TestServer};
-use crate::tests::stun_responder::{Responder, config as stun_config};
+use crate::tests::server::{self, TestServer};
 use crate::{Agent, AgentConfig, AgentError, Pacing, Phase};
 
+mod by_http;
+
 const WEB: &str = "web=127.0.0.1:3000,health=/healthz";
-
-/// How a controller that is well answers.
-fn well(asked: &Recorded) -> Reply {
-    match asked.line.as_str() {
-        "POST /v1/join" => server::json(200, joined("rta_one", true)),
-        "PUT /v1/agent/routes" => server::json(200, registered(asked, 300)),
-        _ => server::json(200, json!({ "withdrawn": 1 })),
-    }
-}
-
-fn joined(agent_token: &str, loopback: bool) -> Value {
-    let address = if loopback { "as text" } else { "192.0.2.9:5000" };
-    json!({
-        "user_id": "u1", "name": "alice", "domain": "alice.localhost",
-        "server_domain": "localhost", "agent_token": agent_token, "lease_s": 600,
-        "renew_s": 300, "address": address, "loopback": loopback, "more": "of a later version",
-    })
-}
-
-fn registered(asked: &Recorded, renew_s: u64) -> Value {
-    let route = |route: &Value| {
-        let name = route.get("service").and_then(Value::as_str);
-        let destination = name.map_or("alice.localhost".into(), |n| format!("{n}.alice.localhost"));
-        json!({ "destination": destination, "endpoint": route["endpoint"], "standing": "eligible" })
-    };
-    let routes: Vec<_> = asked.body["routes"].as_array().unwrap().iter().map(route).collect();
-    json!({ "routes": routes, "lease_s": 600, "renew_s": renew_s })
-}
+/// How the link hears of it.
+const WEB_SAID: &str = "web.alice.localhost http 127.0.0.1:3000 http://127.0.0.1:3000 1 /healthz";
 
 fn config(url: &str, token: &str, state: &Path, services: &[&str]) -> AgentConfig {
     let mut config = AgentConfig::join(JoinConfig {
@@ -52,7 +29,7 @@ fn config(url: &str, token: &str, state: &Path, services: &[&str]) -> AgentConfi
         state_dir: state.to_owned(),
     });
     config.pacing = Pacing {
-        backoff: Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(20) },
+        backoff: Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(50) },
         ..Pacing::default()
     };
     // No test may ask a server on the network.
@@ -64,131 +41,163 @@ fn state() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
+async fn controller() -> (TestLink, TestServer) {
+    let link = TestLink::start();
+    let server = TestServer::start(link.told()).await;
+    (link, server)
+}
+
+fn enrols(token: &str) -> Event {
+    Event::Enrols(token.into(), "alice".into(), "agent".into())
+}
+
+fn says(source: &str, routes: &[&str]) -> Event {
+    Event::Says(source.into(), routes.iter().map(|route| (*route).to_owned()).collect())
+}
+
 #[tokio::test]
 async fn it_joins_then_registers_then_withdraws() {
-    let (mut server, state) = (TestServer::start(well).await, state());
+    let ((mut link, mut server), state) = (controller().await, state());
     let directory = state.path().join("made/for/it");
     let mut agent = Running::start(config(&server.url(), "rtj_a", &directory, &[WEB]));
     let status = agent.until_registered().await;
     assert_eq!(status.routes[0].to_string(), "web.alice.localhost -> http://127.0.0.1:3000");
     assert!(status.next.is_some() && status.last_error.is_none());
+    assert_eq!(server.rest(), ["GET /v1/link"], "all else goes over the link");
+    assert_eq!(link.rest(), [enrols("rtj_a"), Event::Up, says("agent", &[WEB_SAID])]);
 
-    let join = server.next().await;
-    assert_eq!(join.line, "POST /v1/join");
-    assert_eq!(join.bearer.as_deref(), Some("rtj_a"));
-    assert_eq!(join.body, json!({ "name": "alice" }));
-    let put = server.next().await;
-    assert_eq!(put.line, "PUT /v1/agent/routes");
-    assert_eq!(put.bearer.as_deref(), Some("rta_one"));
-    let route = json!({
-        "service": "web", "endpoint": "http://127.0.0.1:3000", "priority": 1,
-        "health_check": { "path": "/healthz" },
-    });
-    assert_eq!(put.body, json!({ "source": "agent", "routes": [route] }));
-
-    let file = directory.join("agent-alice.json");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&file), mode(&directory)), (0o600, 0o700));
-    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(mode(&directory), 0o700);
+    for file in ["agent-alice.json", "agent-alice.key"] {
+        assert_eq!(mode(&directory.join(file)), 0o600, "{file}");
+    }
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 2, "nothing is left beside them");
 
     agent.stop().await.unwrap();
-    let delete = server.next().await;
-    assert_eq!(delete.line, "DELETE /v1/agent/routes?source=agent");
-    assert_eq!(delete.bearer.as_deref(), Some("rta_one"));
-    assert!(server.rest().is_empty());
+    assert_eq!(link.next().await, says("agent", &[]));
+    assert_eq!(link.next().await, Event::Ended { goodbye: true });
 }
 
 #[tokio::test]
-async fn a_restart_does_not_join_again() {
-    let (mut server, state) = (TestServer::start(well).await, state());
-    for expected in [vec!["POST /v1/join", "PUT /v1/agent/routes"], vec!["PUT /v1/agent/routes"]] {
+async fn a_restart_does_not_join_again_and_needs_the_link_alone() {
+    let ((mut link, mut server), state) = (controller().await, state());
+    let url = server.url();
+    let mut agent = Running::start(config(&url, "rtj_a", state.path(), &[WEB]));
+    agent.until_registered().await;
+    agent.stop().await.unwrap();
+    link.until(|event| matches!(event, Event::Ended { .. })).await;
+    assert_eq!(server.rest().len(), 1);
+    drop(server);
+    let mut agent = Running::start(config(&url, "rtj_a", state.path(), &[WEB]));
+    agent.until_registered().await;
+    assert_eq!(link.rest(), [Event::Up, says("agent", &[WEB_SAID])]);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn routes_are_renewed_before_a_lease_is_half_over() {
+    for (lease, renew) in [(600, 1), (2, 3000)] {
+        let ((mut link, server), state) = (controller().await, state());
+        {
+            let mut word = link.word.lock().unwrap();
+            (word.lease, word.renew) = (Duration::from_secs(lease), Duration::from_secs(renew));
+        }
         let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
-        agent.until_registered().await;
-        assert_eq!(server.rest(), expected);
+        agent.until(|s| s.n_registrations == 3).await;
         agent.stop().await.unwrap();
-        server.next().await;
+        let n_enrolled = link.rest().iter().filter(|e| matches!(e, Event::Enrols(..))).count();
+        assert_eq!(n_enrolled, 1);
     }
 }
 
 #[tokio::test]
-async fn routes_are_renewed() {
-    let mut server = TestServer::start(|asked| match asked.line.as_str() {
-        "PUT /v1/agent/routes" => server::json(200, registered(asked, 1)),
-        _ => well(asked),
-    })
-    .await;
-    let state = state();
+async fn a_lost_session_comes_back_by_itself_and_withdraws_nothing() {
+    let ((mut link, server), state) = (controller().await, state());
     let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
-    agent.until(|s| s.n_registrations == 3).await;
-    agent.stop().await.unwrap();
-    let lines = server.rest();
-    let n_puts = lines.iter().filter(|l| l.starts_with("PUT")).count();
-    assert_eq!((n_puts, lines[0].as_str()), (3, "POST /v1/join"));
-}
-
-#[tokio::test]
-async fn a_lease_is_renewed_before_it_is_half_over() {
-    let server = TestServer::start(|asked| match asked.line.as_str() {
-        "PUT /v1/agent/routes" => {
-            let mut answer = registered(asked, 3000);
-            answer["lease_s"] = json!(2);
-            server::json(200, answer)
-        }
-        _ => well(asked),
-    })
-    .await;
-    let state = state();
-    let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    agent.until_registered().await;
+    link.restart().await;
     agent.until(|s| s.n_registrations == 2).await;
-    agent.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn server_errors_are_outlived() {
-    let n_puts = AtomicUsize::new(0);
-    let mut server = TestServer::start(move |asked| {
-        let put = asked.line.starts_with("PUT");
-        match put && n_puts.fetch_add(1, Ordering::Relaxed) < 3 {
-            true => server::json(500, json!({ "error": "disk full", "code": "storage" })),
-            false => well(asked),
-        }
-    })
-    .await;
-    let state = state();
-    let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
-    let failing = agent.until(|s| s.phase == Phase::Retrying).await;
-    assert!(failing.last_error.unwrap().contains("with 500 (`disk full`)"));
     let status = agent.until_registered().await;
-    assert_eq!((status.n_failures, status.last_error), (0, None));
-    let put = "PUT /v1/agent/routes";
-    assert_eq!(server.rest(), ["POST /v1/join", put, put, put, put], "it joined once");
+    assert_eq!((status.n_failures, status.routes.len()), (0, 1));
+    let heard = link.rest();
+    assert!(!heard.contains(&says("agent", &[])), "{heard:?}");
+    assert!(heard.contains(&Event::Ended { goodbye: false }), "{heard:?}");
+    assert_eq!(heard.iter().filter(|e| matches!(e, Event::Enrols(..))).count(), 1);
+    agent.stop().await.unwrap();
+    let is_end = |event: &Event| *event == Event::Ended { goodbye: true };
+    link.until(is_end).await;
+}
+
+#[tokio::test]
+async fn a_name_that_changes_at_the_controller_is_followed() {
+    let ((mut link, server), state) = (controller().await, state());
+    let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    agent.until_registered().await;
+    link.word.lock().unwrap().domain = "alice.example.org".into();
+    link.restart().await;
+    let is_moved =
+        |s: &crate::Status| s.routes.iter().any(|r| r.destination == "web.alice.example.org");
+    agent.until(is_moved).await;
     agent.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn each_source_is_registered_and_withdrawn_apart() {
-    let (mut server, state) = (TestServer::start(well).await, state());
+async fn each_source_is_said_and_withdrawn_apart() {
+    let ((mut link, server), state) = (controller().await, state());
     let services = [WEB, "10.0.0.7:80,source=tunnel"];
     let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &services));
     let status = agent.until_registered().await;
     assert_eq!(status.routes.len(), 2);
-    server.next().await;
-    assert_eq!(server.next().await.body["source"], "agent");
-    let tunnel = json!([{ "endpoint": "http://10.0.0.7:80", "priority": 2 }]);
-    let put = server.next().await;
-    assert_eq!(put.body, json!({ "source": "tunnel", "routes": tunnel }));
+    let tunnel = "alice.localhost http 10.0.0.7:80 http://10.0.0.7:80 2";
+    let said = [says("agent", &[WEB_SAID]), says("tunnel", &[tunnel])];
+    let mut heard = link.rest();
+    heard.sort_by_key(|event| format!("{event:?}"));
+    let expected: Vec<_> = [enrols("rtj_a")].into_iter().chain(said).chain([Event::Up]).collect();
+    assert_eq!(heard, expected);
     agent.stop().await.unwrap();
-    let delete = "DELETE /v1/agent/routes?source=";
-    assert_eq!(server.rest(), [format!("{delete}agent"), format!("{delete}tunnel")]);
+    let mut withdrawn = vec![link.next().await, link.next().await];
+    withdrawn.sort_by_key(|event| format!("{event:?}"));
+    assert_eq!(withdrawn, [says("agent", &[]), says("tunnel", &[])]);
+}
+
+#[tokio::test]
+async fn what_is_refused_ends_a_newcomer_and_is_tried_again_by_who_has_registered() {
+    let ((mut link, server), state) = (controller().await, state());
+    let refusal = || Refusal::new(RefusalCode::Invalid, "the address is loopback");
+    link.word.lock().unwrap().refusals.push(refusal());
+    let agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    let error = agent.ended().await.unwrap_err().to_string();
+    assert!(error.contains("correct --service") && error.contains("is loopback"), "{error}");
+
+    let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    agent.until_registered().await;
+    link.word.lock().unwrap().refusals.push(refusal());
+    link.restart().await;
+    let failing = agent.until(|s| s.last_error.as_ref().is_some_and(|e| e.contains("is loopback")));
+    failing.await;
+    let status = agent.until_registered().await;
+    assert_eq!((status.n_failures, status.last_error), (0, None));
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn two_services_that_lead_to_one_address_are_refused() {
+    let ((_link, server), state) = (controller().await, state());
+    let services = ["web=127.0.0.1:3000", "web=127.0.0.2:3000"];
+    let mut config = config(&server.url(), "rtj_a", state.path(), &services);
+    let crate::Mode::Join(join) = &mut config.mode else { panic!("it joins") };
+    join.address = Some("home.example.com".parse().unwrap());
+    let error = Running::start(config).ended().await.unwrap_err();
+    assert!(matches!(error, AgentError::Services(_)), "{error}");
+    assert!(error.to_string().contains("two services have one address"), "{error}");
 }
 
 #[tokio::test]
 async fn a_refused_join_ends_with_what_to_do() {
     let cases = [
-        (401, "make a new one"),
-        (409, "choose another with --name"),
-        (422, "choose another with --name"),
-        (404, "not the API that was expected"),
+        (404, "it needs `listeners.link`"),
+        (302, "redirects are not followed"),
+        (401, "check address, port"),
     ];
     for (status, advice) in cases {
         let mut server =
@@ -197,149 +206,112 @@ async fn a_refused_join_ends_with_what_to_do() {
         let agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
         let error = agent.ended().await.unwrap_err().to_string();
         assert!(error.contains(advice) && error.contains(&status.to_string()), "{error}");
-        assert_eq!(server.rest(), ["POST /v1/join"]);
-        assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
+        assert_eq!(server.rest(), ["GET /v1/link"]);
+        assert!(!state.path().join("agent-alice.json").exists());
     }
-}
-
-#[tokio::test]
-async fn a_join_whose_answer_was_lost_is_told_so() {
-    let n = AtomicUsize::new(0);
-    let server = TestServer::start(move |_| match n.fetch_add(1, Ordering::Relaxed) {
-        0 => (200, "{".into()),
-        _ => server::json(401, json!({})),
-    })
-    .await;
-    let state = state();
-    let agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    let ((_link, server), state) = (controller().await, state());
+    let agent = Running::start(config(&server.url(), "rtj_b", state.path(), &[WEB]));
     let error = agent.ended().await.unwrap_err().to_string();
-    assert!(error.contains("an earlier attempt's answer was lost"), "{error}");
+    assert!(error.contains("make a new one on the controller"), "{error}");
+    assert!(error.contains("the token [redacted] opens nothing"), "{error}");
 }
 
 #[tokio::test]
-async fn a_new_join_token_replaces_a_refused_identity() {
-    let knows = |token: &'static str| {
-        move |asked: &Recorded| match (asked.line.as_str(), asked.bearer.as_deref()) {
-            ("POST /v1/join", _) => server::json(200, joined(token, true)),
-            (_, Some(bearer)) if bearer == token => well(asked),
-            _ => server::json(401, json!({})),
-        }
-    };
-    let state = state();
-    // One server, whose answers change as a controller with a new data directory's would.
-    let fresh = std::sync::Arc::new(AtomicUsize::new(0));
-    let era = fresh.clone();
-    let mut server = TestServer::start(move |asked| match era.load(Ordering::Relaxed) {
-        0 => knows("rta_one")(asked),
-        _ => knows("rta_two")(asked),
-    })
-    .await;
+async fn a_join_whose_answer_was_lost_is_asked_for_again_with_the_same_key() {
+    let ((mut link, server), state) = (controller().await, state());
+    // As it stands when the answer is lost: the key is stored and known, and nothing else.
+    let file = state::StateFile::new(state.path(), &"alice".parse().unwrap());
+    link.word.lock().unwrap().keys.push(file.key().unwrap().public().unwrap());
+    link.word.lock().unwrap().tokens.clear();
+    let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    agent.until_registered().await;
+    assert_eq!(link.next().await, enrols("rtj_a"));
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_join_token_replaces_an_identity_that_is_not_known() {
+    let ((mut link, server), state) = (controller().await, state());
     let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
     agent.until_registered().await;
     agent.stop().await.unwrap();
-    server.rest();
-    fresh.store(1, Ordering::Relaxed);
-
+    link.until(|event| *event == Event::Ended { goodbye: true }).await;
+    {
+        // As a controller with a new data directory has it.
+        let mut word = link.word.lock().unwrap();
+        (word.keys, word.tokens) = (Vec::new(), vec!["rtj_a", "rtj_b"]);
+    }
     let agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
     let error = agent.ended().await.unwrap_err().to_string();
     assert!(error.contains("join again with a new join token"), "{error}");
-    assert_eq!(server.rest(), ["PUT /v1/agent/routes"], "a spent token is not sent again");
+    assert_eq!(link.rest(), [], "a spent token is not sent again");
 
     let mut agent = Running::start(config(&server.url(), "rtj_b", state.path(), &[WEB]));
     agent.until_registered().await;
-    let put = "PUT /v1/agent/routes";
-    assert_eq!(server.rest(), [put, "POST /v1/join", put]);
+    assert_eq!(link.rest(), [enrols("rtj_b"), Event::Up, says("agent", &[WEB_SAID])]);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_is_removed_loses_its_session_and_is_tried_again() {
+    let ((mut link, server), state) = (controller().await, state());
+    let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    agent.until_registered().await;
+    link.word.lock().unwrap().knows = false;
+    let lost = agent.until(|s| s.phase == Phase::Retrying).await;
+    assert!(lost.last_error.unwrap().contains("new join token"));
+    link.word.lock().unwrap().knows = true;
+    agent.until_registered().await;
+    assert!(link.rest().contains(&Event::Ended { goodbye: false }));
     agent.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn an_identity_is_not_shown_to_another_controller() {
-    let (mut first, mut second) = (TestServer::start(well).await, TestServer::start(well).await);
     let state = state();
-    for server in [&mut first, &mut second] {
-        let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    let (mut first, first_api) = controller().await;
+    let (mut second, second_api) = controller().await;
+    for (link, api) in [(&mut first, &first_api), (&mut second, &second_api)] {
+        let mut agent = Running::start(config(&api.url(), "rtj_a", state.path(), &[WEB]));
         agent.until_registered().await;
-        assert_eq!(server.next().await.line, "POST /v1/join");
+        assert_eq!(link.next().await, enrols("rtj_a"));
         agent.stop().await.unwrap();
     }
 }
 
-/// What was registered for a direct and a tunnel's service, where the controller isn't on loopback.
-async fn registered_far_away(change: impl FnOnce(&mut AgentConfig)) -> Result<Vec<String>, String> {
-    let server = TestServer::start(|asked| match asked.line.as_str() {
-        "POST /v1/join" => server::json(200, joined("rta_one", false)),
-        _ => well(asked),
-    })
-    .await;
-    let state = state();
-    let services = ["web=127.0.0.1:3000", "10.0.0.7:80,source=tunnel"];
-    let mut config = config(&server.url(), "rtj_a", state.path(), &services);
-    change(&mut config);
-    let mut agent = Running::start(config);
-    let status = agent.until(|s| s.phase != Phase::Starting).await;
-    agent.stop().await.unwrap();
-    match status.last_error {
-        Some(error) => Err(error),
-        None => Ok(status.routes.iter().map(|r| r.endpoint.to_string()).collect()),
-    }
-}
-
-#[tokio::test]
-async fn far_from_the_controller_the_hosts_address_is_registered() {
-    let responder = Responder::honest("203.0.113.5").await;
-    let stun = stun_config(&[&responder]);
-    let by_stun = registered_far_away(|c| c.stun = stun.clone()).await.unwrap();
-    assert_eq!(by_stun, ["http://203.0.113.5:3000", "http://10.0.0.7:80"]);
-
-    let given = registered_far_away(|c| {
-        c.stun = stun.clone();
-        let crate::Mode::Join(join) = &mut c.mode else { panic!("it joins") };
-        join.address = Some("home.example.com".parse().unwrap());
-    });
-    assert_eq!(given.await.unwrap(), ["http://home.example.com:3000", "http://10.0.0.7:80"]);
-
-    let seen = registered_far_away(|c| c.stun.servers.clear()).await.unwrap();
-    assert_eq!(seen, ["http://192.0.2.9:3000", "http://10.0.0.7:80"], "as the controller saw it");
-}
-
 #[tokio::test]
 async fn a_state_directory_that_cannot_be_written_spends_no_token() {
-    let (mut server, state) = (TestServer::start(well).await, state());
+    let ((mut link, mut server), state) = (controller().await, state());
     let file = state.path().join("file");
     std::fs::write(&file, "").unwrap();
     let agent = Running::start(config(&server.url(), "rtj_a", &file.join("below"), &[WEB]));
     let error = agent.ended().await.unwrap_err();
     assert!(matches!(error, AgentError::State { .. }), "{error}");
     assert!(error.to_string().contains("name a state directory"), "{error}");
-    assert!(server.rest().is_empty());
+    assert!(server.rest().is_empty() && link.rest().is_empty());
 }
 
 #[tokio::test]
 async fn an_identity_that_cannot_be_stored_is_used_and_stored_later() {
-    let state = state();
+    let (mut link, state) = (TestLink::start(), state());
     let directory = state.path().join("state");
-    let (lost, n_puts) = (directory.clone(), AtomicUsize::new(0));
-    let mut server = TestServer::start(move |asked| match asked.line.as_str() {
-        "POST /v1/join" => {
-            std::fs::remove_dir(&lost).unwrap();
-            well(asked)
-        }
-        "PUT /v1/agent/routes" => {
-            if n_puts.fetch_add(1, Ordering::Relaxed) == 0 {
-                assert!(!lost.exists());
-                std::fs::create_dir(&lost).unwrap();
-            }
-            server::json(200, registered(asked, 1))
-        }
-        _ => well(asked),
+    link.word.lock().unwrap().renew = Duration::from_secs(1);
+    let (lost, told) = (directory.clone(), link.told());
+    let server = TestServer::start(move |asked| {
+        std::fs::remove_dir_all(&lost).unwrap();
+        told(asked)
     })
     .await;
     let mut agent = Running::start(config(&server.url(), "rtj_a", &directory, &[WEB]));
-    agent.until(|s| s.n_registrations == 2).await;
+    agent.until_registered().await;
+    assert!(!directory.exists());
+    std::fs::create_dir(&directory).unwrap();
+    // One of two renewals comes after a look, which is when it is tried again.
+    let n = agent.until_registered().await.n_registrations;
+    agent.until(|s| s.n_registrations >= n + 2).await;
     assert!(directory.join("agent-alice.json").exists());
     agent.stop().await.unwrap();
-    assert_eq!(server.next().await.line, "POST /v1/join");
-    assert!(server.rest().iter().all(|line| !line.starts_with("POST")));
+    assert_eq!(link.next().await, enrols("rtj_a"));
 }
 
 #[test]

@@ -1,48 +1,9 @@
-//! `/v1` as JSON, the agent's part of it.
-
-use std::net::{IpAddr, SocketAddr};
+//! `/v1` as JSON, as far as an agent that joined over HTTP needs it.
 
 use rutter_route::{Endpoint, HealthCheck, HostName, Priority};
 use serde::{Deserialize, Serialize};
 
 use crate::{RouteSource, ServiceSpec};
-
-/// `POST /v1/join`.
-#[derive(Serialize)]
-pub(super) struct JoinRequest<'a> {
-    pub(super) name: &'a str,
-}
-
-/// Its answer. No `Debug`: it holds the agent token.
-#[derive(Deserialize)]
-pub(super) struct JoinAnswer {
-    pub(super) user_id: String,
-    pub(super) name: String,
-    pub(super) domain: String,
-    pub(super) agent_token: String,
-    /// This host as the controller saw it, with a port or without.
-    #[serde(default)]
-    address: Option<String>,
-    /// Whether the controller saw us over loopback.
-    #[serde(default)]
-    pub(super) loopback: bool,
-}
-
-impl JoinAnswer {
-    /// This host as the controller saw it. It only helps, so one that can't be read counts as
-    /// none: to fail would lose an identity whose token is spent.
-    pub(super) fn seen(&self) -> Option<IpAddr> {
-        let text = self.address.as_deref()?;
-        let with_port = || text.parse::<SocketAddr>().map(|a| a.ip());
-        match text.parse().or_else(|_| with_port()) {
-            Ok(address) => Some(address),
-            Err(_) => {
-                tracing::debug!("the controller names no address that it saw us at");
-                None
-            }
-        }
-    }
-}
 
 /// `PUT /v1/agent/routes`: all routes of one source.
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::link::TestLink;
 use super::running::Running;
 use super::server::{self, Recorded, Reply, TestServer};
 use crate::{AgentConfig, JoinConfig, MeshRouterConfig};
@@ -90,30 +91,44 @@ async fn providers_signature_is_not_shown() {
     search(config, log).await;
 }
 
+fn joining(url: &str, state: &std::path::Path) -> AgentConfig {
+    let mut config = AgentConfig::join(JoinConfig {
+        url: format!("{url}#rtj_CANARY").parse().unwrap(),
+        name: "alice".parse().unwrap(),
+        services: vec!["127.0.0.1:1".parse().unwrap()],
+        address: None,
+        state_dir: state.to_owned(),
+    });
+    config.pacing.backoff.longest = Duration::from_millis(5);
+    config
+}
+
 #[tokio::test]
-async fn tokens_are_not_shown() {
-    for join_works in [false, true] {
-        let (log, _guard) = Log::start();
-        let server = TestServer::start(move |asked| match asked.line.as_str() {
-            "POST /v1/join" if join_works => server::json(
-                200,
-                json!({
-                    "user_id": "u", "name": "alice", "domain": "alice.localhost",
-                    "agent_token": "rta_CANARY", "loopback": true,
-                }),
-            ),
-            _ => echo(500, asked),
-        })
-        .await;
-        let state = tempfile::tempdir().unwrap();
-        let mut config = AgentConfig::join(JoinConfig {
-            url: format!("{}#rtj_CANARY", server.url()).parse().unwrap(),
-            name: "alice".parse().unwrap(),
-            services: vec!["127.0.0.1:1".parse().unwrap()],
-            address: None,
-            state_dir: state.path().to_owned(),
-        });
-        config.pacing.backoff.longest = Duration::from_millis(5);
-        search(config, log).await;
-    }
+async fn a_join_token_is_not_shown() {
+    let (log, _guard) = Log::start();
+    // It says the token that it refuses.
+    let link = TestLink::start();
+    let server = TestServer::start(link.told()).await;
+    let state = tempfile::tempdir().unwrap();
+    let config = joining(&server.url(), state.path());
+    assert_clean("the configuration", &format!("{config:?}"));
+    let error = Running::start(config).ended().await.unwrap_err();
+    let told = format!("{error} {error:?}");
+    assert!(told.contains("[redacted]"), "{told}");
+    assert_clean("the error", &told);
+    assert_clean("the log", &log.text());
+}
+
+#[tokio::test]
+async fn an_agents_token_is_not_shown() {
+    let (log, _guard) = Log::start();
+    let server = TestServer::start(|asked| echo(500, asked)).await;
+    let state = tempfile::tempdir().unwrap();
+    let stored = json!({
+        "version": 1, "controller": server.url(), "pin": null, "user_id": "u", "name": "alice",
+        "domain": "alice.localhost", "agent_token": "rta_CANARY", "loopback": true, "seen": null,
+        "spent": "",
+    });
+    std::fs::write(state.path().join("agent-alice.json"), stored.to_string()).unwrap();
+    search(joining(&server.url(), state.path()), log).await;
 }

@@ -7,20 +7,21 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::json;
 
+use super::link::TestLink;
 use super::running::Running;
-use super::server::{self, Recorded, Reply, TestServer};
+use super::server::{self, TestServer};
 use crate::{Agent, AgentConfig, AgentError, CaPin, JoinConfig, Unreachable};
 
-type Ca = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Ca = CertifiedIssuer<'static, KeyPair>;
 
-fn ca(name: &str) -> Ca {
+pub(crate) fn ca(name: &str) -> Ca {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, name);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn der(ca: &Ca) -> CertificateDer<'static> {
+pub(crate) fn der(ca: &Ca) -> CertificateDer<'static> {
     ca.as_ref().der().clone()
 }
 
@@ -55,26 +56,10 @@ impl Leaf<'_> {
     }
 }
 
-fn well(asked: &Recorded) -> Reply {
-    match asked.line.as_str() {
-        "POST /v1/join" => server::json(
-            200,
-            json!({
-                "user_id": "u", "name": "alice", "domain": "alice.localhost",
-                "agent_token": "rta_x", "loopback": true,
-            }),
-        ),
-        "PUT /v1/agent/routes" => {
-            server::json(200, json!({ "routes": [], "lease_s": 600, "renew_s": 300 }))
-        }
-        _ => server::json(200, json!({ "withdrawn": 0 })),
-    }
-}
-
 fn config(server: &TestServer, pin: Option<CaPin>, state: &std::path::Path) -> AgentConfig {
     let pin = pin.map(|pin| format!(".{pin}")).unwrap_or_default();
     AgentConfig::join(JoinConfig {
-        url: format!("https://{}#rtj_x{pin}", server.address).parse().unwrap(),
+        url: format!("https://{}#rtj_a{pin}", server.address).parse().unwrap(),
         name: "alice".parse().unwrap(),
         services: vec!["127.0.0.1:1".parse().unwrap()],
         address: None,
@@ -84,14 +69,22 @@ fn config(server: &TestServer, pin: Option<CaPin>, state: &std::path::Path) -> A
 
 #[tokio::test]
 async fn the_pinned_ca_is_trusted() {
-    let ca = ca("the controller's");
-    let leaf = Leaf { name: "127.0.0.1", signed_by: &ca, expired: false, appended: vec![der(&ca)] };
-    let mut server = TestServer::start_tls(leaf.config(), well).await;
+    let link = TestLink::start();
+    let leaf = Leaf {
+        name: "127.0.0.1",
+        signed_by: link.ca(),
+        expired: false,
+        appended: vec![der(link.ca())],
+    };
+    // Another pin in the answer changes nothing: whoever has one in the join line trusts that.
+    let told = json!({ "address": link.address.to_string(), "pin": "00".repeat(32) });
+    let mut server =
+        TestServer::start_tls(leaf.config(), move |_| server::json(200, told.clone())).await;
     let state = tempfile::tempdir().unwrap();
-    let mut agent = Running::start(config(&server, Some(CaPin::of(&der(&ca))), state.path()));
+    let mut agent = Running::start(config(&server, Some(link.pin()), state.path()));
     agent.until_registered().await;
     agent.stop().await.unwrap();
-    assert_eq!(server.rest().len(), 3);
+    assert_eq!(server.rest(), ["GET /v1/link"]);
 }
 
 #[tokio::test]
@@ -116,7 +109,8 @@ async fn nothing_but_the_pinned_ca_is_trusted() {
         ("an expired one", leaf("127.0.0.1", &good, true, vec![der(&good)]), false),
     ];
     for (what, leaf, is_wrong_ca) in cases {
-        let mut server = TestServer::start_tls(leaf.config(), well).await;
+        let mut server =
+            TestServer::start_tls(leaf.config(), |_| server::json(500, json!({}))).await;
         let state = tempfile::tempdir().unwrap();
         let pin = CaPin::of(&der(&good));
         let agent = Running::start(config(&server, Some(pin), state.path()));
@@ -133,7 +127,7 @@ async fn nothing_but_the_pinned_ca_is_trusted() {
 async fn without_a_pin_the_systems_roots_decide() {
     let ca = ca("nobody's");
     let leaf = Leaf { name: "127.0.0.1", signed_by: &ca, expired: false, appended: vec![der(&ca)] };
-    let mut server = TestServer::start_tls(leaf.config(), well).await;
+    let mut server = TestServer::start_tls(leaf.config(), |_| server::json(500, json!({}))).await;
     let state = tempfile::tempdir().unwrap();
     let config = config(&server, None, state.path());
     // On a system without any root it is refused before anything is asked.

@@ -72,7 +72,7 @@ impl Controller {
         self.to_the_end(|this| async move { this.claim_under_lock(now, claim).await }).await
     }
 
-    async fn claim_under_lock(&self, now: Now, claim: DomainClaim) -> Result<Identity> {
+    pub(super) async fn claim_under_lock(&self, now: Now, claim: DomainClaim) -> Result<Identity> {
         let name = claim.name.as_deref().map(parse_name).transpose()?;
         let server_domain = name.is_some().then(|| self.server_domain().clone());
         let wanted = Claim { user: claim.user, name, server_domain, key: claim.key, seed: None };

@@ -6,15 +6,19 @@
 //! other role becomes a member. Who asks again for what it has is told that it has it
 //! ([`rutter_registry::Members`]).
 //!
+//! An agent that joined over HTTP has a token for its user and no key. With that token in the place of
+//! a join token it brings one, and speaks for the same user from then on. The token stays good, so
+//! an answer that got lost is asked for again, and programs that use it over HTTP go on.
+//!
 //! Enrolments and removals of members run one at a time. They are rare, and each is one write, so a
 //! thousand hosts that enrol at once wait a second or two; in return memory learns of them in the
 //! order in which the registry did, and who is told "you stand" is known to
 //! [`Controller::speaker`] by then.
 
-use rutter_registry::{Grant, NewMember, PublicKey, Role, TokenRefusal, TokenSecret};
+use rutter_registry::{Grant, NewMember, PublicKey, Role, TokenKind, TokenRefusal, TokenSecret};
 use rutter_route::Now;
 
-use super::Controller;
+use super::{Controller, DomainClaim};
 use crate::made_user::made_id;
 use crate::{Error, Result, Speaker, parse_name, service_name};
 
@@ -27,6 +31,8 @@ pub struct Enrolment {
     pub name: String,
     /// The key, which the asker has proven to hold.
     pub key: PublicKey,
+    /// What the asker wants to be; `None`: whatever the token is for.
+    pub role: Option<Role>,
 }
 
 /// What became of one who enrols.
@@ -51,11 +57,17 @@ impl Controller {
 
     async fn enrol_to_the_end(&self, now: Now, what: Enrolment) -> Result<Enrolled> {
         let presented = TokenSecret::presented(&what.token);
+        if what.token.starts_with(TokenKind::Agent.prefix()) {
+            return self.enrol_known_agent(now, what).await;
+        }
         // A stranger without a token of ours learns nothing of names.
         let token = self.0.registry.join_token(&presented).await?;
         let Grant::Join { role, .. } = token.grant else {
             return Err(Error::Token(TokenRefusal::Unknown));
         };
+        if what.role.is_some_and(|wanted| wanted != role) {
+            return Err(Error::Token(TokenRefusal::Role));
+        }
         let _one_at_a_time = self.0.enrolments.lock().await;
         match role {
             Role::Agent => self.enrol_agent(now, &presented, what).await,
@@ -88,6 +100,24 @@ impl Controller {
             self.note(now, "join token", "agent.enrol", &format!("{user} {name}"), "").await;
         }
         Ok(Enrolled { speaker: Speaker::Agent { user, name }, stood: enrolled.stood })
+    }
+
+    /// The name is the user's, whatever is asked for: the token says who it is.
+    async fn enrol_known_agent(&self, now: Now, what: Enrolment) -> Result<Enrolled> {
+        let user = self.agent_of(now, &what.token).await?;
+        let _one_at_a_time = self.0.enrolments.lock().await;
+        match self.speaker(&what.key) {
+            Some(speaker @ Speaker::Agent { .. }) if speaker.is(&user) => {
+                return Ok(Enrolled { speaker, stood: true });
+            }
+            Some(_) => return Err(Error::KeyTaken),
+            None => {}
+        }
+        let by = "agent token".to_owned();
+        let claim = DomainClaim { user: user.clone(), name: None, key: Some(what.key), by };
+        let identity = self.claim_under_lock(now, claim).await?;
+        let name = identity.name.ok_or(Error::UnknownUser)?;
+        Ok(Enrolled { speaker: Speaker::Agent { user, name }, stood: false })
     }
 
     async fn enrol_member(

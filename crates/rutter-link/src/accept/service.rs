@@ -54,8 +54,9 @@ impl Link for Accepter {
         request: Request<v1::EnrolRequest>,
     ) -> Result<Response<v1::EnrolReply>, Status> {
         let (key, from) = peer(&request)?;
-        let v1::EnrolRequest { token, name } = request.into_inner();
-        let enrolment = Enrolment { key, from, token, name };
+        let v1::EnrolRequest { token, name, role } = request.into_inner();
+        let role = (!role.is_empty()).then_some(role);
+        let enrolment = Enrolment { key, from, token, name, role };
         let enrolled = self.0.admission.enrol(enrolment).await.map_err(|r| status(&r))?;
         Ok(Response::new(v1::EnrolReply {
             name: enrolled.name,

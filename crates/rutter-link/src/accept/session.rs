@@ -104,7 +104,7 @@ where
     S: Stream<Item = Result<v1::Frame, Status>> + Unpin,
 {
     let greeted = talk.greeted().await?;
-    let Admitted { name, incarnation, offers, announced } =
+    let Admitted { name, incarnation, domain, offers, announced } =
         shared.admission.admit(key, from).await?;
     // After the key was found to be somebody's: a stranger ends nobody's session.
     let superseded = shared.sessions.enter(key);
@@ -113,6 +113,7 @@ where
         you_are: name.clone(),
         incarnation,
         your_address: from.ip().to_canonical().to_string(),
+        your_domain: domain.unwrap_or_default(),
         ..talk.hello(&shared.config.name)
     };
     talk.say(Body::Hello(hello)).await?;

@@ -38,13 +38,15 @@ const RENEW_LEAST: Duration = Duration::from_secs(1);
 /// What an announcer hears.
 #[derive(Debug)]
 pub enum Answered {
-    /// A session has begun: by what name this end is known, and its address as the accepter sees
-    /// it.
+    /// A session has begun: by what name this end is known, its address as the accepter sees it,
+    /// and what its services lie under.
     Up {
         /// The name.
         you_are: String,
         /// The address.
         address: String,
+        /// An agent's name under the server's domain; empty: it has none.
+        domain: String,
     },
     /// What came of what a source said.
     Report {
@@ -56,7 +58,12 @@ pub enum Answered {
         what: Result<SourceReport, Refusal>,
     },
     /// The session is lost, or none came about.
-    Lost(LinkError),
+    Lost {
+        /// Why.
+        why: LinkError,
+        /// How long it waits before it dials again.
+        again_in: Duration,
+    },
 }
 
 type Key = (TableName, String);
@@ -178,17 +185,17 @@ impl Task {
                 }
                 Err(error) => error,
             };
-            let superseded = lost.is_superseded();
-            if self.answer.send(Answered::Lost(lost)).await.is_err() {
-                return;
-            }
             n_failures += 1;
-            let wait = match superseded {
+            let again_in = match lost.is_superseded() {
                 true => self.backoff.longest,
                 false => self.backoff.wait(n_failures, chance()),
             };
+            let lost = Answered::Lost { why: lost, again_in };
+            if self.answer.send(lost).await.is_err() {
+                return;
+            }
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(again_in) => {}
                 () = self.goodbye.notified() => return,
             }
         }
@@ -198,7 +205,8 @@ impl Task {
     async fn session(&self, dialled: Dialled) -> Option<LinkError> {
         let Dialled { mut talk, hello, remote } = dialled;
         let lost = |ended| super::lost(remote.clone(), ended);
-        let up = Answered::Up { you_are: hello.you_are, address: hello.your_address };
+        let v1::Hello { you_are, your_address: address, your_domain: domain, .. } = hello;
+        let up = Answered::Up { you_are, address, domain };
         if self.answer.send(up).await.is_err() {
             return None;
         }
@@ -251,7 +259,7 @@ impl Task {
         let what = said::decode_report(report).map_err(|e| protocol(&e))?;
         let key = (table.clone(), report.source.clone());
         let again = match &what {
-            Ok(report) => report.renew.map(|renew| {
+            Ok(report) => report.renew_within().map(|renew| {
                 // Ten percent early or late, so that many don't come at once.
                 renew.max(RENEW_LEAST).mul_f64(0.9 + 0.2 * chance())
             }),

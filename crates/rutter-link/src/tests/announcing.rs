@@ -1,30 +1,19 @@
 //! A source over a link.
 
-use rutter_rib::{Batch, Tell, ToldRoute};
+use rutter_rib::Batch;
 use rutter_route::*;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::testing::*;
 use crate::*;
 
-fn whole(tells: Vec<Tell<Service>>) -> AnyBatch {
-    AnyBatch::Service(Batch { tells, begin_snapshot: true, end_of_snapshot: true, more: false })
-}
-
 fn says(source: &str, services: &[&str]) -> SourceUpdate {
-    let own: SourceId = "agent/alice".parse().unwrap();
-    let tell = |name: &&str| Tell::Advertise {
-        number: 0,
-        destination: name.parse().unwrap(),
-        routes: vec![ToldRoute {
-            route: RouteKey { source: own.clone(), path: "http 10.0.0.1:80".parse().unwrap() },
-            attributes: Attributes::via("http://10.0.0.1:80".parse().unwrap()),
-            standing: Standing::Eligible,
-            equal: false,
-        }],
+    let by = "agent/alice".parse().unwrap();
+    let route = |name: &&str| {
+        let path = "http 10.0.0.1:80".parse().unwrap();
+        (name.parse().unwrap(), path, Attributes::via("http://10.0.0.1:80".parse().unwrap()))
     };
-    let batch = whole(services.iter().map(tell).collect());
-    SourceUpdate { table: table("services"), source: source.into(), batch }
+    SourceUpdate::services(table("services"), source.into(), &by, services.iter().map(route))
 }
 
 async fn hears(said: &mut UnboundedReceiver<Said>) -> SourceUpdate {
@@ -45,8 +34,9 @@ async fn what_a_source_says_is_heard_renewed_and_said_again_to_who_comes_after()
     let mut announcer = Announcer::start(dialer(accepting.address, &ca, &key), eager());
     announcer.say(says("agent", &["web.localhost"])).unwrap();
     match soon(announcer.next()).await.unwrap() {
-        Answered::Up { you_are, address } => {
-            assert_eq!((you_are.as_str(), address.as_str()), ("agent/alice", "127.0.0.1"));
+        Answered::Up { you_are, address, domain } => {
+            let told = (you_are.as_str(), address.as_str(), domain.as_str());
+            assert_eq!(told, ("agent/alice", "127.0.0.1", "alice.localhost"));
         }
         other => panic!("{other:?}"),
     }
@@ -101,7 +91,7 @@ async fn a_refusal_is_an_answer_and_the_session_goes_on() {
                 assert_eq!((source.as_str(), refusal.code), ("nobody", RefusalCode::Invalid));
                 break;
             }
-            Answered::Lost(why) => panic!("{why}"),
+            Answered::Lost { why, .. } => panic!("{why}"),
         }
     }
     announcer.say(says("agent", &["web.localhost"])).unwrap();

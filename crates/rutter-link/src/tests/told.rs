@@ -286,9 +286,9 @@ async fn strangers_and_those_who_were_known_are_told_so() {
     };
     assert_eq!(code(&stranger), "not_known");
     drop(stranger);
-    let refused = soon(dialer.enrol("rtj_bad", "edge")).await.unwrap_err();
+    let refused = soon(dialer.enrol("rtj_bad", "edge", "gateway")).await.unwrap_err();
     assert!(matches!(&refused, LinkError::Refused { code, .. } if code == "token"), "{refused}");
-    soon(dialer.enrol("rtj_good", "edge")).await.unwrap();
+    soon(dialer.enrol("rtj_good", "edge", "gateway")).await.unwrap();
     let mut known = Sink::<Service>::new(dialer, "services");
     known.until("batch").await;
     gate.shut_out(key.public().unwrap());

@@ -68,8 +68,9 @@ async fn a_dialer_trusts_the_pinned_ca_and_nothing_else() {
     let accepting = Accepting::start(anywhere(), &ca, gate);
     let key = LinkKey::generate().unwrap();
     let good = dialer(accepting.address, &ca, &key);
-    assert_eq!(soon(good.enrol("rtj_good", "edge")).await.unwrap().name, "gateway/edge");
-    let error = soon(dialer(accepting.address, &other, &key).enrol("rtj_good", "edge")).await;
+    assert_eq!(soon(good.enrol("rtj_good", "edge", "gateway")).await.unwrap().name, "gateway/edge");
+    let error =
+        soon(dialer(accepting.address, &other, &key).enrol("rtj_good", "edge", "gateway")).await;
     let error = error.unwrap_err();
     assert!(matches!(error, LinkError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("pinned CA"), "{error}");
@@ -77,6 +78,6 @@ async fn a_dialer_trusts_the_pinned_ca_and_nothing_else() {
     let address = format!("localhost:{}", accepting.address.port());
     let remote = crate::Remote { address, pin: ca.pin };
     let misnamed = crate::Dialer::new(remote, &key).unwrap();
-    assert!(soon(misnamed.enrol("rtj_good", "edge")).await.is_err());
+    assert!(soon(misnamed.enrol("rtj_good", "edge", "gateway")).await.is_err());
     accepting.end().await;
 }

@@ -24,8 +24,10 @@ Examples:
   PROVIDER=https://api.example.org,USER,SIGNATURE rutter agent
       as Mesh Router's agent, with its environment
 
-A token joins once: what it gave is kept in the state directory, and the same line starts the
-agent again. It withdraws its routes when it ends; otherwise they end with their lease.")]
+A token joins once: the URL's API says where the controller's link is, and there the token makes
+the agent's own key known. Key and name are kept in the state directory, and the same line starts
+the agent again. It withdraws its routes when it ends; if it is killed they are stale at once and
+end with their lease.")]
 pub(crate) struct Agent {
     /// Where to join, and the token: the line that `rutter up` and `rutter tokens join` print
     #[arg(long, value_name = "URL#TOKEN", env = "RUTTER_JOIN", hide_env_values = true)]

@@ -6,7 +6,6 @@ use anyhow::Context;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use rutter_link::{CaPin, PinnedCa};
 
 /// Verifies by one CA, else by the system's roots, which are read only where they are needed.
 pub(super) fn client_config(https: bool, ca: Option<&[u8]>) -> anyhow::Result<ClientConfig> {
@@ -26,16 +25,5 @@ pub(super) fn client_config(https: bool, ca: Option<&[u8]>) -> anyhow::Result<Cl
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
-        .with_no_client_auth())
-}
-
-/// Verifies by the one CA of that pin.
-pub(super) fn pinned_config(pin: CaPin) -> anyhow::Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = Arc::new(PinnedCa::new(pin, provider.clone()));
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
 }

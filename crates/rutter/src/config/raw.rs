@@ -66,7 +66,7 @@ section! {
         api: Listen = Says("`127.0.0.1:7070` with a controller, otherwise off"),
         /// `rutter.v1`, which gateways and agents elsewhere speak with the controller: always over
         /// TLS by the controller's CA.
-        link: Listen = Says("`127.0.0.1:7071` with a controller"),
+        link: Listen = Says("port 7071 where `api` listens, with a controller"),
         /// People's traffic.
         gateway: GatewayListeners = Says("as below"),
         /// Surfaces that speak other systems' words, off unless they stand here.

@@ -1,6 +1,6 @@
-//! Who takes part: the process of `rutter up`, two services, two agents.
+//! Who takes part: the process of `rutter up`, two services, an agent with two ways.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -29,8 +29,8 @@ pub(super) struct Cast {
     pub(super) direct: Upstream,
     pub(super) tunnel: Upstream,
     process: JoinHandle<anyhow::Result<()>>,
-    agents: Vec<JoinHandle<Result<(), rutter_agent::AgentError>>>,
-    stop_agents: CancellationToken,
+    agent: JoinHandle<Result<(), rutter_agent::AgentError>>,
+    stop_agent: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -45,55 +45,15 @@ impl Cast {
         let client = Client::find(data.path())?;
         let direct = Upstream::start(DIRECT).await?;
         let tunnel = Upstream::start(TUNNEL).await?;
-        let mut cast = Self {
-            data,
-            run,
-            client,
-            direct,
-            tunnel,
-            process,
-            agents: Vec::new(),
-            stop_agents: CancellationToken::new(),
-            stop,
-        };
-        let join = cast.join_line().await?;
-        // The second finds the identity that the first has stored, so it needn't join: one name,
-        // two sources.
-        let direct = format!("{},health=/health", cast.direct.address());
-        let tunnel = format!("{},health=/health,source=tunnel", cast.tunnel.address());
-        cast.start_agent(&join, &direct).await?;
-        cast.start_agent(&join, &tunnel).await?;
-        Ok(cast)
-    }
-
-    async fn join_line(&self) -> anyhow::Result<String> {
-        #[derive(serde::Deserialize)]
-        struct Made {
-            join: String,
-        }
-        let wanted = serde_json::json!({ "reusable": false, "ttl_s": 600 });
-        Ok(self.client.post::<Made>(&["v1", "join-tokens"], &wanted).await?.join)
-    }
-
-    async fn start_agent(&mut self, join: &str, service: &str) -> anyhow::Result<()> {
-        let agent = Agent::new(AgentConfig::join(JoinConfig {
-            url: join.parse()?,
-            name: "alice".parse()?,
-            services: vec![service.parse()?],
-            address: None,
-            state_dir: self.data.path().join("agent"),
-        }))?;
-        let mut status = agent.status();
-        self.agents.push(tokio::spawn(agent.run(self.stop_agents.clone())));
-        let registered = status.wait_for(|status| status.phase == Phase::Registered);
-        let registered = tokio::time::timeout(PATIENCE, registered).await;
-        match registered.is_ok_and(|registered| registered.is_ok()) {
-            true => Ok(()),
-            false => {
-                let why = status.borrow().last_error.clone().unwrap_or_default();
-                bail!("an agent didn't register: {why}")
-            }
-        }
+        let join = join_line(&client).await?;
+        let services = [
+            format!("{},health=/health", direct.address()),
+            format!("{},health=/health,source=tunnel", tunnel.address()),
+        ];
+        let stop_agent = CancellationToken::new();
+        let state = data.path().join("agent");
+        let agent = start_agent(&join, &services, state, stop_agent.clone()).await?;
+        Ok(Self { data, run, client, direct, tunnel, process, agent, stop_agent, stop })
     }
 
     /// The gateway as a browser would reach it.
@@ -135,15 +95,49 @@ impl Cast {
 
     /// Ends everybody, and leaves nothing behind.
     pub(super) async fn end(self) -> anyhow::Result<()> {
-        self.stop_agents.cancel();
-        for agent in self.agents {
-            agent.await??;
-        }
+        self.stop_agent.cancel();
+        self.agent.await??;
         self.stop.cancel();
         self.process.await??;
         self.direct.kill().await;
         self.tunnel.kill().await;
         Ok(self.data.close()?)
+    }
+}
+
+async fn join_line(client: &Client) -> anyhow::Result<String> {
+    #[derive(serde::Deserialize)]
+    struct Made {
+        join: String,
+    }
+    let wanted = serde_json::json!({ "reusable": false, "ttl_s": 600 });
+    Ok(client.post::<Made>(&["v1", "join-tokens"], &wanted).await?.join)
+}
+
+/// Starts the agent; when it returns, its services are registered.
+async fn start_agent(
+    join: &str,
+    services: &[String],
+    state_dir: PathBuf,
+    stop: CancellationToken,
+) -> anyhow::Result<JoinHandle<Result<(), rutter_agent::AgentError>>> {
+    let agent = Agent::new(AgentConfig::join(JoinConfig {
+        url: join.parse()?,
+        name: "alice".parse()?,
+        services: services.iter().map(|service| service.parse()).collect::<Result<_, _>>()?,
+        address: None,
+        state_dir,
+    }))?;
+    let mut status = agent.status();
+    let running = tokio::spawn(agent.run(stop));
+    let registered = status.wait_for(|status| status.phase == Phase::Registered);
+    let registered = tokio::time::timeout(PATIENCE, registered).await;
+    match registered.is_ok_and(|registered| registered.is_ok()) {
+        true => Ok(running),
+        false => {
+            let why = status.borrow().last_error.clone().unwrap_or_default();
+            bail!("the agent didn't register: {why}")
+        }
     }
 }
 

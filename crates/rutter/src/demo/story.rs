@@ -40,7 +40,7 @@ async fn breathe() {
 async fn begins(cast: &Cast, visitor: &Visitor) -> anyhow::Result<()> {
     say(&format!(
         "A controller and a gateway run on this machine, with their data in {}.\n\n\
-         1. Two agents have registered two ways for {NAME}:\n     \
+         1. An agent has registered two ways for {NAME}:\n     \
          agent   http://{}   priority 1   (the direct way)\n     \
          tunnel  http://{}   priority 2   (the way round)\n\n\
          2. Requests to {}/ go by the better one:",
@@ -138,7 +138,7 @@ impl Visitor {
         Ok(Self { http, gateway, host })
     }
 
-    /// Asks until the gateway has heard of the name, which takes it a moment longer than the agents.
+    /// Asks until the gateway has heard of the name, which takes it a moment longer than the agent.
     async fn finds_it(&self) -> anyhow::Result<()> {
         let since = Instant::now();
         while let Err(error) = self.get("/").await {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rutter_agent::Joined;
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_gateway::compat::mesh_router::MeshRouterConfig;
 use rutter_gateway::{
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::certificates::Certificates;
 use super::controller::{ControllerRole, ends, seed};
 use super::handover::Sockets;
-use super::membership::Membership;
+use super::membership;
 use super::observe::Observed;
 use crate::config::raw::Tls;
 use crate::config::{Config, resolved, tables};
@@ -85,15 +86,20 @@ impl GatewayRole {
     ) -> anyhow::Result<Self> {
         let gateway = config.gateway.as_ref().context("no gateway is configured")?;
         let join = gateway.join.clone().context("no controller to join is configured")?;
-        let membership = Membership::open(dir.clone(), join, gateway.name.clone())?;
-        membership.join_soon(JOIN_PATIENCE).await;
-        let ca = membership.ca().await.filter(|der| !der.is_empty()).map(CertificateDer::from);
+        let membership = membership::open(dir.clone(), join, gateway.name.clone())?;
+        membership::join_soon(&membership, JOIN_PATIENCE).await;
+        let mut joined = membership.joined();
+        let ca = joined.borrow_and_update().as_ref().and_then(Joined::ca);
+        let ca = ca.map(CertificateDer::from);
         let linked = LinkedController {
             dials: Arc::new(membership),
             table: tables::SERVICES.parse()?,
             keep: gateway.keep_routes.into(),
         };
-        Self::told_by(config, certificates, ControllerAt::Link(linked), ca, inherited).await
+        let controller = ControllerAt::Link(linked);
+        let role = Self::told_by(config, certificates, controller, ca, inherited).await?;
+        tokio::spawn(membership::learn_ca(joined, role.handle.controller_ca()));
+        Ok(role)
     }
 
     /// Makes the gateway's own book and starts the gateway.

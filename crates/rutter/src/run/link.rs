@@ -15,7 +15,7 @@ use rutter_controller::{Controller, Enrolment as ControllerEnrolment, Error, Spe
 use rutter_link::{
     Admission, Admitted, Announced, Enrolled, Enrolment, Offer, PeerKey, Refusal, RefusalCode,
 };
-use rutter_registry::{PublicKey, Registry, Role};
+use rutter_registry::{DomainName, PublicKey, Registry, Role};
 use rutter_rib::OutletSpec;
 use rutter_route::{DestinationKind, TableName};
 use std::sync::Arc;
@@ -36,12 +36,14 @@ pub(super) struct Gatekeeper {
 #[async_trait]
 impl Admission for Gatekeeper {
     async fn enrol(&self, enrolment: Enrolment) -> Result<Enrolled, Refusal> {
-        let Enrolment { key, from, token, name } = enrolment;
-        let what = ControllerEnrolment { token, name, key: PublicKey(key.0) };
+        let Enrolment { key, from, token, name, role } = enrolment;
+        let unknown = |error: rutter_route::ParseError| Refusal::new(RefusalCode::Invalid, error);
+        let role = role.map(|role| role.parse()).transpose().map_err(unknown)?;
+        let what = ControllerEnrolment { token, name, key: PublicKey(key.0), role };
         let enrolled = self.controller.enrol(SystemClock.now(), what).await.map_err(refusal)?;
         let (name, role, domain) = match enrolled.speaker {
             Speaker::Agent { name, .. } => {
-                let domain = format!("{name}.{}", self.controller.server_domain());
+                let domain = self.domain(&name);
                 (name.to_string(), Role::Agent, Some(domain))
             }
             Speaker::Member(member) => (member.name.to_string(), member.role, None),
@@ -58,10 +60,12 @@ impl Admission for Gatekeeper {
         match speaker {
             Speaker::Agent { user, name } => {
                 let registrant = Registrant::of(from.ip());
+                let domain = Some(self.domain(&name));
                 let known_as = format!("agent/{name}");
                 let says = AgentSays::new(self.controller.clone(), user, name, registrant);
                 let announced: Option<Box<dyn Announced>> = Some(Box::new(says));
-                Ok(Admitted { name: known_as, incarnation, offers: Vec::new(), announced })
+                let (name, offers) = (known_as, Vec::new());
+                Ok(Admitted { name, incarnation, domain, offers, announced })
             }
             Speaker::Member(member) => {
                 let now = SystemClock.now();
@@ -74,7 +78,7 @@ impl Admission for Gatekeeper {
                     Role::Gateway => vec![self.services()],
                     _ => Vec::new(),
                 };
-                Ok(Admitted { name, incarnation, offers, announced: None })
+                Ok(Admitted { name, incarnation, domain: None, offers, announced: None })
             }
         }
     }
@@ -85,6 +89,11 @@ impl Admission for Gatekeeper {
 }
 
 impl Gatekeeper {
+    /// What an agent's services lie under.
+    fn domain(&self, name: &DomainName) -> String {
+        format!("{name}.{}", self.controller.server_domain())
+    }
+
     fn services(&self) -> Offer {
         Offer {
             table: self.services.clone(),

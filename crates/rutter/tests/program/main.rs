@@ -10,6 +10,7 @@ mod apart;
 mod backup;
 mod demo;
 mod handover;
+mod joining;
 mod life;
 mod members;
 mod mesh_gateway;

@@ -172,6 +172,7 @@ impl Admission for Everyone {
         Ok(Admitted {
             name: "gateway/bench".to_owned(),
             incarnation: self.n_sessions.fetch_add(1, Ordering::Relaxed) + 1,
+            domain: None,
             offers: offer.into_iter().collect(),
             announced: None,
         })

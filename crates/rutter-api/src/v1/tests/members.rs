@@ -13,7 +13,7 @@ async fn gateway(api: &Api, name: &str, key: PublicKey) -> Speaker {
     let line = format!("http://192.0.2.1:7070#{}", made["secret"].as_str().unwrap());
     assert_eq!(made["join"], json!(line), "the same form as an agent's");
     let token = made["secret"].as_str().unwrap().to_owned();
-    let what = Enrolment { token, name: name.into(), key };
+    let what = Enrolment { token, name: name.into(), key, role: None };
     let enrolled = api.world.controller.enrol(api.world.hands.clock().now(), what).await.unwrap();
     enrolled.speaker
 }

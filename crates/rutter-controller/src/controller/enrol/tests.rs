@@ -4,7 +4,7 @@ use rutter_registry::{Page, TokenId, TokenKind};
 
 use super::*;
 use crate::tests::{START, World, registration};
-use crate::{DomainClaim, NewJoinToken};
+use crate::{DomainClaim, JoinRequest, NewJoinToken};
 
 const KEY: PublicKey = PublicKey([1; 32]);
 const OTHER: PublicKey = PublicKey([2; 32]);
@@ -16,7 +16,7 @@ async fn token(world: &World, role: Role, reusable: bool) -> String {
 }
 
 async fn enrol(world: &World, token: &str, name: &str, key: PublicKey) -> Result<Enrolled> {
-    let what = Enrolment { token: token.into(), name: name.into(), key };
+    let what = Enrolment { token: token.into(), name: name.into(), key, role: None };
     world.controller.enrol(START, what).await
 }
 
@@ -48,6 +48,35 @@ async fn an_agent_becomes_a_user_with_the_key_it_brought_and_may_register() {
     let again = enrol(&world, &token, "alice", KEY).await.unwrap();
     assert_eq!(again, Enrolled { speaker: enrolled.speaker, stood: true });
     assert_eq!(world.controller.counts().0, 1);
+}
+
+#[tokio::test]
+async fn an_agent_that_joined_over_http_brings_its_key_by_its_own_token() {
+    let world = World::new().await;
+    let joining = token(&world, Role::Agent, false).await;
+    let request = JoinRequest { token: joining, name: "alice".into() };
+    let joined = world.controller.join(START, request).await.unwrap();
+    let own = joined.agent_token.reveal().to_owned();
+    let enrolled = enrol(&world, &own, "whatever", KEY).await.unwrap();
+    let speaker = Speaker::Agent { user: joined.user.clone(), name: "alice".parse().unwrap() };
+    assert_eq!(enrolled, Enrolled { speaker: speaker.clone(), stood: false });
+    assert_eq!(world.controller.speaker(&KEY), Some(speaker.clone()));
+    assert_eq!(world.controller.identity(&joined.user).unwrap().seed, None);
+    // Whose answer got lost asks again, and over HTTP its token is as good as it was.
+    let again = enrol(&world, &own, "alice", KEY).await.unwrap();
+    assert_eq!(again, Enrolled { speaker: speaker.clone(), stood: true });
+    assert_eq!(world.controller.agent_of(START, &own).await.unwrap(), joined.user);
+    // A key that was lost is replaced, and the one before is nobody's.
+    assert!(!enrol(&world, &own, "alice", OTHER).await.unwrap().stood);
+    assert_eq!(world.controller.speaker(&KEY), None);
+
+    let gateway = token(&world, Role::Gateway, false).await;
+    enrol(&world, &gateway, "edge-1", KEY).await.unwrap();
+    let taken = enrol(&world, &own, "alice", KEY).await.unwrap_err();
+    assert!(matches!(taken, Error::KeyTaken), "{taken}");
+    let unknown = enrol(&world, "rta_nonsense", "alice", PublicKey([9; 32])).await.unwrap_err();
+    assert!(matches!(unknown, Error::Token(TokenRefusal::Unknown)), "{unknown}");
+    assert_eq!(world.controller.speaker(&OTHER), Some(speaker));
 }
 
 #[tokio::test]
@@ -93,6 +122,13 @@ async fn what_is_refused_uses_nothing_up_and_changes_nobody() {
         let error = refused(bad, "Edge", OTHER).await;
         assert!(matches!(error, Error::Token(TokenRefusal::Unknown)), "{bad:?}: {error}");
     }
+    // Who says what it wants to be isn't made anything else.
+    for (token, role) in [(&agent, Role::Gateway), (&gateway, Role::Agent)] {
+        let (token, name) = (token.clone(), "edge".to_owned());
+        let what = Enrolment { token, name, key: OTHER, role: Some(role) };
+        let error = world.controller.enrol(START, what).await.unwrap_err();
+        assert!(matches!(error, Error::Token(TokenRefusal::Role)), "{error}");
+    }
     assert_eq!(n_used(&world).await, n_before);
     assert_eq!(world.controller.speaker(&OTHER), None);
     enrol(&world, &agent, "bob", OTHER).await.unwrap();
@@ -109,7 +145,8 @@ async fn of_many_who_enrol_under_one_name_at_once_one_is_in_and_its_retries_are_
         for i in 0..32u8 {
             let controller = world.controller.clone();
             let key = PublicKey([role as u8 * 100 + 10 + i % 8; 32]);
-            let what = Enrolment { token: token.clone(), name: label.into(), key };
+            let what =
+                Enrolment { token: token.clone(), name: label.into(), key, role: Some(role) };
             all.spawn(async move {
                 let enrolled = controller.enrol(START, what).await.ok()?;
                 // Who is told that it is in, is.

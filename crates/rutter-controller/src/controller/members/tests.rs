@@ -17,7 +17,7 @@ async fn gateways(world: &World, n_gateways: usize) -> Vec<MemberName> {
         let (token, name) = (made.secret.reveal().to_owned(), format!("edge-{i:04}"));
         let mut key = [0; 32];
         key[..8].copy_from_slice(&(i as u64 + 1).to_be_bytes());
-        let what = Enrolment { token, name: name.clone(), key: PublicKey(key) };
+        let what = Enrolment { token, name: name.clone(), key: PublicKey(key), role: None };
         world.controller.enrol(START, what).await.unwrap();
         names.push(name.parse().unwrap());
     }

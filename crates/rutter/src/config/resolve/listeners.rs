@@ -25,8 +25,13 @@ pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
     let usual_api = || Listen::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)));
     let default_api = file.controller.is_some().then(usual_api);
     let api = raw.api.or(default_api);
+    // Who reaches the API to join must reach the link that it is sent to.
+    let beside_api = match &api {
+        Some(Listen::At { address, .. }) => address.ip(),
+        Some(Listen::Off) | None => Ipv4Addr::LOCALHOST.into(),
+    };
     let default_link = file.controller.is_some().then_some(Listen::At {
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 7071)),
+        address: SocketAddr::from((beside_api, 7071)),
         tls: None,
         traffic: Traffic::default(),
     });
