@@ -54,6 +54,16 @@ pub enum AgentError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another process has the identity.
+    #[error(
+        "{} is in use by another agent: one agent says all services of its name, so give that \
+         one another --service, or this one another --name",
+        path.display()
+    )]
+    InUse {
+        /// The file that it holds.
+        path: PathBuf,
+    },
     /// The state file isn't what this program writes.
     #[error(
         "{} is damaged ({why}): remove it and join with a new token",
@@ -180,6 +190,7 @@ impl AgentError {
                 None => !matches!(source, LinkError::Key(_) | LinkError::Tls(_)),
             },
             Self::Garbled { .. }
+            | Self::InUse { .. }
             | Self::VersionTooOld { .. }
             | Self::Rejected { .. }
             | Self::Random(_)

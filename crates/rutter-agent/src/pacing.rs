@@ -15,7 +15,7 @@ pub struct Pacing {
     /// The greatest time between two renewals. Default 1 h.
     pub renew_most: Duration,
     /// The waits after failures. Default from 1 s to 60 s: with a lease of 600 s renewed every
-    /// 300 s that is several attempts before anything is lost.
+    /// 300 s that is several attempts before anything is lost. A join has the link's own.
     pub backoff: Backoff,
 }
 

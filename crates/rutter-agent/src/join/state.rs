@@ -9,7 +9,7 @@
 //! The JSON has two forms. Form 1 is of an agent that joined over HTTP: it holds an agent token and
 //! no link. It is read, and stays until the key has joined by that token; then form 2 replaces it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -149,6 +149,20 @@ impl StateFile {
         directory.map_err(|e| self.error("write", &self.key, e))?;
         self.write(&self.key, made.to_pem().as_bytes())?;
         Ok(made)
+    }
+
+    /// Holds the identity for this process, by a lock on the key that the kernel drops with the
+    /// file: two processes with one key would take the session from each other. There is a key.
+    ///
+    /// # Errors
+    /// [`AgentError::InUse`], which passes when the other ends, as in a hand-over.
+    pub(super) fn hold(&self) -> Result<File, AgentError> {
+        let file = File::open(&self.key).map_err(|e| self.error("read", &self.key, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(AgentError::InUse { path: self.key.clone() }),
+            Err(TryLockError::Error(e)) => Err(self.error("lock", &self.key, e)),
+        }
     }
 
     /// Reads the identity at the controller of `url`; `None` if there is none. A file of another

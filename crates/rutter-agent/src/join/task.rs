@@ -24,6 +24,8 @@ pub(crate) struct Joining {
     http: Http,
     state: StateFile,
     stun: StunConfig,
+    /// The lock on the identity.
+    held: Option<std::fs::File>,
     /// What the state file says counts no more: the controller doesn't know us by it.
     anew: bool,
     /// Registers while the link can't be reached, if we joined over HTTP.
@@ -50,7 +52,7 @@ impl Joining {
             );
         }
         let state = StateFile::new(&config.state_dir, &config.name);
-        Ok(Self { config, http, state, stun, anew: false, stand_in: None })
+        Ok(Self { config, http, state, stun, held: None, anew: false, stand_in: None })
     }
 
     /// Runs until the end, and withdraws then.
@@ -133,11 +135,16 @@ impl Joining {
     /// One attempt to become a member.
     async fn entered(&mut self) -> Result<Entered, AgentError> {
         let (state, url, anew) = (self.state.clone(), self.config.url.clone(), self.anew);
-        let (key, known) = blocking(move || {
+        let held = self.held.take();
+        let (key, held, known) = blocking(move || {
+            state.key()?;
+            let held = held.map_or_else(|| state.hold(), Ok)?;
+            // Read while it is held: another may have written both just before.
             let known = if anew { None } else { state.load(&url)? };
-            Ok((state.key()?, known))
+            Ok((state.key()?, held, known))
         })
         .await?;
+        self.held = Some(held);
         let fingerprint = self.config.url.fingerprint();
         let (joined, token, spent) = match known {
             None => (None, None, fingerprint.clone()),
@@ -154,7 +161,7 @@ impl Joining {
         match membership.join_by(&token.agent_token).await {
             Err(error) if error.refusal() == Some(RefusalCode::Token) && has_fresh_token => {
                 tracing::warn!("the controller refuses the stored agent token: joining anew");
-                self.anew = true;
+                (self.anew, self.stand_in) = (true, None);
                 Box::pin(self.entered()).await
             }
             joined => {

@@ -267,6 +267,23 @@ async fn a_key_that_is_removed_loses_its_session_and_is_tried_again() {
 }
 
 #[tokio::test]
+async fn of_two_processes_with_one_identity_the_second_waits_for_the_first() {
+    let ((mut link, server), state) = (controller().await, state());
+    let config = |service| config(&server.url(), "rtj_a", state.path(), &[service]);
+    let mut first = Running::start(config(WEB));
+    first.until_registered().await;
+    let mut second = Running::start(config("api=127.0.0.1:3001"));
+    let waiting = second.until(|s| s.phase == Phase::Retrying).await;
+    let told = waiting.last_error.unwrap();
+    assert!(told.contains("in use by another agent"), "{told}");
+    first.stop().await.unwrap();
+    second.until_registered().await;
+    let heard = link.rest();
+    assert!(!heard.contains(&Event::Ended { goodbye: false }), "{heard:?}");
+    second.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_identity_is_not_shown_to_another_controller() {
     let state = state();
     let (mut first, first_api) = controller().await;

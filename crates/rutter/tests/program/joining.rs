@@ -1,6 +1,10 @@
 //! An agent and its controller over the link: what each survives of the other.
 
+use std::sync::Arc;
+
 use rcgen::{CertificateParams, Issuer, KeyPair};
+use rutter_link::{Announcer, Answered, Backoff, Dialer, LinkKey, Remote, SourceUpdate};
+use rutter_route::{Attributes, Destination, HealthCheck, Service};
 use serde_json::{Value, json};
 
 use crate::support::origin::Origin;
@@ -162,6 +166,68 @@ async fn an_agent_that_joined_over_http_keeps_its_name_and_moves_to_the_link() {
     assert_eq!(routes(&up), [] as [Value; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_an_agents_to_say_is_refused_and_the_rest_stands() {
+    let up = Up::start();
+    let join = join_line(&up);
+    let (api, token) = join.split_once('#').unwrap();
+    let told = visitor(None).get(format!("{api}/v1/link")).send().await.unwrap();
+    let told = told.json::<Value>().await.unwrap();
+    let text = |key: &str| told[key].as_str().unwrap().to_owned();
+    let remote = Remote { address: text("address"), pin: text("pin").parse().unwrap() };
+    let dialer = Dialer::new(remote, &LinkKey::generate().unwrap()).unwrap();
+    let enrolled = dialer.enrol(token, "alice", "agent").await.unwrap();
+    assert_eq!(enrolled.domain.as_deref(), Some(HOST));
+    let checked = |path: &str| {
+        let health_check = Some(HealthCheck { path: path.to_owned(), host: None });
+        let hop = "http://127.0.0.1:1".parse().unwrap();
+        Attributes { health_check, ..Attributes::via(hop) }
+    };
+    let route = |name: &str, attributes| {
+        (name.parse::<Service>().unwrap(), "http 127.0.0.1:1".parse().unwrap(), attributes)
+    };
+    let node = Attributes::via("node:1".parse().unwrap());
+    let routes = [
+        route(HOST, checked("/healthz")),
+        route("web.alice.localhost", checked("/ HTTP/1.1\r\nx: y")),
+        route("node.alice.localhost", node),
+        route("bob.localhost", checked("/")),
+        route("malice.localhost", checked("/")),
+    ];
+    let by = "agent/alice".parse().unwrap();
+    let table = "services".parse().unwrap();
+    let mut announcer = Announcer::start(Arc::new(dialer), Backoff::default());
+    announcer.say(SourceUpdate::services(table, "agent".into(), &by, routes)).unwrap();
+    let report = loop {
+        match tokio::time::timeout(PATIENCE, announcer.next()).await.unwrap().unwrap() {
+            Answered::Report { what, .. } => break what.unwrap(),
+            Answered::Up { domain, .. } => assert_eq!(domain, HOST),
+            Answered::Lost { why, .. } => panic!("{why}"),
+        }
+    };
+    let fares = |name: &str| {
+        let of = name.parse::<Service>().unwrap().to_any();
+        let outcome = report.outcomes.iter().find(|o| o.destination.as_ref() == Some(&of));
+        match &outcome.unwrap().is {
+            Ok(standing) => standing.to_string(),
+            Err(why) => why.clone(),
+        }
+    };
+    assert_eq!(fares(HOST), "eligible");
+    for (name, why) in [
+        ("web.alice.localhost", "printable ASCII"),
+        ("node.alice.localhost", "an endpoint"),
+        ("bob.localhost", "doesn't lie under it"),
+        ("malice.localhost", "doesn't lie under it"),
+    ] {
+        assert!(fares(name).contains(why), "{name}: {}", fares(name));
+    }
+    assert_eq!(up.json(&["routes", "list"]).as_array().unwrap().len(), 1);
+    announcer.goodbye().await;
+    // A goodbye is no withdrawal either: the lease ends what wasn't withdrawn.
+    until("it isn't stale", || standings(&up) == ["stale"]);
+}
+
 #[test]
 fn a_controller_without_a_link_says_so_to_a_newcomer() {
     let file = "controller:\nlisteners: {api: '127.0.0.1:0', link: off}\n";
@@ -208,7 +274,9 @@ async fn a_gateway_that_joins_while_it_runs_believes_the_controllers_ca() {
     assert!(gateway.process.said().contains("hasn't joined yet"), "{}", gateway.process.said());
 
     let controller = Up::run(controller, &file(&api, &link, "0"));
-    let issuer = Issuer::from_ca_cert_pem(&ca, KeyPair::from_pem(&ca).unwrap()).unwrap();
+    let (certificate, private) = ca.split_at(ca.rfind("-----BEGIN").unwrap());
+    let private = KeyPair::from_pem(private).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(certificate, private).unwrap();
     let key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
     let leaf = leaf.signed_by(&key, &issuer).unwrap();

@@ -7,8 +7,11 @@ use rutter_book::{Clock, SystemClock};
 use rutter_controller::address::Registrant;
 use rutter_controller::{
     Controller, Registered, Registration, RegistrationNumber, RouteClaim, ServiceLabel,
+    health_check,
 };
-use rutter_link::{Announced, AnyBatch, Outcome, Refusal, RefusalCode, SourceReport, SourceUpdate};
+use rutter_link::{
+    Announced, AnyBatch, MAX_SOURCES, Outcome, Refusal, RefusalCode, SourceReport, SourceUpdate,
+};
 use rutter_registry::{DomainName, SourceName, UserId};
 use rutter_rib::{Batch, Tell, ToldRoute};
 use rutter_route::{Destination, Listener, NextHop, PathId, Scheme, Service, Verdict};
@@ -24,6 +27,7 @@ pub(super) struct AgentSays {
     user: UserId,
     name: DomainName,
     registrant: Registrant,
+    /// At most [`MAX_SOURCES`]; another is refused.
     said: BTreeMap<SourceName, Said>,
     /// The last registration of each source, by which a lost session is told from a later one.
     last: BTreeMap<SourceName, RegistrationNumber>,
@@ -82,12 +86,15 @@ impl AgentSays {
         {
             return Err("the scheme of a web service is http or https".into());
         }
+        // What a gateway will send is checked as the API checks it.
+        let check = told.attributes.health_check.as_ref();
+        let check = check.map(|check| health_check(&check.path, check.host.as_deref())).transpose();
         Ok(RouteClaim {
             service: self.label(of)?,
             path: told.route.path,
             endpoint,
             priority: told.attributes.priority,
-            health_check: told.attributes.health_check,
+            health_check: check.map_err(|error| error.to_string())?,
             said: None,
         })
     }
@@ -134,6 +141,10 @@ impl Announced for AgentSays {
         let source: SourceName = source
             .parse()
             .map_err(|error: rutter_route::ParseError| Refusal::new(RefusalCode::Invalid, error))?;
+        if self.said.len() >= MAX_SOURCES && !self.said.contains_key(&source) {
+            let why = format!("an agent has at most {MAX_SOURCES} sources");
+            return Err(Refusal::new(RefusalCode::Bound, why));
+        }
         let complete = batch.end_of_snapshot || !batch.begin_snapshot;
         let mut outcomes = self.take(&source, batch)?;
         let config = self.controller.config();
