@@ -109,10 +109,10 @@ pub enum AgentError {
         retry_after: Option<Duration>,
     },
     /// The controller's link says no, or no session came about.
-    #[error("{source}; {advice}")]
+    #[error("{said}; {advice}")]
     Link {
-        /// What was said, scrubbed, or seen.
-        source: LinkError,
+        /// What was said, scrubbed, or seen. It stands in the text, so it is no cause beside it.
+        said: LinkError,
         /// What to do.
         advice: &'static str,
     },
@@ -185,9 +185,9 @@ impl AgentError {
                 !matches!(why, Unreachable::WrongCa | Unreachable::Tls(_))
             }
             Self::Refused { again, .. } => *again,
-            Self::Link { source, .. } => match source.refusal() {
+            Self::Link { said, .. } => match said.refusal() {
                 Some(code) => code.is_transient(),
-                None => !matches!(source, LinkError::Key(_) | LinkError::Tls(_)),
+                None => !matches!(said, LinkError::Key(_) | LinkError::Tls(_)),
             },
             Self::Garbled { .. }
             | Self::InUse { .. }
@@ -202,7 +202,7 @@ impl AgentError {
     /// The link's word, if it was its word.
     pub(crate) fn refusal(&self) -> Option<RefusalCode> {
         match self {
-            Self::Link { source, .. } => source.refusal(),
+            Self::Link { said, .. } => said.refusal(),
             _ => None,
         }
     }

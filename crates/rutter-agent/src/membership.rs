@@ -174,7 +174,7 @@ impl Membership {
             _ => "check the versions at both ends",
         };
         let shown = |text: &str| self.http.shown(text);
-        let source = match error {
+        let said = match error {
             LinkError::NoDialer(own) => match own.downcast::<AgentError>() {
                 Ok(own) => return *own,
                 Err(own) => LinkError::NoDialer(own),
@@ -188,7 +188,7 @@ impl Membership {
             LinkError::Protocol { remote, why } => LinkError::Protocol { remote, why: shown(&why) },
             other => other,
         };
-        AgentError::Link { source, advice }
+        AgentError::Link { said, advice }
     }
 
     /// Who makes the other end's words fit to be shown.

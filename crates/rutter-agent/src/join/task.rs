@@ -134,17 +134,20 @@ impl Joining {
 
     /// One attempt to become a member.
     async fn entered(&mut self) -> Result<Entered, AgentError> {
-        let (state, url, anew) = (self.state.clone(), self.config.url.clone(), self.anew);
-        let held = self.held.take();
-        let (key, held, known) = blocking(move || {
+        // Before all that may fail here and didn't before there was a link, such as to write.
+        if let Some(Identity { by: By::Token(token), .. }) = self.known().await? {
+            self.prepare_stand_in(&token);
+        }
+        let (state, held) = (self.state.clone(), self.held.take());
+        let (key, held) = blocking(move || {
             state.key()?;
             let held = held.map_or_else(|| state.hold(), Ok)?;
-            // Read while it is held: another may have written both just before.
-            let known = if anew { None } else { state.load(&url)? };
-            Ok((state.key()?, held, known))
+            // Read while it is held: another may have written it just before.
+            Ok((state.key()?, held))
         })
         .await?;
         self.held = Some(held);
+        let known = self.known().await?;
         let fingerprint = self.config.url.fingerprint();
         let (joined, token, spent) = match known {
             None => (None, None, fingerprint.clone()),
@@ -157,7 +160,6 @@ impl Joining {
             membership.join().await?;
             return Ok(Entered { membership: Arc::new(membership), has_fresh_token });
         };
-        self.prepare_stand_in(&token);
         match membership.join_by(&token.agent_token).await {
             Err(error) if error.refusal() == Some(RefusalCode::Token) && has_fresh_token => {
                 tracing::warn!("the controller refuses the stored agent token: joining anew");
@@ -169,6 +171,15 @@ impl Joining {
                 Ok(Entered { membership: Arc::new(membership), has_fresh_token })
             }
         }
+    }
+
+    /// What the state file says of us, as far as it counts.
+    async fn known(&self) -> Result<Option<Identity>, AgentError> {
+        if self.anew {
+            return Ok(None);
+        }
+        let (state, url) = (self.state.clone(), self.config.url.clone());
+        blocking(move || state.load(&url)).await
     }
 
     fn membership(

@@ -89,6 +89,17 @@ async fn without_a_link_it_goes_on_over_http_until_there_is_one() {
 }
 
 #[tokio::test]
+async fn where_no_key_can_be_written_it_goes_on_over_http() {
+    let (server, state) = (TestServer::start(well).await, state());
+    left_by(&server.url(), state.path());
+    // What stands in the key's place can be neither read nor replaced.
+    std::fs::create_dir(state.path().join("agent-alice.key")).unwrap();
+    let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
+    agent.until_registered().await;
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_token_that_opens_nothing_ends_it_unless_there_is_a_new_join_token() {
     let ((mut link, server), state) = (controller().await, state());
     link.word.lock().unwrap().tokens = vec!["rtj_b"];
