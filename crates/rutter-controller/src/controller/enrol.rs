@@ -105,6 +105,9 @@ impl Controller {
     /// The name is the user's, whatever is asked for: the token says who it is.
     async fn enrol_known_agent(&self, now: Now, what: Enrolment) -> Result<Enrolled> {
         let user = self.agent_of(now, &what.token).await?;
+        if what.role.is_some_and(|wanted| wanted != Role::Agent) {
+            return Err(Error::Token(TokenRefusal::Role));
+        }
         let _one_at_a_time = self.0.enrolments.lock().await;
         match self.speaker(&what.key) {
             Some(speaker @ Speaker::Agent { .. }) if speaker.is(&user) => {

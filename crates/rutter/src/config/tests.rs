@@ -190,6 +190,23 @@ fn beyond_loopback_a_listener_speaks_tls_unless_told_otherwise() {
 }
 
 #[test]
+fn the_link_listens_where_the_api_does_unless_it_is_told_otherwise() {
+    let link = |listeners: &str| {
+        let config = good(&format!("controller:\nlisteners: {{{listeners}}}\n"));
+        config.listeners.link.map(|link| link.address.to_string())
+    };
+    for (listeners, address) in [
+        ("", Some("127.0.0.1:7071")),
+        ("api: off", Some("127.0.0.1:7071")),
+        ("api: '192.0.2.1:443'", Some("192.0.2.1:7071")),
+        ("api: '192.0.2.1:443', link: '[::1]:9'", Some("[::1]:9")),
+        ("link: off", None),
+    ] {
+        assert_eq!(link(listeners).as_deref(), address, "{listeners}");
+    }
+}
+
+#[test]
 fn the_page_is_the_one_in_docs() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
     let page = std::fs::read_to_string(path).unwrap_or_default();

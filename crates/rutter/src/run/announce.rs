@@ -32,7 +32,11 @@ impl Announce {
         role: &ControllerRole,
     ) -> anyhow::Result<()> {
         tracing::info!(
-            api = run.api, gateway = ?run.gateway, mesh_router = run.mesh_router, "ready"
+            api = run.api,
+            link = run.link,
+            gateway = ?run.gateway,
+            mesh_router = run.mesh_router,
+            "ready"
         );
         let Self::All { reusable } = self else { return Ok(()) };
         let mut text = addresses(run);
@@ -73,6 +77,9 @@ fn addresses(run: &RunFile) -> String {
     }
     if let Some(api) = &run.api {
         line("API", api);
+    }
+    if let Some(link) = &run.link {
+        line("link", link);
     }
     if let Some(mesh_router) = &run.mesh_router {
         line("Mesh Router", mesh_router);

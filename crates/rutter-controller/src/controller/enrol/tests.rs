@@ -74,6 +74,14 @@ async fn an_agent_that_joined_over_http_brings_its_key_by_its_own_token() {
     enrol(&world, &gateway, "edge-1", KEY).await.unwrap();
     let taken = enrol(&world, &own, "alice", KEY).await.unwrap_err();
     assert!(matches!(taken, Error::KeyTaken), "{taken}");
+    let what = Enrolment {
+        token: own.clone(),
+        name: "edge-2".into(),
+        key: PublicKey([8; 32]),
+        role: Some(Role::Gateway),
+    };
+    let error = world.controller.enrol(START, what).await.unwrap_err();
+    assert!(matches!(error, Error::Token(TokenRefusal::Role)), "{error}");
     let unknown = enrol(&world, "rta_nonsense", "alice", PublicKey([9; 32])).await.unwrap_err();
     assert!(matches!(unknown, Error::Token(TokenRefusal::Unknown)), "{unknown}");
     assert_eq!(world.controller.speaker(&OTHER), Some(speaker));
