@@ -7,11 +7,12 @@
 use super::{Metadata, Problem};
 
 /// Each crate of the workspace with those of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("rutter-route", &[]),
     ("rutter-rib", &["rutter-route"]),
     ("rutter-book", &["rutter-rib", "rutter-route"]),
     ("rutter-registry", &["rutter-route"]),
+    ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-agent", &["rutter-link", "rutter-route"]),
     ("rutter-gateway", &["rutter-book", "rutter-link", "rutter-rib", "rutter-route"]),

@@ -1,0 +1,38 @@
+//! The Linux kernel as a sink: routes, next-hop objects and rules, by netlink.
+//!
+//! ```text
+//!   outlet ──▶ task ──▶ sink ──▶ fib, rules ──requests──▶ wire ──▶ socket ──▶ kernel
+//!                ▲        ▲                                                     │
+//!                │        └──── look: links, addresses, objects, routes, rules ◀┤
+//!                └───────────── watch: "look again" ◀───────── events ◀─────────┘
+//! ```
+//!
+//! The sink is level-triggered: what is wanted against what is there ([`fib`](Wanted), pure), so it
+//! makes no difference whether a route is missing because it is new or because someone flushed the
+//! table. The rejected alternative, telling the kernel what changes, is what leaves black holes:
+//! when a link goes down the kernel removes its routes without an event, and nothing brings them
+//! back.
+//!
+//! Invariants:
+//! - only what bears our protocol number, in our table, is ever changed or removed;
+//! - a prefix that has a route of ours before and after a change has one at each moment;
+//! - what is refused is refused for its prefix alone, with the kernel's own words.
+//!
+//! Bounds: [`ROOM`] requests a send, [`MAX_RULES`] rules, [`MAX_HOPS`] hops a route,
+//! [`ObjectIds::count`] next-hop objects; routes are bounded by the table that tells them.
+#![forbid(unsafe_code)]
+
+mod error;
+mod fib;
+mod hop;
+mod links;
+mod rules;
+mod sink;
+mod socket;
+mod wire;
+
+pub use error::{KernelError, Said};
+pub use fib::{ObjectIds, Target, Wanted};
+pub use hop::{Hop, HopSet, KernelHop, LinkName, MAX_HOPS};
+pub use rules::{Family, FoundRule, MAX_RULES, Mark, Rule, RuleDifference, Verdict};
+pub use sink::{DEFAULT_PROTOCOL, Looked, ROOM, Settled, Sink, SinkSpec};

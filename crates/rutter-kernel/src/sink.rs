@@ -1,0 +1,361 @@
+//! A kernel table made as it is wanted: the [`Fib`], the rules, and the socket between them and
+//! the kernel. It blocks as long as the kernel works, some 3 to 10 µs a route.
+//!
+//! Whoever has no use for a task of its own, such as a command that looks once, uses this;
+//! [`crate::task`] drives it by an outlet and by the kernel's events.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use rutter_route::Prefix;
+
+use crate::error::{KernelError, Said};
+use crate::fib::{Drift, Fib, ObjectIds, Request, Wanted};
+use crate::links::Links;
+use crate::rules::{self, FoundRule, MAX_RULES, Rule, Verdict};
+use crate::socket::Socket;
+use crate::wire::{self, Batch};
+
+/// The most requests in one send.
+pub const ROOM: usize = 1000;
+
+/// How often one call looks again for what the kernel said and nothing known explains.
+const LOOKS: u32 = 3;
+
+/// How often rules are compared until they are as wanted.
+const RULE_ROUNDS: u32 = 4;
+
+/// The protocol numbers below are the kernel's and the operator's own (`RTPROT_STATIC` is 4).
+const FIRST_PROTOCOL: u8 = 5;
+
+/// Rutter's own protocol number, unless configured: no routing daemon of `rt_protos` has it.
+pub const DEFAULT_PROTOCOL: u8 = 82;
+
+/// Which part of the kernel's state is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkSpec {
+    /// The table; one sink has it alone.
+    pub table: u32,
+    /// The protocol number that our routes, objects and rules bear.
+    pub protocol: u8,
+    /// The numbers of next-hop objects; `None`: routes are plain.
+    pub objects: Option<ObjectIds>,
+    /// The rules that are wanted; [`MAX_RULES`] at most.
+    pub rules: BTreeSet<Rule>,
+    /// Rules with our protocol number are ours if they look up our table, or if their priority is
+    /// one of these.
+    pub rule_priorities: RangeInclusive<u32>,
+}
+
+impl SinkSpec {
+    /// A table without rules, with Rutter's own protocol number.
+    pub fn new(table: u32, objects: Option<ObjectIds>) -> Self {
+        Self {
+            table,
+            protocol: DEFAULT_PROTOCOL,
+            objects,
+            rules: BTreeSet::new(),
+            rule_priorities: RangeInclusive::new(1, 0),
+        }
+    }
+
+    fn check(&self) -> Result<(), KernelError> {
+        let mistake = if self.table == 0 {
+            "table 0 is no table"
+        } else if self.protocol < FIRST_PROTOCOL {
+            "protocol numbers below 5 are the kernel's and the operator's own"
+        } else if self.rules.len() > MAX_RULES {
+            "there are more rules than a sink takes"
+        } else if self.objects.is_some_and(|ids| {
+            ids.first == 0 || ids.count == 0 || ids.first.checked_add(ids.count).is_none()
+        }) {
+            "the numbers of next-hop objects begin at 1 and end below 2^32"
+        } else {
+            return Ok(());
+        };
+        Err(KernelError::Spec { mistake })
+    }
+
+    fn is_ours(&self, rule: &Rule) -> bool {
+        rule.verdict == Verdict::Table(self.table) || self.rule_priorities.contains(&rule.priority)
+    }
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looked {
+    /// Routes and rules of ours that someone else removed or changed.
+    pub drift: usize,
+    /// Routes with our number that weren't known: a predecessor's.
+    pub adopted: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// Prefixes that can't be as they are wanted, and why.
+    pub refused: Vec<(Prefix, String)>,
+    /// Prefixes that were refused before and now are as they are wanted.
+    pub accepted: Vec<Prefix>,
+    /// How many requests the kernel got.
+    pub n_requests: usize,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub struct Sink {
+    spec: SinkSpec,
+    socket: Socket,
+    fib: Fib,
+    /// Rules were put before: one that is missing is drift.
+    has_put_rules: bool,
+    refused_rules: Vec<(Rule, String)>,
+}
+
+impl Sink {
+    /// Opens a socket in the network namespace of the calling thread. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// The spec makes no sense, or there is no socket.
+    pub fn open(spec: SinkSpec) -> Result<Self, KernelError> {
+        spec.check()?;
+        let socket = Socket::open()?;
+        let fib = Fib::new(spec.objects);
+        Ok(Self { spec, socket, fib, has_put_rules: false, refused_rules: Vec::new() })
+    }
+
+    /// Which part of the kernel's state is ours.
+    pub fn spec(&self) -> &SinkSpec {
+        &self.spec
+    }
+
+    /// By which the kernel names us in the events that we cause.
+    pub fn port(&self) -> u32 {
+        self.socket.port()
+    }
+
+    /// How many routes of ours are in the table, as far as is known.
+    pub fn n_routes(&self) -> usize {
+        self.fib.n_held()
+    }
+
+    /// How many next-hop objects of ours there are, as far as is known.
+    pub fn n_objects(&self) -> usize {
+        self.fib.n_objects()
+    }
+
+    /// How many prefixes are refused.
+    pub fn n_refused(&self) -> usize {
+        self.fib.n_refused()
+    }
+
+    /// Whether routes name next-hop objects: not if that is switched off, or the kernel has none.
+    pub fn uses_objects(&self) -> bool {
+        self.fib.uses_objects()
+    }
+
+    /// The rules that the kernel refused when it was last told, and why.
+    pub fn refused_rules(&self) -> &[(Rule, String)] {
+        &self.refused_rules
+    }
+
+    /// What is wanted of a prefix from now on. [`Sink::settle`] makes it so.
+    pub fn want(&mut self, prefix: Prefix, wanted: Option<Wanted>) {
+        self.fib.want(prefix, wanted);
+    }
+
+    /// The prefixes that are wanted.
+    pub fn wanted(&self) -> impl Iterator<Item = &Prefix> {
+        self.fib.wanted()
+    }
+
+    /// All that is wanted is known: what a predecessor left and isn't wanted goes from now on.
+    pub fn sweep(&mut self) {
+        self.fib.sweep();
+    }
+
+    /// Reads what is there. [`Sink::settle`] then makes it what is wanted.
+    ///
+    /// # Errors
+    /// The kernel can't be asked.
+    pub fn look(&mut self) -> Result<Looked, KernelError> {
+        let drift = self.look_at_routes()?;
+        let rules = self.settle_rules()?;
+        Ok(Looked { drift: drift.n() + rules, adopted: drift.unknown })
+    }
+
+    fn look_at_routes(&mut self) -> Result<Drift, KernelError> {
+        let links = self.socket.list("links", wire::list_links, Vec::new, |links, row| {
+            links.extend(wire::link_row(row));
+        })?;
+        let addresses =
+            self.socket.list("addresses", wire::list_addresses, Vec::new, |addresses, row| {
+                addresses.extend(wire::address_row(row));
+            })?;
+        let objects = list_objects(&mut self.socket, self.fib.uses_objects())?;
+        let mut routes = Vec::new();
+        for v4 in [true, false] {
+            let table = self.spec.table;
+            let list = |batch: &mut Batch| wire::list_routes(batch, table, v4, None);
+            routes.extend(self.socket.list("routes", list, Vec::new, |routes, row| {
+                routes.extend(wire::route_row(row));
+            })?);
+        }
+        let drift = self.fib.found(self.spec.protocol, routes, &objects);
+        self.fib.set_links(Links::new(&links, &addresses));
+        Ok(drift)
+    }
+
+    /// Makes the kernel's table what is wanted, as far as it isn't refused.
+    ///
+    /// # Errors
+    /// The kernel can't be asked. What it did isn't known then: look before going on.
+    pub fn settle(&mut self) -> Result<Settled, KernelError> {
+        let mut settled = Settled::default();
+        let mut n_looks = 0;
+        loop {
+            let requests = self.fib.next(ROOM);
+            if requests.is_empty() {
+                if !self.fib.wants_a_look() || n_looks >= LOOKS {
+                    break;
+                }
+                n_looks += 1;
+                self.look_at_routes()?;
+                continue;
+            }
+            settled.n_requests += requests.len();
+            let mut batch = self.encode(&requests);
+            match self.socket.ask(&mut batch) {
+                Ok(refused) => self.fib.answered(requests, refused),
+                // Some of the answers are lost: what there is tells what came of it.
+                Err(KernelError::Overrun) if n_looks < LOOKS => {
+                    n_looks += 1;
+                    self.look_at_routes()?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        (settled.refused, settled.accepted) = self.fib.verdicts();
+        Ok(settled)
+    }
+
+    fn encode(&self, requests: &[Request]) -> Batch {
+        let ours = (self.spec.table, self.spec.protocol);
+        let mut batch = Batch::default();
+        for request in requests {
+            match request {
+                Request::PutObject { id, object, replace } => {
+                    wire::put_object(&mut batch, self.spec.protocol, *id, object, *replace);
+                }
+                Request::DeleteObject { id } => wire::delete_object(&mut batch, *id),
+                Request::PutRoute { prefix, priority, to, how } => {
+                    wire::put_route(&mut batch, ours, prefix, *priority, to, *how);
+                }
+                Request::DeleteRoute { prefix, priority } => {
+                    wire::delete_route(&mut batch, ours, prefix, *priority);
+                }
+            }
+        }
+        batch
+    }
+
+    /// Makes the rules as they are wanted. Says how many someone else had removed.
+    fn settle_rules(&mut self) -> Result<usize, KernelError> {
+        let mut drift = 0;
+        for round in 0..RULE_ROUNDS {
+            let found = list_rules(&mut self.socket)?;
+            let spec = &self.spec;
+            let difference =
+                rules::difference(&spec.rules, &found, spec.protocol, |rule| spec.is_ours(rule));
+            if round == 0 && self.has_put_rules {
+                drift = difference.add.iter().filter(|rule| !self.is_refused_rule(rule)).count();
+            }
+            self.has_put_rules = true;
+            if difference.is_empty() {
+                self.refused_rules.clear();
+                break;
+            }
+            let mut batch = Batch::default();
+            for rule in &difference.add {
+                wire::put_rule(&mut batch, self.spec.protocol, rule);
+            }
+            for rule in &difference.remove {
+                wire::delete_rule(&mut batch, self.spec.protocol, rule);
+            }
+            let refused = self.socket.ask(&mut batch)?;
+            let refused: Vec<(Rule, Said)> = refused
+                .into_iter()
+                .filter_map(|(place, said)| Some((difference.add.get(place)?.clone(), said)))
+                .collect();
+            // Asked once a look: what is refused now is refused in the next round too.
+            let all_refused = refused.len() == difference.add.len() && difference.remove.is_empty();
+            self.refused_rules =
+                refused.into_iter().map(|(rule, said)| (rule, said.to_string())).collect();
+            if all_refused {
+                break;
+            }
+        }
+        Ok(drift)
+    }
+
+    fn is_refused_rule(&self, rule: &Rule) -> bool {
+        self.refused_rules.iter().any(|(refused, _)| refused == rule)
+    }
+
+    /// Removes all that is ours: rules first, so that nothing is looked up in a table that empties.
+    ///
+    /// # Errors
+    /// The kernel can't be asked, or didn't remove everything.
+    pub fn flush(&mut self) -> Result<(), KernelError> {
+        self.spec.rules.clear();
+        self.settle_rules()?;
+        let wanted: Vec<Prefix> = self.fib.wanted().copied().collect();
+        for prefix in wanted {
+            self.fib.want(prefix, None);
+        }
+        self.fib.sweep();
+        self.look_at_routes()?;
+        let settled = self.settle()?;
+        for (prefix, why) in settled.refused {
+            tracing::warn!(%prefix, why, "a route stays in the kernel");
+        }
+        Ok(())
+    }
+}
+
+/// All next-hop objects of the namespace; none where the kernel has no such thing.
+fn list_objects(socket: &mut Socket, wanted: bool) -> Result<Vec<wire::ObjectRow>, KernelError> {
+    if !wanted {
+        return Ok(Vec::new());
+    }
+    let listed = socket.list("next-hop objects", wire::list_objects, Vec::new, |objects, row| {
+        objects.extend(wire::object_row(row));
+    });
+    match listed {
+        Err(KernelError::Dump { said, .. }) if said.errno == rustix::io::Errno::OPNOTSUPP => {
+            Ok(Vec::new())
+        }
+        listed => listed,
+    }
+}
+
+/// The rules of both families; none of a family that the kernel lacks.
+fn list_rules(socket: &mut Socket) -> Result<Vec<FoundRule>, KernelError> {
+    let mut rules = Vec::new();
+    for family in [rules::Family::V4, rules::Family::V6] {
+        let list = |batch: &mut Batch| wire::list_rules(batch, family);
+        let listed = socket.list("rules", list, Vec::new, |rules, row| {
+            rules.extend(wire::rule_row(row));
+        });
+        match listed {
+            Ok(listed) => rules.extend(listed),
+            Err(KernelError::Dump { said, .. })
+                if matches!(
+                    said.errno,
+                    rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::AFNOSUPPORT
+                ) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(rules)
+}

@@ -1,0 +1,4 @@
+//! The sink against a real kernel, in network namespaces that each test makes itself.
+
+mod namespace;
+mod sink;
