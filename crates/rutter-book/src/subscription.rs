@@ -116,6 +116,37 @@ impl<D: Kind + Send + Sync> Subscription<D> {
         self.with(move |outlet, _| outlet.accepted(&destination)).await
     }
 
+    /// As [`Self::refused`] and [`Self::accepted`], of many at once: a sink that acts in batches is
+    /// refused in batches.
+    ///
+    /// # Errors
+    /// The owner has ended.
+    pub async fn answered(
+        &self,
+        refused: Vec<(D, String)>,
+        accepted: Vec<D>,
+    ) -> Result<(), BookClosed> {
+        let mut refused = refused.into_iter();
+        let mut accepted = accepted.into_iter();
+        loop {
+            // In slices, so that the owner hears others between.
+            let no: Vec<_> = refused.by_ref().take(crate::ROOM).collect();
+            let yes: Vec<_> = accepted.by_ref().take(crate::ROOM).collect();
+            if no.is_empty() && yes.is_empty() {
+                return Ok(());
+            }
+            self.with(move |outlet, now| {
+                for (destination, why) in no {
+                    outlet.refused(now, &destination, &why);
+                }
+                for destination in yes {
+                    outlet.accepted(&destination);
+                }
+            })
+            .await?;
+        }
+    }
+
     /// The sink was away and heard everything up to `after`; see [`Outlet::resume`]. Batches that
     /// were on their way still come.
     ///

@@ -51,6 +51,9 @@ pub enum KernelError {
         /// Of what.
         what: &'static str,
     },
+    /// The book whose table is told has no owner any more.
+    #[error("the book is closed")]
+    BookClosed,
     /// The thread that spoke with the kernel panicked.
     #[error("the thread that speaks with the kernel ended")]
     Thread,

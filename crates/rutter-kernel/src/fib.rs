@@ -182,6 +182,8 @@ pub(crate) struct Fib {
     resolved: Map<(HopSet, bool), Result<KernelHops, String>>,
     /// Hops and sets of hops that the kernel didn't take, and why.
     unusable: Map<KernelHops, String>,
+    /// What is left over stays where it isn't in the way.
+    keeps_left_over: bool,
     sweeping: bool,
     look_again: bool,
     n_held: usize,
@@ -191,9 +193,11 @@ pub(crate) struct Fib {
 }
 
 impl Fib {
-    /// Of a table in which nothing is known to be. `None`: all routes are plain.
-    pub(crate) fn new(objects: Option<ObjectIds>) -> Self {
+    /// Of a table in which nothing is known to be. Without `objects` all routes are plain. What a
+    /// predecessor left and nobody wants goes with the first [`Fib::sweep`], or is kept.
+    pub(crate) fn new(objects: Option<ObjectIds>, keeps_left_over: bool) -> Self {
         Self {
+            keeps_left_over,
             objects: Objects::new(objects),
             links: Links::default(),
             entries: Map::default(),

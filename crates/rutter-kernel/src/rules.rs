@@ -112,32 +112,32 @@ impl fmt::Display for Rule {
 
 /// A rule as the kernel lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundRule {
+pub(crate) struct FoundRule {
     /// What it says.
-    pub rule: Rule,
+    pub(crate) rule: Rule,
     /// Who has put it.
-    pub protocol: u8,
+    pub(crate) protocol: u8,
 }
 
 /// What makes the kernel's rules the wanted ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RuleDifference {
+pub(crate) struct RuleDifference {
     /// To be added, first.
-    pub add: Vec<Rule>,
+    pub(crate) add: Vec<Rule>,
     /// Ours, to be removed.
-    pub remove: Vec<Rule>,
+    pub(crate) remove: Vec<Rule>,
 }
 
 impl RuleDifference {
     /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.add.is_empty() && self.remove.is_empty()
     }
 }
 
 /// What is to be done. `is_ours` says of a found rule with our protocol number whether it belongs
 /// to whoever asks: one number may serve several tables.
-pub fn difference(
+pub(crate) fn difference(
     wanted: &BTreeSet<Rule>,
     found: &[FoundRule],
     protocol: u8,

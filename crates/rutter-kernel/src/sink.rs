@@ -45,6 +45,8 @@ pub struct SinkSpec {
     /// Rules with our protocol number are ours if they look up our table, or if their priority is
     /// one of these.
     pub rule_priorities: RangeInclusive<u32>,
+    /// Routes that a predecessor left and nobody wants are left where they are.
+    pub keep_left_over: bool,
 }
 
 impl SinkSpec {
@@ -56,6 +58,7 @@ impl SinkSpec {
             objects,
             rules: BTreeSet::new(),
             rule_priorities: RangeInclusive::new(1, 0),
+            keep_left_over: false,
         }
     }
 
@@ -120,7 +123,7 @@ impl Sink {
     pub fn open(spec: SinkSpec) -> Result<Self, KernelError> {
         spec.check()?;
         let socket = Socket::open()?;
-        let fib = Fib::new(spec.objects);
+        let fib = Fib::new(spec.objects, spec.keep_left_over);
         Ok(Self { spec, socket, fib, has_put_rules: false, refused_rules: Vec::new() })
     }
 

@@ -65,7 +65,7 @@ impl Fib {
     fn route(&mut self, prefix: Prefix, requests: &mut Vec<Request>) -> Step {
         let Some(entry) = self.entries.get(&prefix) else { return Step::Done };
         let Some(wanted) = entry.wanted.clone() else {
-            if self.sweeping || !entry.left_over {
+            if !entry.left_over || (self.sweeping && !self.keeps_left_over) {
                 delete(prefix, &entry.held, |_| true, requests);
                 if entry.held.is_empty() {
                     self.accept(prefix);

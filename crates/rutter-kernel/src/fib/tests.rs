@@ -64,7 +64,7 @@ impl Scene {
     }
 
     fn with(objects: Option<ObjectIds>) -> Self {
-        let mut fib = Fib::new(objects);
+        let mut fib = Fib::new(objects, false);
         fib.set_links(links(0));
         let (wanted, refused) = (BTreeMap::new(), BTreeMap::new());
         Self { fib, kernel: Kernel::new(OURS), wanted, refused, n_links: 0 }

@@ -11,8 +11,12 @@ use crate::hop::KernelHop;
 
 const ID: u16 = 1;
 const GROUP: u16 = 2;
+const BLACKHOLE: u16 = 4;
 const OIF: u16 = 5;
 const GATEWAY: u16 = 6;
+const ENCAP_TYPE: u16 = 7;
+const FDB: u16 = 11;
+const RESILIENT: u16 = 12;
 
 const HEADER: usize = 8;
 const MEMBER: usize = 8;
@@ -122,9 +126,9 @@ pub(crate) fn object_row(payload: &[u8]) -> Option<ObjectRow> {
             OIF => link = Some(u32_at(value, 0)),
             GATEWAY => via = address(value),
             GROUP => group = Some(members(value)),
-            // The group's type, multipath; resilient ones have an attribute of their own.
-            3 => other |= u16::from_ne_bytes(bytes(value, 0)) != 0,
-            _ => other = true,
+            BLACKHOLE | ENCAP_TYPE | FDB | RESILIENT => other = true,
+            // Newer kernels tell more of the same.
+            _ => {}
         }
     }
     let v6 = family == INET6;

@@ -82,3 +82,214 @@ fn ten_thousand_prefixes_are_installed_replaced_moved_and_removed() {
         }
     });
 }
+
+fn settled(sink: &mut Sink) {
+    let settled = sink.settle().unwrap();
+    assert!(settled.refused.is_empty(), "{:?}", settled.refused);
+}
+
+/// A sink that has looked, and sweeps.
+fn opened(spec: SinkSpec) -> Sink {
+    let mut sink = Sink::open(spec).unwrap();
+    sink.look().unwrap();
+    sink.sweep();
+    sink
+}
+
+#[test]
+fn what_a_killed_predecessor_left_is_adopted() {
+    in_namespace(|| {
+        for objects in [true, false] {
+            let hops = [via("10.0.0.2"), via("10.0.1.2").weighing(2)];
+            let mut first = opened(spec(objects));
+            for prefix in many(100) {
+                first.want(prefix, through(&hops, 100));
+            }
+            settled(&mut first);
+            let before = table("");
+            drop(first);
+
+            let mut second = Sink::open(spec(objects)).unwrap();
+            let looked = second.look().unwrap();
+            assert_eq!((looked.adopted, looked.drift), (100, 0));
+            for prefix in many(40) {
+                second.want(prefix, through(&hops, 100));
+            }
+            assert_eq!(second.settle().unwrap().n_requests, 0, "what is right is left as it is");
+            assert_eq!(table(""), before);
+            second.sweep();
+            assert_eq!(second.settle().unwrap().n_requests, 60);
+            assert_eq!(table("").len(), if objects { 40 } else { 40 * 3 });
+            second.flush().unwrap();
+            assert_eq!(table(""), Vec::<String>::new());
+            assert_eq!(ip("nexthop show"), "");
+        }
+    });
+}
+
+#[test]
+fn anothers_routes_and_objects_are_untouched() {
+    in_namespace(|| {
+        ip("route add 172.16.0.0/24 via 10.0.0.7 table 100 metric 100 proto static");
+        ip("route add 172.16.1.0/24 via 10.0.0.7 table 100 metric 7 proto static");
+        ip("route add 172.17.0.0/24 via 10.0.0.7 table 101 metric 100 proto 82");
+        ip("-6 route add fd00:9::/64 via 2001:db8::7 table 100 metric 100 proto static");
+        ip("nexthop add id 70000 via 10.0.0.7 dev up0 proto static");
+        let before = (ip("route show table 101"), ip("nexthop show"));
+        let mut sink = opened(spec(true));
+        let kept = prefix("172.16.0.0/24");
+        let kept_v6 = prefix("fd00:9::/64");
+        sink.want(kept, through(&[via("10.0.0.2")], 100));
+        sink.want(kept_v6, through(&[via("2001:db8::2")], 100));
+        sink.want(prefix("172.16.1.0/24"), through(&[via("10.0.0.2")], 100));
+        let mut refused = sink.settle().unwrap().refused;
+        refused.sort();
+        let why = "a route of protocol 4 with the same prefix and metric 100 is in the table; \
+                   it is left alone";
+        let expected = [(kept, why.to_owned()), (kept_v6, why.to_owned())];
+        assert_eq!(refused, expected);
+        let shown = table("");
+        let expected = [
+            "172.16.0.0/24 via 10.0.0.7 dev up0 proto static metric 100",
+            "172.16.1.0/24 via 10.0.0.7 dev up0 proto static metric 7",
+        ];
+        assert_eq!(shown[..2], expected);
+        assert!(shown[2].contains("via 10.0.0.2 dev up0 proto 82 metric 100"), "{shown:?}");
+
+        // One that comes between a look and what is put isn't overwritten either.
+        let late = prefix("172.16.2.0/24");
+        ip("route add 172.16.2.0/24 via 10.0.0.7 table 100 metric 100 proto static");
+        sink.want(late, through(&[via("10.0.0.2")], 100));
+        let refused = sink.settle().unwrap().refused;
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].1.contains("it is left alone"), "{refused:?}");
+
+        // It goes, and ours comes.
+        ip("route del 172.16.0.0/24 table 100 metric 100");
+        sink.look().unwrap();
+        assert_eq!(sink.settle().unwrap().accepted, [kept]);
+        sink.flush().unwrap();
+        let left = table("");
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(left.iter().all(|line| line.contains("proto static")), "{left:?}");
+        assert!(table("-6").iter().any(|line| line.contains("via 2001:db8::7")));
+        assert_eq!((ip("route show table 101"), ip("nexthop show")), before);
+    });
+}
+
+#[test]
+fn an_off_link_next_hop_is_refused_for_its_route_alone_with_the_kernels_words() {
+    in_namespace(|| {
+        for objects in [true, false] {
+            let mut sink = opened(spec(objects));
+            let prefixes = many(100);
+            for (n, prefix) in prefixes.iter().enumerate() {
+                let hop = if n == 50 { "192.0.2.9" } else { "10.0.0.2" };
+                sink.want(*prefix, through(&[via(hop)], 100));
+            }
+            let refused = sink.settle().unwrap().refused;
+            let words = "Nexthop has invalid gateway (Network is unreachable (os error 101))";
+            assert_eq!(refused, [(prefixes[50], words.to_owned())]);
+            assert_eq!(table("").len(), 99);
+
+            // With an address it is on the link.
+            ip("address add 192.0.2.1/24 dev up1");
+            sink.look().unwrap();
+            assert_eq!(sink.settle().unwrap().accepted, [prefixes[50]]);
+            assert_eq!(table("").len(), 100);
+            ip("address del 192.0.2.1/24 dev up1");
+            sink.flush().unwrap();
+        }
+    });
+}
+
+#[test]
+fn ipv6_and_ipv4_through_an_ipv6_router() {
+    in_namespace(|| {
+        for objects in [true, false] {
+            let mut sink = opened(spec(objects));
+            let v6 = prefix("fd00:1::/64");
+            let v4 = prefix("172.16.0.0/24");
+            sink.want(v6, through(&[via("2001:db8::2")], 0));
+            sink.want(v4, through(&[via("2001:db8::2")], 100));
+            let link_local = via("fe80::2").on("up1".parse().unwrap());
+            sink.want(prefix("fd00:2::/64"), through(&[link_local], 300));
+            settled(&mut sink);
+            let shown = table("-6");
+            assert_eq!(shown.len(), 2, "{shown:?}");
+            assert!(shown[0].contains("via 2001:db8::2 dev up0 proto 82 metric 1024"), "{shown:?}");
+            assert!(shown[1].contains("via fe80::2 dev up1 proto 82 metric 300"), "{shown:?}");
+            let shown = table("");
+            assert!(
+                shown[0].contains("via inet6 2001:db8::2 dev up0 proto 82 metric 100"),
+                "{shown:?}"
+            );
+            assert_eq!(sink.n_objects(), if objects { 2 } else { 0 });
+
+            // In place, to ECMP of both families, and to nothing.
+            sink.want(v4, through(&[via("2001:db8::2"), via("10.0.1.2").weighing(3)], 100));
+            sink.want(v6, through(&[via("2001:db8::2"), via("2001:db8:1::2")], 0));
+            settled(&mut sink);
+            let shown = table("").join(" ");
+            assert!(shown.contains("nexthop via 10.0.1.2 dev up1 weight 3"), "{shown}");
+            assert!(shown.contains("nexthop via inet6 2001:db8::2 dev up0 weight 1"), "{shown}");
+            let shown = table("-6").join(" ");
+            assert!(shown.contains("nexthop via 2001:db8:1::2 dev up1 weight 1"), "{shown}");
+            assert_eq!(sink.look().unwrap().drift, 0);
+            assert_eq!(sink.settle().unwrap().n_requests, 0, "it is as it was found");
+
+            for (target, word) in [
+                (Target::Unreachable, "unreachable"),
+                (Target::Prohibit, "prohibit"),
+                (Target::Blackhole, "blackhole"),
+            ] {
+                for prefix in [v4, v6] {
+                    let target = target.clone();
+                    sink.want(prefix, Some(Wanted { target, priority: 100 }));
+                }
+                settled(&mut sink);
+                let is = |lines: Vec<String>| lines.iter().any(|line| line.starts_with(word));
+                assert!(
+                    is(table("")) && is(table("-6")),
+                    "{word}: {:?} {:?}",
+                    table(""),
+                    table("-6")
+                );
+                assert_eq!(sink.look().unwrap().drift, 0);
+                assert_eq!(sink.settle().unwrap().n_requests, 0, "it is as it was found");
+            }
+            assert_eq!(table("").len(), 1);
+            sink.flush().unwrap();
+            assert_eq!((table(""), table("-6")), (Vec::new(), Vec::new()));
+        }
+    });
+}
+
+#[test]
+fn a_hop_whose_link_is_down_leaves_a_group_and_comes_back() {
+    in_namespace(|| {
+        let mut sink = opened(spec(true));
+        let p = prefix("172.16.0.0/24");
+        let on = |address, link: &str| via(address).on(link.parse().unwrap());
+        sink.want(p, through(&[on("10.0.0.2", "up0"), on("10.0.1.2", "up1")], 100));
+        settled(&mut sink);
+        assert!(table("").join(" ").contains("nexthop via 10.0.1.2 dev up1"));
+        ip("link set up1 down");
+        sink.look().unwrap();
+        settled(&mut sink);
+        let shown = table("").join(" ");
+        assert!(shown.contains("via 10.0.0.2 dev up0") && !shown.contains("up1"), "{shown}");
+        ip("link set up0 down");
+        sink.look().unwrap();
+        let refused = sink.settle().unwrap().refused;
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].1.contains("Nexthop device is not up"), "{refused:?}");
+        assert_eq!(table(""), Vec::<String>::new());
+        ip("link set up0 up");
+        ip("link set up1 up");
+        sink.look().unwrap();
+        assert_eq!(sink.settle().unwrap().accepted, [p]);
+        let shown = table("").join(" ");
+        assert!(shown.contains("10.0.0.2") && shown.contains("10.0.1.2"), "{shown}");
+    });
+}

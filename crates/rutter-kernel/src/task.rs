@@ -1,0 +1,373 @@
+//! The sink driven by an outlet and by the kernel's events.
+//!
+//! ```text
+//!   outlet ──tells──▶ pending ──┐
+//!   watch ──"look"──▶ look ─────┼──▶ job: want, look, settle ──▶ verdicts ──▶ outlet
+//!   audit ──"look"──▶ look ─────┘    (on a thread that may block, one at a time)
+//! ```
+//!
+//! The kernel works inside the calls that ask it, so they run on a thread for blocking work; while
+//! one runs, what is told meanwhile is gathered, and later overwrites earlier by itself. Tells of
+//! which more is to come at once wait for the rest ([`GATHER_FOR`]): a hundred thousand prefixes
+//! that move together are then seen together, and are one message.
+//!
+//! What the kernel refuses goes back to the outlet, which tells it again ever rarer; what succeeds
+//! by a look in between is told to it too.
+//!
+//! Bounds: [`GATHER`] tells wait here; over it nothing is taken from the outlet, which keeps what
+//! is out of date.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rutter_book::{BookClosed, BookHandle, Subscription};
+use rutter_rib::{Batch, OutletSpec, Tell};
+use rutter_route::{Prefix, TableName};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::KernelError;
+use crate::fib::Wanted;
+use crate::map::Map;
+use crate::sink::{Looked, Settled, Sink, SinkSpec};
+use crate::watch::Watch;
+
+/// Tells that wait for the kernel.
+const GATHER: usize = 262_144;
+
+/// How long tells wait for more that is to come at once.
+const GATHER_FOR: Duration = Duration::from_millis(200);
+
+/// How long after a failure the kernel is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How often is looked without a reason, unless configured.
+pub const DEFAULT_AUDIT: Duration = Duration::from_secs(30);
+
+/// What becomes of our routes and rules when the task ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AtEnd {
+    /// They are removed.
+    Flush,
+    /// They stay for the next task, which keeps what is right and removes the rest when it knows
+    /// all that is wanted.
+    #[default]
+    Adopt,
+    /// They stay, and this task didn't remove what it found and nobody wanted either.
+    Leave,
+}
+
+/// Which table is told to which part of the kernel.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// The kernel's part.
+    pub sink: SinkSpec,
+    /// The table of prefixes.
+    pub table: TableName,
+    /// What of it.
+    pub outlet: OutletSpec,
+    /// What becomes of it in the end.
+    pub at_end: AtEnd,
+    /// How often is looked without a reason.
+    pub audit: Duration,
+}
+
+/// How the kernel's part stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// The snapshot has been told, and nothing waits for the kernel.
+    pub settled: bool,
+    /// Routes of ours in the kernel.
+    pub n_routes: usize,
+    /// Next-hop objects of ours in the kernel.
+    pub n_objects: usize,
+    /// Prefixes that are refused.
+    pub n_refused: usize,
+    /// Routes found at the start that a predecessor left.
+    pub n_adopted: usize,
+    /// Routes and rules that someone else removed or changed, since the start.
+    pub n_drift: u64,
+    /// Looks since the start.
+    pub n_looks: u64,
+    /// Why the kernel can't be asked, until it can be again.
+    pub failed: Option<String>,
+}
+
+/// A running task.
+#[derive(Debug)]
+pub struct Task {
+    /// How it stands.
+    pub status: watch::Receiver<Status>,
+    /// Ends when it was stopped, or the book is closed.
+    pub ended: JoinHandle<Result<(), KernelError>>,
+}
+
+/// Opens the sockets in the network namespace of the calling thread, and starts.
+///
+/// # Errors
+/// The spec makes no sense, there is no such table, or the kernel can't be spoken with.
+pub async fn start(
+    spec: TaskSpec,
+    book: &BookHandle,
+    map: impl Map,
+    stop: CancellationToken,
+) -> Result<Task, KernelError> {
+    let keep_left_over = spec.at_end == AtEnd::Leave || spec.sink.keep_left_over;
+    let sink = Sink::open(SinkSpec { keep_left_over, ..spec.sink.clone() })?;
+    // Before the first look: what happens in between is heard.
+    let watch = Watch::open(spec.sink.clone(), sink.port())?;
+    let told = book.subscribe::<Prefix>(spec.table.clone(), spec.outlet.clone()).await;
+    let no_table = KernelError::Spec { mistake: "there is no such table of prefixes" };
+    let told = told.map_err(|BookClosed| KernelError::BookClosed)?.ok_or(no_table)?;
+    let (status, shown) = watch::channel(Status::default());
+    let driver = Driver {
+        spec,
+        map: Box::new(map),
+        told,
+        watch,
+        sink: Some(sink),
+        work: Work { look: true, ..Work::default() },
+        gather_until: None,
+        retry_at: None,
+        mentioned: None,
+        mapped_away: Vec::new(),
+        knows_all: false,
+        status,
+    };
+    Ok(Task { status: shown, ended: tokio::spawn(driver.run(stop)) })
+}
+
+/// What is to be done with the kernel.
+#[derive(Debug, Default)]
+struct Work {
+    want: Vec<(Prefix, Option<Wanted>)>,
+    look: bool,
+    /// The snapshot has ended: what it doesn't mention isn't wanted.
+    only: Option<HashSet<Prefix>>,
+}
+
+impl Work {
+    fn is_empty(&self) -> bool {
+        self.want.is_empty() && !self.look && self.only.is_none()
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+struct Done {
+    looked: Option<Looked>,
+    settled: Settled,
+}
+
+type Job = JoinHandle<(Sink, Result<Done, KernelError>)>;
+
+struct Driver {
+    spec: TaskSpec,
+    map: Box<dyn Map>,
+    told: Subscription<Prefix>,
+    watch: Watch,
+    /// `None`: a job has it.
+    sink: Option<Sink>,
+    work: Work,
+    /// More is to come at once; it is waited for until then.
+    gather_until: Option<Instant>,
+    /// The kernel couldn't be asked; it is asked again then.
+    retry_at: Option<Instant>,
+    /// During a snapshot: what it has mentioned.
+    mentioned: Option<HashSet<Prefix>>,
+    /// What the map refused.
+    mapped_away: Vec<(Prefix, String)>,
+    knows_all: bool,
+    status: watch::Sender<Status>,
+}
+
+impl Driver {
+    async fn run(mut self, stop: CancellationToken) -> Result<(), KernelError> {
+        let mut audit = interval_at(Instant::now() + self.spec.audit, self.spec.audit);
+        audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut job: Option<Job> = None;
+        loop {
+            if job.is_none() {
+                job = self.next_job();
+            }
+            let wait = self.gather_until.max(self.retry_at);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                batch = self.told.next(), if self.work.want.len() < GATHER => match batch {
+                    Some(batch) => self.hear(batch),
+                    None => break,
+                },
+                changed = self.watch.changed() => {
+                    changed?;
+                    self.work.look = true;
+                }
+                _ = audit.tick() => self.work.look = true,
+                done = finished(&mut job), if job.is_some() => {
+                    job = None;
+                    if self.take(done).await.is_err() {
+                        break;
+                    }
+                }
+                // Only to come back here.
+                () = sleep_until(wait.unwrap_or_else(Instant::now)), if wait.is_some() && job.is_none() => {
+                    self.gather_until = None;
+                    self.retry_at = None;
+                }
+            }
+        }
+        self.end(job).await
+    }
+
+    /// Begins what is to be done, unless it is better to wait.
+    fn next_job(&mut self) -> Option<Job> {
+        let gathers = self.gather_until.is_some() && self.work.want.len() < GATHER;
+        if self.work.is_empty() || gathers || self.retry_at.is_some() {
+            return None;
+        }
+        let mut sink = self.sink.take()?;
+        let work = std::mem::take(&mut self.work);
+        Some(tokio::task::spawn_blocking(move || {
+            let done = do_work(&mut sink, work);
+            (sink, done)
+        }))
+    }
+
+    fn hear(&mut self, batch: Batch<Prefix>) {
+        if batch.begin_snapshot {
+            self.mentioned = Some(HashSet::new());
+        }
+        for tell in batch.tells {
+            let (prefix, wanted) = match tell {
+                Tell::Advertise { destination, routes, .. } => {
+                    if let Some(mentioned) = &mut self.mentioned {
+                        mentioned.insert(destination);
+                    }
+                    match self.map.wanted(&destination, &routes) {
+                        Ok(wanted) => (destination, Some(wanted)),
+                        Err(why) => {
+                            self.mapped_away.push((destination, why));
+                            (destination, None)
+                        }
+                    }
+                }
+                Tell::Withdraw { destination, .. } => (destination, None),
+            };
+            self.work.want.push((prefix, wanted));
+        }
+        if batch.end_of_snapshot {
+            self.work.only = self.mentioned.take();
+            self.knows_all = true;
+        }
+        self.gather_until = match (batch.more, self.gather_until) {
+            (false, _) => None,
+            (true, None) => Some(Instant::now() + GATHER_FOR),
+            (true, until) => until,
+        };
+        self.show(|status| status.settled = false);
+    }
+
+    /// What a job brought back.
+    async fn take(
+        &mut self,
+        done: Result<(Sink, Result<Done, KernelError>), JoinError>,
+    ) -> Result<(), BookClosed> {
+        let Ok((sink, done)) = done else {
+            // It panicked, and the sink is lost: the next turn says so.
+            return Err(BookClosed);
+        };
+        let numbers = (sink.n_routes(), sink.n_objects(), sink.n_refused());
+        self.sink = Some(sink);
+        let mut answers = Settled::default();
+        let mut failed = None;
+        let looked = match done {
+            Ok(done) => {
+                answers = done.settled;
+                done.looked
+            }
+            Err(error) => {
+                tracing::error!(%error, table = self.spec.sink.table, "the kernel can't be asked");
+                failed = Some(error.to_string());
+                self.work.look = true;
+                self.retry_at = Some(Instant::now() + RETRY);
+                None
+            }
+        };
+        if let Some(Looked { drift, .. }) = looked
+            && drift > 0
+        {
+            tracing::warn!(
+                drift,
+                table = self.spec.sink.table,
+                "someone else removed or changed what is ours in the kernel; it is put right"
+            );
+        }
+        for (prefix, why) in &answers.refused {
+            tracing::debug!(%prefix, why, "the kernel refuses a route");
+        }
+        answers.refused.append(&mut self.mapped_away);
+        let settled = self.knows_all && self.work.is_empty() && failed.is_none();
+        self.told.answered(answers.refused, answers.accepted).await?;
+        self.show(|status| {
+            status.settled = settled;
+            (status.n_routes, status.n_objects, status.n_refused) = numbers;
+            status.failed = failed;
+            if let Some(looked) = looked {
+                if status.n_looks == 0 {
+                    status.n_adopted = looked.adopted;
+                }
+                status.n_looks += 1;
+                status.n_drift += u64::try_from(looked.drift).unwrap_or(u64::MAX);
+            }
+        });
+        Ok(())
+    }
+
+    fn show(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_if_modified(|status| {
+            let before = status.clone();
+            change(status);
+            *status != before
+        });
+    }
+
+    /// Waits for what is under way, then does what is to be done in the end.
+    async fn end(mut self, job: Option<Job>) -> Result<(), KernelError> {
+        if let Some(job) = job {
+            match job.await {
+                Ok((sink, _)) => self.sink = Some(sink),
+                Err(_) => return Err(KernelError::Thread),
+            }
+        }
+        let Some(mut sink) = self.sink.take() else { return Err(KernelError::Thread) };
+        if self.spec.at_end != AtEnd::Flush {
+            return Ok(());
+        }
+        let flushed = tokio::task::spawn_blocking(move || sink.flush());
+        flushed.await.map_err(|_| KernelError::Thread)?
+    }
+}
+
+async fn finished(job: &mut Option<Job>) -> <Job as Future>::Output {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn do_work(sink: &mut Sink, work: Work) -> Result<Done, KernelError> {
+    // What is wanted is known even where the kernel can't be asked.
+    for (prefix, wanted) in work.want {
+        sink.want(prefix, wanted);
+    }
+    if let Some(only) = work.only {
+        let gone: Vec<Prefix> = sink.wanted().filter(|p| !only.contains(*p)).copied().collect();
+        for prefix in gone {
+            sink.want(prefix, None);
+        }
+        sink.sweep();
+    }
+    let looked = if work.look { Some(sink.look()?) } else { None };
+    Ok(Done { looked, settled: sink.settle()? })
+}
