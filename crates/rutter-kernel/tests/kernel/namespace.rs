@@ -53,12 +53,7 @@ pub(crate) fn try_ip(arguments: &str) -> (bool, String) {
     (output.status.success(), out)
 }
 
-/// The routes of a table, one a line, white space as single blanks.
-pub(crate) fn routes(arguments: &str) -> Vec<String> {
-    let (_, out) = try_ip(&format!("{arguments} route show"));
-    lines(&out)
-}
-
+/// The lines of what `ip` printed, white space as single blanks.
 pub(crate) fn lines(out: &str) -> Vec<String> {
     let lines = out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     lines.filter(|line| !line.is_empty() && !line.contains("does not exist")).collect()
