@@ -106,6 +106,17 @@ pub struct ObjectIds {
     pub count: u32,
 }
 
+impl ObjectIds {
+    /// Whether the number is one of these.
+    pub fn contains(self, id: u32) -> bool {
+        id >= self.first && id - self.first < self.count
+    }
+
+    pub(crate) fn is_valid(self) -> bool {
+        self.first > 0 && self.count > 0 && self.first.checked_add(self.count).is_some()
+    }
+}
+
 /// Where a route of the kernel leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum To {
@@ -188,8 +199,8 @@ pub(crate) struct Fib {
     look_again: bool,
     n_held: usize,
     n_refused: usize,
-    refused: Vec<(Prefix, String)>,
-    accepted: Vec<Prefix>,
+    /// What is to be told of prefixes: why they are refused, or `None`: they aren't any more.
+    verdicts: Map<Prefix, Option<String>>,
 }
 
 impl Fib {
@@ -212,8 +223,7 @@ impl Fib {
             look_again: false,
             n_held: 0,
             n_refused: 0,
-            refused: Vec::new(),
-            accepted: Vec::new(),
+            verdicts: Map::default(),
         }
     }
 
@@ -292,7 +302,14 @@ impl Fib {
 
     /// What was refused and what was accepted after a refusal since this was asked last.
     pub(crate) fn verdicts(&mut self) -> (Vec<(Prefix, String)>, Vec<Prefix>) {
-        (std::mem::take(&mut self.refused), std::mem::take(&mut self.accepted))
+        let (mut refused, mut accepted) = (Vec::new(), Vec::new());
+        for (prefix, verdict) in std::mem::take(&mut self.verdicts) {
+            match verdict {
+                Some(why) => refused.push((prefix, why)),
+                None => accepted.push(prefix),
+            }
+        }
+        (refused, accepted)
     }
 
     fn mark(&mut self, prefix: Prefix) {

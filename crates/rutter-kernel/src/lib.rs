@@ -22,6 +22,7 @@
 //! [`ObjectIds::count`] next-hop objects; routes are bounded by the table that tells them.
 #![forbid(unsafe_code)]
 
+mod clean;
 mod error;
 mod fib;
 mod hop;
@@ -34,6 +35,7 @@ mod task;
 mod watch;
 mod wire;
 
+pub use clean::{Cleaned, clean};
 pub use error::{KernelError, Said};
 pub use fib::{ObjectIds, Target, Wanted};
 pub use hop::{Hop, HopSet, KernelHop, LinkName, MAX_HOPS};

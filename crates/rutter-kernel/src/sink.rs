@@ -63,25 +63,33 @@ impl SinkSpec {
     }
 
     fn check(&self) -> Result<(), KernelError> {
-        let mistake = if self.table == 0 {
-            "table 0 is no table"
-        } else if self.protocol < FIRST_PROTOCOL {
-            "protocol numbers below 5 are the kernel's and the operator's own"
-        } else if self.rules.len() > MAX_RULES {
-            "there are more rules than a sink takes"
-        } else if self.objects.is_some_and(|ids| {
-            ids.first == 0 || ids.count == 0 || ids.first.checked_add(ids.count).is_none()
-        }) {
-            "the numbers of next-hop objects begin at 1 and end below 2^32"
-        } else {
-            return Ok(());
-        };
-        Err(KernelError::Spec { mistake })
+        if self.rules.len() > MAX_RULES {
+            return Err(KernelError::Spec { mistake: "there are more rules than a sink takes" });
+        }
+        check(self.table, self.protocol, self.objects)
     }
 
     fn is_ours(&self, rule: &Rule) -> bool {
         rule.verdict == Verdict::Table(self.table) || self.rule_priorities.contains(&rule.priority)
     }
+}
+
+/// Whether that can be ours.
+pub(crate) fn check(
+    table: u32,
+    protocol: u8,
+    objects: Option<ObjectIds>,
+) -> Result<(), KernelError> {
+    let mistake = if table == 0 {
+        "table 0 is no table"
+    } else if protocol < FIRST_PROTOCOL {
+        "protocol numbers below 5 are the kernel's and the operator's own"
+    } else if objects.is_some_and(|ids| !ids.is_valid()) {
+        "the numbers of next-hop objects begin at 1 and end below 2^32"
+    } else {
+        return Ok(());
+    };
+    Err(KernelError::Spec { mistake })
 }
 
 /// What a look found.
@@ -327,7 +335,10 @@ impl Sink {
 }
 
 /// All next-hop objects of the namespace; none where the kernel has no such thing.
-fn list_objects(socket: &mut Socket, wanted: bool) -> Result<Vec<wire::ObjectRow>, KernelError> {
+pub(crate) fn list_objects(
+    socket: &mut Socket,
+    wanted: bool,
+) -> Result<Vec<wire::ObjectRow>, KernelError> {
     if !wanted {
         return Ok(Vec::new());
     }

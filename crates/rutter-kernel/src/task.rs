@@ -254,6 +254,10 @@ impl Driver {
                 }
                 Tell::Withdraw { destination, .. } => (destination, None),
             };
+            // A snapshot that ended before says nothing of what is told after it.
+            if let Some(only) = &mut self.work.only {
+                only.insert(prefix);
+            }
             self.work.want.push((prefix, wanted));
         }
         if batch.end_of_snapshot {

@@ -149,7 +149,7 @@ fn concerns_us(spec: &SinkSpec, event: &Answer<'_>) -> bool {
         kind::NEW_ROUTE | kind::DEL_ROUTE => route_event_table(event.payload) == spec.table,
         kind::NEW_RULE | kind::DEL_RULE => !spec.rules.is_empty(),
         kind::NEW_OBJECT | kind::DEL_OBJECT => match (spec.objects, object_row(event.payload)) {
-            (Some(ids), Some(row)) => row.id >= ids.first && row.id - ids.first < ids.count,
+            (Some(ids), Some(row)) => ids.contains(row.id),
             _ => false,
         },
         _ => false,

@@ -239,9 +239,10 @@ impl Objects {
     pub(super) fn found(&mut self, rows: &[ObjectRow], protocol: u8) {
         let Some(ids) = self.ids else { return };
         *self = Self { next: self.next, ..Self::new(self.ids) };
-        let in_range = |id: u32| id >= ids.first && id - ids.first < ids.count;
-        let (ours, others): (Vec<_>, Vec<_>) =
-            rows.iter().filter(|row| in_range(row.id)).partition(|row| row.protocol == protocol);
+        let (ours, others): (Vec<_>, Vec<_>) = rows
+            .iter()
+            .filter(|row| ids.contains(row.id))
+            .partition(|row| row.protocol == protocol);
         self.taken = others.iter().map(|row| row.id).collect();
         // Groups last: they are known by the hops of their members.
         let is_group = |row: &&ObjectRow| matches!(row.object, Some(Object::Group(_)));

@@ -124,7 +124,7 @@ impl Fib {
             // Said once a try: what is looked at again for another reason isn't refused again.
             if !std::mem::replace(&mut entry.given_up, true) {
                 self.n_refused += usize::from(!std::mem::replace(&mut entry.refused, true));
-                self.refused.push((prefix, why));
+                self.verdicts.insert(prefix, Some(why));
             }
         }
     }
@@ -134,7 +134,7 @@ impl Fib {
             entry.given_up = false;
             if std::mem::take(&mut entry.refused) {
                 self.n_refused -= 1;
-                self.accepted.push(prefix);
+                self.verdicts.insert(prefix, None);
             }
         }
     }

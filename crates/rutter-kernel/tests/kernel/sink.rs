@@ -1,6 +1,6 @@
 //! The blocking sink.
 
-use rutter_kernel::{Hop, HopSet, ObjectIds, Sink, SinkSpec, Target, Wanted};
+use rutter_kernel::{Cleaned, Hop, HopSet, ObjectIds, Sink, SinkSpec, Target, Wanted, clean};
 use rutter_route::Prefix;
 
 use crate::namespace::{in_namespace, ip, lines, try_ip};
@@ -119,7 +119,8 @@ fn what_a_killed_predecessor_left_is_adopted() {
             assert_eq!(table(""), before);
             second.sweep();
             assert_eq!(second.settle().unwrap().n_requests, 60);
-            assert_eq!(table("").len(), if objects { 40 } else { 40 * 3 });
+            let left = table("").into_iter().filter(|line| line.starts_with("172."));
+            assert_eq!(left.count(), 40);
             second.flush().unwrap();
             assert_eq!(table(""), Vec::<String>::new());
             assert_eq!(ip("nexthop show"), "");
@@ -291,5 +292,46 @@ fn a_hop_whose_link_is_down_leaves_a_group_and_comes_back() {
         assert_eq!(sink.settle().unwrap().accepted, [p]);
         let shown = table("").join(" ");
         assert!(shown.contains("10.0.0.2") && shown.contains("10.0.1.2"), "{shown}");
+    });
+}
+
+#[test]
+fn the_clean_up_takes_what_bears_the_number_in_the_table_and_its_objects() {
+    in_namespace(|| {
+        let hops = [via("10.0.0.2"), via("10.0.1.2")];
+        let mut sink = opened(spec(true));
+        for prefix in many(1500) {
+            sink.want(prefix, through(&hops[..1], 100));
+        }
+        sink.want(prefix("fd00::/8"), through(&[via("2001:db8::2")], 100));
+        sink.want(prefix("10.9.0.0/16"), through(&hops, 200));
+        settled(&mut sink);
+        let (flushed, words) = try_ip("route flush table 100 proto 82");
+        assert!(!flushed, "people's habit works by now, so say it in the docs: {words}");
+        sink.want(prefix("10.10.0.0/16"), Some(Wanted { target: Target::Prohibit, priority: 5 }));
+        settled(&mut sink);
+        // What others have: a route of another number, one that names an object of ours, a table.
+        let shared = lines(&ip("nexthop show"))
+            .into_iter()
+            .find(|line| line.contains("via 10.0.1.2"))
+            .unwrap();
+        let shared = shared.split(' ').nth(1).unwrap();
+        ip("route add 10.11.0.0/16 via 10.0.0.7 table 100 proto static");
+        ip(&format!("route add 10.12.0.0/16 nhid {shared} table 101 proto static"));
+        ip("route add 10.13.0.0/16 via 10.0.0.7 table 101 proto 82");
+        drop(sink);
+
+        let cleaned = clean(100, 82, None).unwrap();
+        assert_eq!(cleaned, Cleaned { n_routes: 1503, n_objects: 3, refused: Vec::new() });
+        let left = ["10.11.0.0/16 via 10.0.0.7 dev up0 proto static"];
+        assert_eq!((table(""), table("-6")), (vec![left[0].to_owned()], Vec::new()));
+        assert_eq!(lines(&ip("route show table 101")).len(), 2);
+        assert_eq!(lines(&ip("nexthop show")).len(), 1);
+
+        ip("route del 10.12.0.0/16 table 101");
+        assert_eq!(clean(100, 82, None).unwrap(), Cleaned::default());
+        assert_eq!(clean(100, 82, Some(IDS)).unwrap().n_objects, 1);
+        assert_eq!(ip("nexthop show"), "");
+        assert!(clean(100, 4, None).is_err(), "the operator's own");
     });
 }
