@@ -69,11 +69,6 @@ pub struct Said {
 }
 
 impl Said {
-    /// A refusal without words.
-    pub fn bare(errno: Errno) -> Self {
-        Self { errno, words: String::new() }
-    }
-
     /// Whether the same request may succeed soon with nothing else changed: the kernel was short
     /// of memory or busy, so it has said nothing about the destination.
     pub fn is_transient(&self) -> bool {

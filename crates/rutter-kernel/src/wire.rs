@@ -13,6 +13,8 @@ mod link;
 mod object;
 mod route;
 mod rule;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answer::{Answer, answer, dump_end, error};
 pub(crate) use batch::Batch;

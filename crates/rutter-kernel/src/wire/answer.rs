@@ -70,7 +70,10 @@ pub(crate) fn dump_end(answer: &Answer<'_>) -> Option<Said> {
 
 fn errno(payload: &[u8]) -> Option<Errno> {
     let code = i32::from_ne_bytes(bytes(payload, 0));
-    (code != 0).then(|| Errno::from_raw_os_error(code.saturating_neg()))
+    // What is no number of an error the kernel doesn't say.
+    let errno =
+        |code: i32| if (-4095..0).contains(&code) { -code } else { Errno::IO.raw_os_error() };
+    (code != 0).then(|| Errno::from_raw_os_error(errno(code)))
 }
 
 fn words(payload: &[u8], from: usize) -> String {
