@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use rustix::io::Errno;
 
@@ -50,6 +51,14 @@ pub enum KernelError {
     Unsteady {
         /// Of what.
         what: &'static str,
+    },
+    /// The file of displaced routes can't be used.
+    #[error("{}: {source}", path.display())]
+    Shelf {
+        /// Which.
+        path: PathBuf,
+        /// What the system said, or what is wrong with it.
+        source: io::Error,
     },
     /// The book whose table is told has no owner any more.
     #[error("the book is closed")]

@@ -33,7 +33,8 @@
 //! Ours are those with our protocol number in our table. Another's is never replaced or removed: a
 //! new route is put only where there is none of its key (`NLM_F_EXCL`), a replacement only where
 //! ours was seen. A prefix whose key another's route has is refused and says whose it is; ours
-//! gives way. Objects are ours by number range and protocol.
+//! gives way. Where that is configured ours takes the other's place instead: the other's is kept on
+//! disk before ([`crate::shelf`]), and put again when ours goes. Objects are ours by number range and protocol.
 //!
 //! # What is refused
 //!
@@ -54,6 +55,7 @@ mod plan;
 mod tests;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use rutter_route::Prefix;
@@ -132,10 +134,36 @@ pub(crate) enum To {
 /// What is to be asked of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    PutObject { id: u32, object: Object, replace: bool },
-    DeleteObject { id: u32 },
-    PutRoute { prefix: Prefix, priority: u32, to: To, how: How },
-    DeleteRoute { prefix: Prefix, priority: u32 },
+    PutObject {
+        id: u32,
+        object: Object,
+        replace: bool,
+    },
+    DeleteObject {
+        id: u32,
+    },
+    PutRoute {
+        prefix: Prefix,
+        priority: u32,
+        to: To,
+        how: How,
+    },
+    /// Ours in the place of another's, which is on the shelf before this is asked.
+    TakeOver {
+        prefix: Prefix,
+        to: To,
+        other: Foreign,
+    },
+    /// Another's again: in the place of ours, or where there is none.
+    GiveBack {
+        prefix: Prefix,
+        other: Foreign,
+        how: How,
+    },
+    DeleteRoute {
+        prefix: Prefix,
+        priority: u32,
+    },
 }
 
 /// A route of ours in the kernel.
@@ -146,10 +174,12 @@ struct Held {
 }
 
 /// Another's route of the prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Foreign {
-    priority: u32,
-    protocol: u8,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    pub(crate) priority: u32,
+    pub(crate) protocol: u8,
+    /// The message that puts it again.
+    pub(crate) again: Option<Arc<[u8]>>,
 }
 
 /// All that is known of a prefix.
@@ -158,6 +188,10 @@ struct Entry {
     wanted: Option<Wanted>,
     held: SmallVec<[Held; 1]>,
     foreign: Vec<Foreign>,
+    /// Others' routes in whose place ours was put.
+    displaced: Vec<Foreign>,
+    /// One of those couldn't be put again; not tried until something changes.
+    stuck: bool,
     /// It is looked at soon.
     queued: bool,
     /// It was there before anyone wanted it: not removed before sweeping begins.
@@ -195,6 +229,8 @@ pub(crate) struct Fib {
     unusable: Map<KernelHops, String>,
     /// What is left over stays where it isn't in the way.
     keeps_left_over: bool,
+    /// Ours is put in the place of another's, which is put again when ours goes.
+    replaces: bool,
     sweeping: bool,
     look_again: bool,
     n_held: usize,
@@ -206,8 +242,9 @@ pub(crate) struct Fib {
 impl Fib {
     /// Of a table in which nothing is known to be. Without `objects` all routes are plain. What a
     /// predecessor left and nobody wants goes with the first [`Fib::sweep`], or is kept.
-    pub(crate) fn new(objects: Option<ObjectIds>, keeps_left_over: bool) -> Self {
+    pub(crate) fn new(objects: Option<ObjectIds>, keeps_left_over: bool, replaces: bool) -> Self {
         Self {
+            replaces,
             keeps_left_over,
             objects: Objects::new(objects),
             links: Links::default(),
@@ -240,11 +277,37 @@ impl Fib {
         }
         let entry = self.entries.entry(prefix).or_default();
         entry.wanted = wanted;
+        entry.stuck = false;
         entry.left_over = false;
         if std::mem::take(&mut entry.given_up) {
             self.retry_hops_of(prefix);
         }
         self.mark(prefix);
+    }
+
+    /// Others' routes that an earlier life displaced.
+    pub(crate) fn has_displaced(&mut self, displaced: Vec<(Prefix, Foreign)>) {
+        for (prefix, other) in displaced {
+            let entry = self.entries.entry(prefix).or_default();
+            // The later was the one that stood there.
+            entry.displaced.retain(|before| before.priority != other.priority);
+            entry.displaced.push(other);
+            // Ours may be wanted again: it isn't put back before all that is wanted is known.
+            entry.left_over |= entry.wanted.is_none();
+        }
+    }
+
+    /// All others' routes in whose place ours is.
+    pub(crate) fn displaced(&self) -> impl Iterator<Item = (&Prefix, &Foreign)> {
+        let all = self.entries.iter();
+        all.flat_map(|(prefix, entry)| entry.displaced.iter().map(move |other| (prefix, other)))
+    }
+
+    /// What was to be asked isn't: another's route that was to be displaced can't be kept.
+    pub(crate) fn is_not_kept(&mut self, prefix: Prefix, why: &str) {
+        let why =
+            format!("another's route is in its place, and can't be kept to be put back: {why}");
+        self.refuse(prefix, why);
     }
 
     /// The prefixes that are wanted.
@@ -291,6 +354,7 @@ impl Fib {
         self.unusable.clear();
         for entry in self.entries.values_mut() {
             entry.given_up = false;
+            entry.stuck = false;
         }
         self.mark_all(|_| true);
     }

@@ -18,7 +18,7 @@
 //! - a prefix that has a route of ours before and after a change has one at each moment;
 //! - what is refused is refused for its prefix alone, with the kernel's own words.
 //!
-//! Bounds: [`ROOM`] requests a send, [`MAX_RULES`] rules, [`MAX_HOPS`] hops a route,
+//! Bounds: [`ROOM`] requests a send, [`MAX_RULES`] rules, [`MAX_HOPS`] hops a route, [`MAX_DISPLACED`] displaced routes,
 //! [`ObjectIds::count`] next-hop objects; routes are bounded by the table that tells them.
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ mod hop;
 mod links;
 mod map;
 mod rules;
+mod shelf;
 mod sink;
 mod socket;
 mod task;
@@ -41,5 +42,6 @@ pub use fib::{ObjectIds, Target, Wanted};
 pub use hop::{Hop, HopSet, KernelHop, LinkName, MAX_HOPS};
 pub use map::{ByAddress, Map};
 pub use rules::{Family, MAX_RULES, Mark, Rule, Verdict};
+pub use shelf::MAX_DISPLACED;
 pub use sink::{DEFAULT_PROTOCOL, Looked, ROOM, Settled, Sink, SinkSpec};
 pub use task::{AtEnd, DEFAULT_AUDIT, Status, Task, TaskSpec, start};

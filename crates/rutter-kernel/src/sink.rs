@@ -6,15 +6,17 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use rutter_route::Prefix;
 
 use crate::error::{KernelError, Said};
-use crate::fib::{Drift, Fib, ObjectIds, Request, Wanted};
+use crate::fib::{Drift, Fib, Foreign, ObjectIds, Request, Wanted};
 use crate::links::Links;
 use crate::rules::{self, FoundRule, MAX_RULES, Rule, Verdict};
+use crate::shelf::{MAX_DISPLACED, Shelf};
 use crate::socket::Socket;
-use crate::wire::{self, Batch};
+use crate::wire::{self, Batch, How};
 
 /// The most requests in one send.
 pub const ROOM: usize = 1000;
@@ -45,6 +47,10 @@ pub struct SinkSpec {
     /// Rules with our protocol number are ours if they look up our table, or if their priority is
     /// one of these.
     pub rule_priorities: RangeInclusive<u32>,
+    /// Where ours is wanted and another's route of the same prefix and priority stands, ours takes
+    /// its place; the other's is kept in this file and put back when ours goes. `None`: it is left
+    /// alone, and ours is refused. One file a sink.
+    pub replace_existing: Option<PathBuf>,
     /// Routes that a predecessor left and nobody wants are left where they are.
     pub keep_left_over: bool,
 }
@@ -58,6 +64,7 @@ impl SinkSpec {
             objects,
             rules: BTreeSet::new(),
             rule_priorities: RangeInclusive::new(1, 0),
+            replace_existing: None,
             keep_left_over: false,
         }
     }
@@ -118,6 +125,7 @@ pub struct Sink {
     spec: SinkSpec,
     socket: Socket,
     fib: Fib,
+    shelf: Option<Shelf>,
     /// Rules were put before: one that is missing is drift.
     has_put_rules: bool,
     refused_rules: Vec<(Rule, String)>,
@@ -131,8 +139,15 @@ impl Sink {
     pub fn open(spec: SinkSpec) -> Result<Self, KernelError> {
         spec.check()?;
         let socket = Socket::open()?;
-        let fib = Fib::new(spec.objects, spec.keep_left_over);
-        Ok(Self { spec, socket, fib, has_put_rules: false, refused_rules: Vec::new() })
+        let replaces = spec.replace_existing.is_some();
+        let mut fib = Fib::new(spec.objects, spec.keep_left_over, replaces);
+        let mut shelf = None;
+        if let Some(path) = &spec.replace_existing {
+            let (opened, displaced) = Shelf::open(path, spec.table)?;
+            fib.has_displaced(displaced);
+            shelf = Some(opened);
+        }
+        Ok(Self { spec, socket, fib, shelf, has_put_rules: false, refused_rules: Vec::new() })
     }
 
     /// Which part of the kernel's state is ours.
@@ -205,11 +220,16 @@ impl Sink {
             })?;
         let objects = list_objects(&mut self.socket, self.fib.uses_objects())?;
         let mut routes = Vec::new();
+        let (protocol, replaces) = (self.spec.protocol, self.shelf.is_some());
         for v4 in [true, false] {
             let table = self.spec.table;
             let list = |batch: &mut Batch| wire::list_routes(batch, table, v4, None);
             routes.extend(self.socket.list("routes", list, Vec::new, |routes, row| {
-                routes.extend(wire::route_row(row));
+                routes.extend(wire::route_row(row).map(|route| {
+                    let keeps = replaces && route.protocol != protocol;
+                    let again = if keeps { wire::again(row) } else { None };
+                    wire::RouteRow { again, ..route }
+                }));
             })?);
         }
         let drift = self.fib.found(self.spec.protocol, routes, &objects);
@@ -234,10 +254,21 @@ impl Sink {
                 self.look_at_routes()?;
                 continue;
             }
+            let requests = self.keep_displaced(requests);
+            if requests.is_empty() {
+                continue;
+            }
             settled.n_requests += requests.len();
             let mut batch = self.encode(&requests);
             match self.socket.ask(&mut batch) {
-                Ok(refused) => self.fib.answered(requests, refused),
+                Ok(refused) => {
+                    let gives_back = |r: &Request| matches!(r, Request::GiveBack { .. });
+                    let changes_shelf = requests.iter().any(gives_back);
+                    self.fib.answered(requests, refused);
+                    if changes_shelf {
+                        self.write_shelf();
+                    }
+                }
                 // Some of the answers are lost: what there is tells what came of it.
                 Err(KernelError::Overrun) if n_looks < LOOKS => {
                     n_looks += 1;
@@ -262,12 +293,58 @@ impl Sink {
                 Request::PutRoute { prefix, priority, to, how } => {
                     wire::put_route(&mut batch, ours, prefix, *priority, to, *how);
                 }
+                Request::TakeOver { prefix, to, other } => {
+                    let how = How::Replace;
+                    wire::put_route(&mut batch, ours, prefix, other.priority, to, how);
+                }
+                Request::GiveBack { other, how, .. } => {
+                    let message = other.again.as_deref().unwrap_or_default();
+                    wire::put_again(&mut batch, message, *how);
+                }
                 Request::DeleteRoute { prefix, priority } => {
                     wire::delete_route(&mut batch, ours, prefix, *priority);
                 }
             }
         }
         batch
+    }
+
+    /// Others' routes that are to be displaced are on disk before the kernel is asked; those that
+    /// can't be aren't displaced.
+    fn keep_displaced(&mut self, requests: Vec<Request>) -> Vec<Request> {
+        let Some(shelf) = &self.shelf else { return requests };
+        let taken: Vec<(Prefix, Foreign)> = requests
+            .iter()
+            .filter_map(|request| match request {
+                Request::TakeOver { prefix, other, .. } => Some((*prefix, other.clone())),
+                _ => None,
+            })
+            .collect();
+        if taken.is_empty() {
+            return requests;
+        }
+        let kept = if self.fib.displaced().count() + taken.len() > MAX_DISPLACED {
+            Err("there are more than are kept".to_owned())
+        } else {
+            let taken = taken.iter().map(|(prefix, other)| (prefix, other));
+            shelf.write(self.fib.displaced().chain(taken)).map_err(|error| error.to_string())
+        };
+        let Err(why) = kept else { return requests };
+        for (prefix, _) in &taken {
+            self.fib.is_not_kept(*prefix, &why);
+        }
+        let takes = |request: &Request| matches!(request, Request::TakeOver { .. });
+        requests.into_iter().filter(|r| !takes(r)).collect()
+    }
+
+    /// What was put back needn't be kept. If that can't be written, it is found to be there at the
+    /// next start, and forgotten then.
+    fn write_shelf(&self) {
+        if let Some(shelf) = &self.shelf
+            && let Err(error) = shelf.write(self.fib.displaced())
+        {
+            tracing::warn!(%error, "the file of displaced routes can't be written");
+        }
     }
 
     /// Makes the rules as they are wanted. Says how many someone else had removed.

@@ -21,7 +21,8 @@ pub(crate) use batch::Batch;
 pub(crate) use link::{AddressRow, LinkRow, address_row, link_row, list_addresses, list_links};
 pub(crate) use object::{Object, ObjectRow, delete_object, list_objects, object_row, put_object};
 pub(crate) use route::{
-    How, RouteRow, delete_route, list_routes, put_route, route_event_table, route_row,
+    How, RouteRow, again, delete_route, list_routes, put_again, put_route, route_event_table,
+    route_row,
 };
 pub(crate) use rule::{delete_rule, list_rules, put_rule, rule_row};
 

@@ -4,7 +4,7 @@ use rustix::io::Errno;
 use rutter_route::Prefix;
 
 use super::plan::in_the_way_of;
-use super::{Fib, Held, MAX_REMEMBERED, Request, To};
+use super::{Fib, Foreign, Held, MAX_REMEMBERED, Request, To};
 use crate::error::Said;
 use crate::wire::{How, Object};
 
@@ -26,6 +26,27 @@ impl Fib {
             Request::DeleteObject { id } => self.objects.forget(id),
             Request::PutRoute { prefix, priority, to, .. } => self.is_put(prefix, priority, to),
             Request::DeleteRoute { prefix, priority } => self.is_gone(prefix, priority),
+            Request::TakeOver { prefix, to, other } => {
+                if let Some(entry) = self.entries.get_mut(&prefix) {
+                    entry.foreign.retain(|foreign| foreign.priority != other.priority);
+                    entry.displaced.retain(|before| before.priority != other.priority);
+                    entry.displaced.push(other.clone());
+                }
+                self.is_put(prefix, other.priority, to);
+            }
+            Request::GiveBack { prefix, other, .. } => {
+                self.is_back(prefix, &other);
+                if let Some(entry) = self.entries.get_mut(&prefix) {
+                    entry.foreign.push(other.clone());
+                }
+                self.is_gone(prefix, other.priority);
+            }
+        }
+    }
+
+    fn is_back(&mut self, prefix: Prefix, other: &Foreign) {
+        if let Some(entry) = self.entries.get_mut(&prefix) {
+            entry.displaced.retain(|displaced| displaced.priority != other.priority);
         }
     }
 
@@ -42,7 +63,8 @@ impl Fib {
                 self.n_held += 1;
             }
         }
-        let others = entry.held.len() > 1;
+        let others =
+            entry.held.len() > 1 || entry.displaced.iter().any(|other| other.priority != priority);
         if let Some(To::Object(id)) = before {
             self.objects.unname(id);
         }
@@ -82,6 +104,24 @@ impl Fib {
             },
             Request::PutRoute { prefix, priority, how, .. } => {
                 self.route_is_refused(prefix, priority, how, said);
+            }
+            Request::TakeOver { prefix, .. } => {
+                // Another's went, or can't be replaced: a look tells.
+                self.look_again |= said.errno == Errno::NOENT;
+                self.refuse(prefix, said.to_string());
+            }
+            Request::GiveBack { prefix, other, how } => {
+                if said.errno == Errno::EXIST && how == How::Add {
+                    // Someone has put another in the meantime, and meant it.
+                    self.is_back(prefix, &other);
+                    self.look_again = true;
+                } else {
+                    tracing::warn!(%prefix, %said, "another's route can't be put back; it is kept");
+                    if let Some(entry) = self.entries.get_mut(&prefix) {
+                        entry.stuck = true;
+                    }
+                }
+                self.queue_again(prefix);
             }
             Request::DeleteRoute { prefix, priority } => match said.errno {
                 // It went by itself.

@@ -61,6 +61,9 @@ impl Fib {
             if entry.foreign != found.foreign {
                 entry.given_up = false;
             }
+            // Who put another route where one of his was displaced meant the new one.
+            let found_at = |priority| found.foreign.iter().any(|f| f.priority == priority);
+            entry.displaced.retain(|other| !found_at(other.priority));
             (entry.held, entry.foreign) = (found.held, found.foreign);
             !entry.is_empty()
         });
@@ -71,7 +74,9 @@ impl Fib {
             entries.insert(prefix, Entry { held, foreign, left_over, ..Entry::default() });
         }
         self.entries = entries;
-        self.mark_all(|entry| entry.wanted.is_some() || !entry.held.is_empty());
+        self.mark_all(|entry| {
+            entry.wanted.is_some() || !entry.held.is_empty() || !entry.displaced.is_empty()
+        });
         drift
     }
 
@@ -85,7 +90,8 @@ impl Fib {
         }
         let of = found.entry(route.prefix).or_default();
         if !ours {
-            of.foreign.push(Foreign { priority: route.priority, protocol: route.protocol });
+            let RouteRow { priority, protocol, again, .. } = route;
+            of.foreign.push(Foreign { priority, protocol, again });
         } else if of.held.iter().all(|held| held.priority != route.priority) {
             of.held.push(Held { priority: route.priority, to: route.to });
         } else {

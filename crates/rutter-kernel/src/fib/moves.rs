@@ -87,7 +87,7 @@ impl Fib {
         let wanted = entry.wanted.clone()?;
         let Wanted { target, priority } = wanted;
         let [held] = entry.held.as_slice() else { return None };
-        let in_the_way = entry.foreign.iter().any(|foreign| foreign.priority == priority);
+        let in_the_way = entry.foreign.iter().any(|other| other.priority == priority);
         if held.priority != priority || in_the_way || entry.given_up {
             return None;
         }

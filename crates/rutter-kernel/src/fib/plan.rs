@@ -2,7 +2,7 @@
 
 use rutter_route::Prefix;
 
-use super::{Desired, Entry, Fib, Held, Request, To};
+use super::{Desired, Entry, Fib, Foreign, Held, Request, To};
 use crate::wire::How;
 
 /// What became of a queued prefix.
@@ -66,7 +66,7 @@ impl Fib {
         let Some(entry) = self.entries.get(&prefix) else { return Step::Done };
         let Some(wanted) = entry.wanted.clone() else {
             if !entry.left_over || (self.sweeping && !self.keeps_left_over) {
-                delete(prefix, &entry.held, |_| true, requests);
+                remove(prefix, entry, |_| true, requests);
                 if entry.held.is_empty() {
                     self.accept(prefix);
                 }
@@ -74,7 +74,9 @@ impl Fib {
             return Step::Done;
         };
         let in_the_way = entry.foreign.iter().find(|foreign| foreign.priority == wanted.priority);
-        if let Some(foreign) = in_the_way {
+        if let Some(foreign) = in_the_way
+            && !(self.replaces && foreign.again.is_some())
+        {
             let why = in_the_way_of(wanted.priority, Some(foreign.protocol));
             return self.give_up(prefix, why, requests);
         }
@@ -85,12 +87,12 @@ impl Fib {
         let Some(entry) = self.entries.get(&prefix) else { return Step::Done };
         let is_met = |held: &Held| self.is_met(held, wanted.priority, &desired);
         if entry.held.iter().any(is_met) {
-            delete(prefix, &entry.held, |held| !is_met(held), requests);
+            remove(prefix, entry, |priority| priority != wanted.priority, requests);
             self.accept(prefix);
             return Step::Done;
         }
         if entry.given_up {
-            delete(prefix, &entry.held, |_| true, requests);
+            remove(prefix, entry, |_| true, requests);
             return Step::Done;
         }
         let to = match desired {
@@ -104,6 +106,10 @@ impl Fib {
             },
         };
         let priority = wanted.priority;
+        if let Some(other) = entry.foreign.iter().find(|foreign| foreign.priority == priority) {
+            requests.push(Request::TakeOver { prefix, to, other: other.clone() });
+            return Step::Done;
+        }
         let there = entry.held.iter().any(|held| held.priority == priority);
         let how = if there { How::Replace } else { How::Add };
         requests.push(Request::PutRoute { prefix, priority, to, how });
@@ -113,7 +119,7 @@ impl Fib {
     /// It can't be as it is wanted: ours is removed, and whoever wants it is told.
     fn give_up(&mut self, prefix: Prefix, why: String, requests: &mut Vec<Request>) -> Step {
         if let Some(entry) = self.entries.get(&prefix) {
-            delete(prefix, &entry.held, |_| true, requests);
+            remove(prefix, entry, |_| true, requests);
         }
         self.refuse(prefix, why);
         Step::Done
@@ -193,18 +199,32 @@ impl Fib {
 impl Entry {
     /// Whether there is nothing to know of the prefix.
     pub(super) fn is_empty(&self) -> bool {
-        self.wanted.is_none() && self.held.is_empty() && self.foreign.is_empty() && !self.refused
+        self.wanted.is_none()
+            && self.held.is_empty()
+            && self.foreign.is_empty()
+            && self.displaced.is_empty()
+            && !self.refused
     }
 }
 
-fn delete(
-    prefix: Prefix,
-    held: &[Held],
-    which: impl Fn(&Held) -> bool,
-    requests: &mut Vec<Request>,
-) {
-    let held = held.iter().filter(|held| which(held));
-    requests.extend(held.map(|held| Request::DeleteRoute { prefix, priority: held.priority }));
+/// Removes ours of certain priorities; where it stands in the place of another's, that is put again
+/// in its place, and where ours is gone already, it is put again too.
+fn remove(prefix: Prefix, entry: &Entry, which: impl Fn(u32) -> bool, requests: &mut Vec<Request>) {
+    let displaced: Vec<&Foreign> = if entry.stuck {
+        Vec::new()
+    } else {
+        entry.displaced.iter().filter(|other| which(other.priority)).collect()
+    };
+    for held in entry.held.iter().filter(|held| which(held.priority)) {
+        if displaced.iter().all(|other| other.priority != held.priority) {
+            requests.push(Request::DeleteRoute { prefix, priority: held.priority });
+        }
+    }
+    for other in displaced {
+        let there = entry.held.iter().any(|held| held.priority == other.priority);
+        let how = if there { How::Replace } else { How::Add };
+        requests.push(Request::GiveBack { prefix, other: other.clone(), how });
+    }
 }
 
 /// Why a route can't be put. `None`: it isn't known whose is in its way.

@@ -55,19 +55,20 @@ struct Scene {
     kernel: Kernel,
     wanted: BTreeMap<Prefix, Wanted>,
     refused: BTreeMap<Prefix, String>,
+    replaces: bool,
     n_links: u32,
 }
 
 impl Scene {
     fn new(objects: bool) -> Self {
-        Self::with(objects.then_some(IDS))
+        Self::with(objects.then_some(IDS), false)
     }
 
-    fn with(objects: Option<ObjectIds>) -> Self {
-        let mut fib = Fib::new(objects, false);
+    fn with(objects: Option<ObjectIds>, replaces: bool) -> Self {
+        let mut fib = Fib::new(objects, false, replaces);
         fib.set_links(links(0));
         let (wanted, refused) = (BTreeMap::new(), BTreeMap::new());
-        Self { fib, kernel: Kernel::new(OURS), wanted, refused, n_links: 0 }
+        Self { fib, kernel: Kernel::new(OURS), wanted, refused, replaces, n_links: 0 }
     }
 
     fn want(&mut self, prefix: Prefix, wanted: Option<Wanted>) {
@@ -129,7 +130,8 @@ impl Scene {
         for (prefix, wanted) in &self.wanted {
             let default = if prefix.is_v4() { 0 } else { DEFAULT_PRIORITY_V6 };
             let priority = if wanted.priority == 0 { default } else { wanted.priority };
-            let route = (!self.kernel.has(prefix, priority, OTHER))
+            let in_the_way = !self.replaces && self.kernel.has(prefix, priority, OTHER);
+            let route = (!in_the_way)
                 .then(|| self.expected_target(&wanted.target, prefix.is_v4()))
                 .flatten();
             if let Some(to) = route {
@@ -389,13 +391,14 @@ proptest! {
     fn the_kernel_ends_with_what_is_wanted(
         steps in any_steps(),
         objects in any::<bool>(),
+        replaces in any::<bool>(),
         refused in proptest::collection::vec(0..HOPS.len(), 0..3),
         foreign_object in proptest::option::of(0u32..8),
     ) {
         // Where numbers are short a hop isn't asked about by itself, so a refused one refuses those
         // beside it in a plain route: either is tried, not both.
         let count = if refused.is_empty() { IDS.count } else { 100 };
-        let mut scene = Scene::with(objects.then_some(ObjectIds { count, ..IDS }));
+        let mut scene = Scene::with(objects.then_some(ObjectIds { count, ..IDS }), replaces);
         scene.kernel.refuses.extend(refused.iter().map(|hop| HOPS[*hop].parse::<std::net::IpAddr>().unwrap()));
         if let Some(n) = foreign_object {
             scene.kernel.put_foreign_object(IDS.first + n);
@@ -427,7 +430,7 @@ proptest! {
         scene.fib.set_links(links(scene.n_links + 1));
         scene.settle();
         scene.check();
-        prop_assert_eq!(scene.kernel.foreign(), foreign);
+        prop_assert_eq!(&scene.kernel.foreign(), &foreign);
         prop_assert_eq!(scene.kernel.n_objects(OURS), scene.fib.n_objects());
         prop_assert!(scene.kernel.unnamed_objects(OURS).is_empty());
         // And it stays so, once numbers of objects that became free are used.
@@ -438,5 +441,15 @@ proptest! {
             n == 0
         });
         prop_assert!(settles);
+
+        // All that is ours goes, and what others had is as it was.
+        for prefix in scene.wanted.keys().copied().collect::<Vec<_>>() {
+            scene.want(prefix, None);
+        }
+        scene.settle();
+        scene.check();
+        prop_assert_eq!(scene.kernel.foreign(), foreign);
+        prop_assert!(scene.kernel.displaced.is_empty());
+        prop_assert_eq!(scene.fib.displaced().count(), 0);
     }
 }

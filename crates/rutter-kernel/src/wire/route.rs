@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use netlink_packet_core::Parseable;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{
+    Emitable, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, Parseable,
+};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteNextHop,
@@ -28,6 +29,15 @@ pub(crate) enum How {
     Replace,
 }
 
+impl How {
+    fn flags(self) -> u16 {
+        match self {
+            Self::Add => NLM_F_CREATE | NLM_F_EXCL,
+            Self::Replace => NLM_F_REPLACE,
+        }
+    }
+}
+
 /// A route as the kernel lists it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RouteRow {
@@ -38,6 +48,8 @@ pub(crate) struct RouteRow {
     /// the way of ours.
     pub(crate) special: bool,
     pub(crate) to: To,
+    /// The message that puts it again; only of others' routes, and where it was asked for.
+    pub(crate) again: Option<Arc<[u8]>>,
 }
 
 fn message(table: u32, protocol: u8, prefix: &Prefix, priority: u32) -> RouteMessage {
@@ -88,11 +100,7 @@ pub(crate) fn put_route(
         }
         _ => {}
     }
-    let how = match how {
-        How::Add => NLM_F_CREATE | NLM_F_EXCL,
-        How::Replace => NLM_F_REPLACE,
-    };
-    batch.push(kind::NEW_ROUTE, how, &message);
+    batch.push(kind::NEW_ROUTE, how.flags(), &message);
 }
 
 fn put_hops(message: &mut RouteMessage, v4: bool, hops: &[KernelHop]) {
@@ -182,7 +190,54 @@ pub(crate) fn route_row(payload: &[u8]) -> Option<RouteRow> {
         _ => To::Other,
     };
     let special = header.tos != 0 || header.source_prefix_length != 0;
-    Some(RouteRow { prefix, priority, protocol: header.protocol.into(), special, to })
+    let protocol = header.protocol.into();
+    Some(RouteRow { prefix, priority, protocol, special, to, again: None })
+}
+
+/// The message that puts a listed route again, without what the kernel tells and doesn't take.
+/// `None`: it can't be read whole.
+pub(crate) fn again(payload: &[u8]) -> Option<Arc<[u8]>> {
+    let mut message = RouteMessage::parse(payload).ok()?;
+    message.header.flags &= RouteFlags::Onlink;
+    let by_object = message.attributes.iter().any(|a| matches!(a, RouteAttribute::NhId(_)));
+    message.attributes.retain(|attribute| match attribute {
+        RouteAttribute::CacheInfo(_) => false,
+        // In compatibility mode the kernel lists the object's hops too, and takes either.
+        RouteAttribute::Gateway(_)
+        | RouteAttribute::Via(_)
+        | RouteAttribute::Oif(_)
+        | RouteAttribute::MultiPath(_) => !by_object,
+        _ => true,
+    });
+    for attribute in &mut message.attributes {
+        if let RouteAttribute::MultiPath(hops) = attribute {
+            for hop in hops {
+                hop.flags &= RouteNextHopFlags::Onlink;
+            }
+        }
+    }
+    let mut bytes = vec![0; message.buffer_len()];
+    message.emit(&mut bytes);
+    Some(bytes.into())
+}
+
+/// Another's route as it was.
+#[derive(Debug)]
+struct Again<'a>(&'a [u8]);
+
+impl Emitable for Again<'_> {
+    fn buffer_len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn emit(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(self.0);
+    }
+}
+
+/// Puts another's route again, as [`again`] gave it.
+pub(crate) fn put_again(batch: &mut Batch, message: &[u8], how: How) {
+    batch.push(kind::NEW_ROUTE, how.flags(), &Again(message));
 }
 
 /// What a listed route says of where it leads.

@@ -103,7 +103,8 @@ fn what_is_written_is_read_as_it_was_meant() {
         put_route(&mut batch, OURS, &prefix, 100, &to, How::Add);
         let (_, _, _, payload) = payloads(&mut batch).remove(0);
         assert_eq!(route_event_table(&payload), 1000);
-        let expected = RouteRow { prefix, priority: 100, protocol: 82, special: false, to };
+        let expected =
+            RouteRow { prefix, priority: 100, protocol: 82, special: false, to, again: None };
         assert_eq!(route_row(&payload), Some(expected));
     }
     for object in [

@@ -335,3 +335,63 @@ fn the_clean_up_takes_what_bears_the_number_in_the_table_and_its_objects() {
         assert!(clean(100, 4, None).is_err(), "the operator's own");
     });
 }
+
+#[test]
+fn with_replace_existing_anothers_route_is_displaced_kept_and_put_back() {
+    in_namespace(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let replacing =
+            || SinkSpec { replace_existing: Some(folder.path().join("displaced")), ..spec(true) };
+        // One of each form that an operator's route may have.
+        ip("nexthop add id 5 via 10.0.1.7 dev up1");
+        let theirs = [
+            (
+                "",
+                "172.16.0.0/24 via 10.0.0.7 dev up0 proto static src 10.0.0.1 metric 100 mtu 1400",
+            ),
+            ("", "172.16.1.0/24 dev up0 proto static scope link metric 100"),
+            ("", "172.16.2.0/24 nhid 5 proto static metric 100"),
+            (
+                "",
+                "172.16.3.0/24 proto static metric 100 nexthop via 10.0.0.7 dev up0 weight 1 \
+                  nexthop via 10.0.1.7 dev up1 weight 2",
+            ),
+            ("", "blackhole 172.16.4.0/24 proto static metric 100"),
+            ("-6", "fd00:1::/64 via 2001:db8::7 dev up0 proto static metric 100 pref high"),
+        ];
+        for (family, route) in theirs {
+            ip(&format!("{family} route add table 100 {route}"));
+        }
+        let before = (table(""), table("-6"));
+        let prefixes: Vec<Prefix> = (0..5).map(|n| prefix(&format!("172.16.{n}.0/24"))).collect();
+        let take = |sink: &mut Sink| {
+            for prefix in &prefixes {
+                sink.want(*prefix, through(&[via("10.0.1.2")], 100));
+            }
+            sink.want(prefix("fd00:1::/64"), through(&[via("2001:db8:1::2")], 100));
+            settled(sink);
+        };
+        let mut sink = opened(replacing());
+        take(&mut sink);
+        let ours = |shown: Vec<String>| shown.iter().all(|line| line.contains("proto 82"));
+        assert!(ours(table("")) && ours(table("-6")), "{:?}", table(""));
+
+        // One is put back in the same message that removes ours, the rest after a restart.
+        sink.want(prefixes[0], None);
+        settled(&mut sink);
+        assert_eq!(table("")[0], before.0[0]);
+        drop(sink);
+        let mut next = Sink::open(replacing()).unwrap();
+        next.look().unwrap();
+        next.settle().unwrap();
+        assert_eq!(table("").iter().filter(|line| line.contains("proto 82")).count(), 4);
+        next.flush().unwrap();
+        assert_eq!((table(""), table("-6")), before);
+        drop(next);
+        // Nothing is left to be put back.
+        let mut last = Sink::open(replacing()).unwrap();
+        ip("route del table 100 172.16.0.0/24");
+        last.flush().unwrap();
+        assert_eq!(table(""), before.0[1..]);
+    });
+}

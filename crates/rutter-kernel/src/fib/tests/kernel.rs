@@ -22,6 +22,8 @@ pub(super) struct Kernel {
     ours: u8,
     routes: BTreeMap<(Prefix, u32), Route>,
     objects: BTreeMap<u32, (u8, Object)>,
+    /// Others' routes in whose place ours was put knowingly.
+    pub(super) displaced: BTreeMap<(Prefix, u32), u8>,
     /// Routers that it doesn't take.
     pub(super) refuses: BTreeSet<IpAddr>,
     pub(super) has_objects: bool,
@@ -35,8 +37,8 @@ fn said(errno: Errno) -> Said {
 
 impl Kernel {
     pub(super) fn new(ours: u8) -> Self {
-        let (routes, objects, refuses, bare) = Default::default();
-        Self { ours, routes, objects, refuses, has_objects: true, bare }
+        let (routes, objects, displaced, refuses, bare) = Default::default();
+        Self { ours, routes, objects, displaced, refuses, has_objects: true, bare }
     }
 
     pub(super) fn take(&mut self, requests: &[Request]) -> Vec<(usize, Said)> {
@@ -62,6 +64,28 @@ impl Kernel {
             }
             Request::PutRoute { prefix, priority, to, how } => {
                 self.put_route(*prefix, *priority, to, *how)
+            }
+            Request::TakeOver { prefix, to, other } => {
+                let key = (*prefix, other.priority);
+                let before = self.routes.get(&key).cloned();
+                self.put_route(*prefix, other.priority, to, How::Replace)?;
+                if let Some(before) = before.filter(|before| before.protocol != self.ours) {
+                    self.displaced.insert(key, before.protocol);
+                }
+                Ok(())
+            }
+            Request::GiveBack { prefix, other, how } => {
+                assert_eq!(other.again.as_deref(), Some([other.protocol].as_slice()));
+                let key = (*prefix, other.priority);
+                match (self.routes.contains_key(&key), how) {
+                    (true, How::Add) => return Err(Errno::EXIST),
+                    (false, How::Replace) => return Err(Errno::NOENT),
+                    _ => {}
+                }
+                assert_eq!(self.displaced.remove(&key), Some(other.protocol));
+                self.remove_route(&key);
+                self.routes.insert(key, Route { protocol: other.protocol, to: To::Blackhole });
+                Ok(())
             }
             Request::DeleteRoute { prefix, priority } => {
                 let key = (*prefix, *priority);
@@ -164,6 +188,7 @@ impl Kernel {
             protocol: route.protocol,
             special: false,
             to: route.to.clone(),
+            again: (route.protocol != self.ours).then(|| [route.protocol].into()),
         };
         let object = |(id, (protocol, object)): (&u32, &(u8, Object))| ObjectRow {
             id: *id,
@@ -236,17 +261,22 @@ impl Kernel {
 
     // What others do.
 
-    /// Others' routes and objects.
-    pub(super) fn foreign(&self) -> (Vec<(Prefix, u32)>, Vec<u32>) {
+    /// Others' routes, also those that are displaced, and objects.
+    pub(super) fn foreign(&self) -> (BTreeSet<(Prefix, u32)>, Vec<u32>) {
         let routes = self.routes.iter().filter(|(_, route)| route.protocol != self.ours);
+        let routes = routes.map(|(key, _)| *key).chain(self.displaced.keys().copied());
         let objects = self.objects.iter().filter(|(_, (protocol, _))| *protocol != self.ours);
-        (routes.map(|(key, _)| *key).collect(), objects.map(|(id, _)| *id).collect())
+        (routes.collect(), objects.map(|(id, _)| *id).collect())
     }
 
     /// Another puts a route, where there is none.
     pub(super) fn put_foreign(&mut self, prefix: Prefix, priority: u32, protocol: u8) {
-        let route = Route { protocol, to: To::Blackhole };
-        self.routes.entry((prefix, priority)).or_insert(route);
+        let key = (prefix, priority);
+        if let std::collections::btree_map::Entry::Vacant(free) = self.routes.entry(key) {
+            free.insert(Route { protocol, to: To::Blackhole });
+            // Who puts another means that one.
+            self.displaced.remove(&key);
+        }
     }
 
     pub(super) fn remove_foreign(&mut self, prefix: Prefix, priority: u32) {
