@@ -7,8 +7,10 @@ mod bird;
 mod cpu;
 mod gateway;
 mod goal;
+mod kernel;
 mod lookup;
 mod machine;
+mod namespace;
 mod prefixes;
 mod random;
 mod rib;
@@ -18,6 +20,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use self::gateway::{FeederArguments, GatewayArguments};
+use self::kernel::{KernelArguments, KernelChildArguments};
 use self::lookup::{LookupArguments, LookupChildArguments};
 use self::rib::ChildArguments;
 
@@ -30,6 +33,8 @@ pub(crate) enum Bench {
     Lookup(LookupArguments),
     /// The gateway as a proxy, beside nginx and HAProxy
     Gateway(GatewayArguments),
+    /// Routes put into the kernel, moved and removed, beside `ip -batch`
+    Kernel(KernelArguments),
 }
 
 /// What a bench runs of this program, in a process of its own.
@@ -38,6 +43,7 @@ pub(crate) enum Child {
     Rib(ChildArguments),
     Lookup(LookupChildArguments),
     Feeder(FeederArguments),
+    Kernel(KernelChildArguments),
 }
 
 /// What `bench rib` may be told.
@@ -60,6 +66,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Rib(arguments) => rib::run(arguments),
         Bench::Lookup(arguments) => lookup::run(arguments),
         Bench::Gateway(arguments) => gateway::run(arguments),
+        Bench::Kernel(arguments) => kernel::run(arguments),
     }
 }
 
@@ -69,5 +76,6 @@ pub(crate) fn run_child(child: &Child) -> Result<()> {
         Child::Rib(arguments) => rib::run_child(arguments),
         Child::Lookup(arguments) => lookup::run_child(arguments),
         Child::Feeder(arguments) => gateway::run_child(arguments),
+        Child::Kernel(arguments) => kernel::run_child(arguments),
     }
 }

@@ -43,6 +43,13 @@ const GATHER_FOR: Duration = Duration::from_millis(200);
 /// How long after a failure the kernel is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Looks take at most this share of the time where reasons to look never end, such as links that
+/// come and go all the time: after one that took 20 ms the next waits 80.
+const LOOK_SHARE: u32 = 5;
+
+/// But no look waits longer than this.
+const LOOK_WAIT: Duration = Duration::from_millis(400);
+
 /// How often is looked without a reason, unless configured.
 pub const DEFAULT_AUDIT: Duration = Duration::from_secs(30);
 
@@ -131,6 +138,7 @@ pub async fn start(
         work: Work { look: true, ..Work::default() },
         gather_until: None,
         retry_at: None,
+        look_at: None,
         mentioned: None,
         mapped_away: Vec::new(),
         knows_all: false,
@@ -158,6 +166,7 @@ impl Work {
 #[derive(Debug)]
 struct Done {
     looked: Option<Looked>,
+    look_took: Duration,
     settled: Settled,
 }
 
@@ -175,6 +184,8 @@ struct Driver {
     gather_until: Option<Instant>,
     /// The kernel couldn't be asked; it is asked again then.
     retry_at: Option<Instant>,
+    /// No look before.
+    look_at: Option<Instant>,
     /// During a snapshot: what it has mentioned.
     mentioned: Option<HashSet<Prefix>>,
     /// What the map refused.
@@ -192,7 +203,8 @@ impl Driver {
             if job.is_none() {
                 job = self.next_job();
             }
-            let wait = self.gather_until.max(self.retry_at);
+            let look_at = self.look_at.filter(|_| self.work.look);
+            let wait = self.gather_until.max(self.retry_at).max(look_at);
             tokio::select! {
                 () = stop.cancelled() => break,
                 batch = self.told.next(), if self.work.want.len() < GATHER => match batch {
@@ -214,6 +226,7 @@ impl Driver {
                 () = sleep_until(wait.unwrap_or_else(Instant::now)), if wait.is_some() && job.is_none() => {
                     self.gather_until = None;
                     self.retry_at = None;
+                    self.look_at = None;
                 }
             }
         }
@@ -223,11 +236,18 @@ impl Driver {
     /// Begins what is to be done, unless it is better to wait.
     fn next_job(&mut self) -> Option<Job> {
         let gathers = self.gather_until.is_some() && self.work.want.len() < GATHER;
-        if self.work.is_empty() || gathers || self.retry_at.is_some() {
+        if gathers || self.retry_at.is_some() {
+            return None;
+        }
+        // A look that has to wait keeps nothing else waiting.
+        let waits = self.work.look && self.look_at.is_some_and(|at| at > Instant::now());
+        let look = self.work.look && !waits;
+        if self.work.want.is_empty() && self.work.only.is_none() && !look {
             return None;
         }
         let mut sink = self.sink.take()?;
-        let work = std::mem::take(&mut self.work);
+        let work = Work { look, ..std::mem::take(&mut self.work) };
+        self.work.look = waits;
         Some(tokio::task::spawn_blocking(move || {
             let done = do_work(&mut sink, work);
             (sink, done)
@@ -288,6 +308,8 @@ impl Driver {
         let looked = match done {
             Ok(done) => {
                 answers = done.settled;
+                let wait = (done.look_took * (LOOK_SHARE - 1)).min(LOOK_WAIT);
+                self.look_at = done.looked.map(|_| Instant::now() + wait).or(self.look_at);
                 done.looked
             }
             Err(error) => {
@@ -372,6 +394,7 @@ fn do_work(sink: &mut Sink, work: Work) -> Result<Done, KernelError> {
         }
         sink.sweep();
     }
+    let began = Instant::now();
     let looked = if work.look { Some(sink.look()?) } else { None };
-    Ok(Done { looked, settled: sink.settle()? })
+    Ok(Done { looked, look_took: began.elapsed(), settled: sink.settle()? })
 }

@@ -13,14 +13,13 @@
 //! withdrawal in another order than they came five times. Both are measured.
 
 mod daemon;
-mod namespace;
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
 use self::daemon::Daemon;
-use self::namespace::Pair;
+use super::namespace::{self, Pair};
 use super::prefixes::Network;
 use crate::debian::{self, DebianTool};
 

@@ -35,7 +35,17 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "rutter-route",
         ],
     ),
-    ("xtask", &["rutter-book", "rutter-gateway", "rutter-link", "rutter-rib", "rutter-route"]),
+    (
+        "xtask",
+        &[
+            "rutter-book",
+            "rutter-gateway",
+            "rutter-kernel",
+            "rutter-link",
+            "rutter-rib",
+            "rutter-route",
+        ],
+    ),
 ];
 
 /// The core: no I/O, no clock, no async, no chance.

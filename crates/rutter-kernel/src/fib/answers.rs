@@ -105,11 +105,16 @@ impl Fib {
             Request::PutRoute { prefix, priority, how, .. } => {
                 self.route_is_refused(prefix, priority, how, said);
             }
-            Request::TakeOver { prefix, .. } => {
-                // Another's went, or can't be replaced: a look tells.
-                self.look_again |= said.errno == Errno::NOENT;
-                self.refuse(prefix, said.to_string());
-            }
+            Request::TakeOver { prefix, other, .. } => match said.errno {
+                // Another's went since it was looked: ours is put where there is none.
+                Errno::NOENT => {
+                    if let Some(entry) = self.entries.get_mut(&prefix) {
+                        entry.foreign.retain(|foreign| foreign.priority != other.priority);
+                    }
+                    self.queue_again(prefix);
+                }
+                _ => self.refuse_by_kernel(prefix, said),
+            },
             Request::GiveBack { prefix, other, how } => {
                 if said.errno == Errno::EXIST && how == How::Add {
                     // Someone has put another in the meantime, and meant it.
@@ -172,15 +177,17 @@ impl Fib {
                 self.look_again = true;
                 self.refuse(prefix, in_the_way_of(priority, None));
             }
-            _ => {
-                self.refuse(prefix, said.to_string());
-                // What stands leads where it isn't wanted any more.
-                let entry = self.entries.get(&prefix);
-                let stale = entry.is_some_and(|entry| !entry.held.is_empty());
-                if stale && !said.is_transient() {
-                    self.queue_again(prefix);
-                }
-            }
+            _ => self.refuse_by_kernel(prefix, said),
+        }
+    }
+
+    fn refuse_by_kernel(&mut self, prefix: Prefix, said: &Said) {
+        self.refuse(prefix, said.to_string());
+        // What stands leads where it isn't wanted any more.
+        let entry = self.entries.get(&prefix);
+        let stale = entry.is_some_and(|entry| !entry.held.is_empty());
+        if stale && !said.is_transient() {
+            self.queue_again(prefix);
         }
     }
 

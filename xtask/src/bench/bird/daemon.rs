@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::namespace::Namespace;
+use crate::bench::namespace::Namespace;
 use crate::shell;
 
 /// How long anything may take before the run is given up.

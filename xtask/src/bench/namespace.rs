@@ -14,7 +14,7 @@ use crate::shell;
 const PREFIX: &str = "rutter-bench-";
 
 /// A namespace by name; removed when dropped.
-pub(super) struct Namespace(String);
+pub(crate) struct Namespace(String);
 
 impl Namespace {
     fn add(name: String) -> Result<Self> {
@@ -22,7 +22,7 @@ impl Namespace {
         Ok(Self(name))
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.0
     }
 }
@@ -36,13 +36,13 @@ impl Drop for Namespace {
 }
 
 /// The feeder's end, 192.0.2.1, and the receiver's, 192.0.2.2.
-pub(super) struct Pair {
-    pub(super) feeder: Namespace,
-    pub(super) receiver: Namespace,
+pub(crate) struct Pair {
+    pub(crate) feeder: Namespace,
+    pub(crate) receiver: Namespace,
 }
 
 impl Pair {
-    pub(super) fn make() -> Result<Self> {
+    pub(crate) fn make() -> Result<Self> {
         let process = std::process::id();
         let feeder = Namespace::add(format!("{PREFIX}{process}-feeder"))?;
         let receiver = Namespace::add(format!("{PREFIX}{process}-receiver"))?;
@@ -71,7 +71,7 @@ impl Pair {
 }
 
 /// Removes what killed benches left.
-pub(super) fn sweep() -> Result<()> {
+pub(crate) fn sweep() -> Result<()> {
     for name in left_over(&ip(&["netns", "list"])?, is_running) {
         eprintln!("the namespace {name} is left from a bench that was killed; removed");
         for process in ip(&["netns", "pids", &name])?.split_whitespace() {
