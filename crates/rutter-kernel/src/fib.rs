@@ -88,6 +88,8 @@ pub enum Target {
     Prohibit,
     /// Nowhere, and nobody hears of it.
     Blackhole,
+    /// It can't be told to the kernel, for this reason: the prefix is refused with it.
+    Refused(String),
 }
 
 /// What is wanted of a prefix.
@@ -428,6 +430,7 @@ impl Fib {
             Target::Unreachable => return Ok(Desired::Route(To::Unreachable)),
             Target::Prohibit => return Ok(Desired::Route(To::Prohibit)),
             Target::Blackhole => return Ok(Desired::Route(To::Blackhole)),
+            Target::Refused(why) => return Err(why.clone()),
         };
         if !self.objects.is_on() || hops.iter().any(|hop| hop.link.is_none()) {
             return Ok(Desired::Route(To::Hops(hops)));

@@ -29,7 +29,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::KernelError;
-use crate::fib::Wanted;
+use crate::fib::{Target, Wanted};
 use crate::map::Map;
 use crate::sink::{Looked, Settled, Sink, SinkSpec};
 use crate::watch::Watch;
@@ -140,7 +140,6 @@ pub async fn start(
         retry_at: None,
         look_at: None,
         mentioned: None,
-        mapped_away: Vec::new(),
         knows_all: false,
         status,
     };
@@ -188,8 +187,6 @@ struct Driver {
     look_at: Option<Instant>,
     /// During a snapshot: what it has mentioned.
     mentioned: Option<HashSet<Prefix>>,
-    /// What the map refused.
-    mapped_away: Vec<(Prefix, String)>,
     knows_all: bool,
     status: watch::Sender<Status>,
 }
@@ -264,13 +261,9 @@ impl Driver {
                     if let Some(mentioned) = &mut self.mentioned {
                         mentioned.insert(destination);
                     }
-                    match self.map.wanted(&destination, &routes) {
-                        Ok(wanted) => (destination, Some(wanted)),
-                        Err(why) => {
-                            self.mapped_away.push((destination, why));
-                            (destination, None)
-                        }
-                    }
+                    let wanted = self.map.wanted(&destination, &routes);
+                    let refused = |why| Wanted { target: Target::Refused(why), priority: 0 };
+                    (destination, Some(wanted.unwrap_or_else(refused)))
                 }
                 Tell::Withdraw { destination, .. } => (destination, None),
             };
@@ -332,7 +325,6 @@ impl Driver {
         for (prefix, why) in &answers.refused {
             tracing::debug!(%prefix, why, "the kernel refuses a route");
         }
-        answers.refused.append(&mut self.mapped_away);
         let settled = self.knows_all && self.work.is_empty() && failed.is_none();
         self.told.answered(answers.refused, answers.accepted).await?;
         self.show(|status| {

@@ -146,6 +146,7 @@ impl Scene {
             Target::Unreachable => return Some(To::Unreachable),
             Target::Prohibit => return Some(To::Prohibit),
             Target::Blackhole => return Some(To::Blackhole),
+            Target::Refused(_) => return None,
             Target::Via(hops) => links(0).resolve(hops, v4).ok()?,
         };
         let refused =
@@ -349,6 +350,7 @@ fn any_wanted() -> impl Strategy<Value = Wanted> {
         1 => Just(Target::Unreachable),
         1 => Just(Target::Prohibit),
         1 => Just(Target::Blackhole),
+        1 => Just(Target::Refused("it can't be told".into())),
     ];
     let priority = prop_oneof![Just(0u32), Just(100), Just(200)];
     (target, priority).prop_map(|(target, priority)| Wanted { target, priority })

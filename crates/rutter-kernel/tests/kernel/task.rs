@@ -119,7 +119,7 @@ fn a_refusal_is_on_the_outlet_and_is_tried_again_by_itself() {
         let mut routes = many(3, "10.0.0.2");
         routes.push(node.clone());
         let scene = Scene::start(spec(true), &routes).await;
-        scene.until("the routes", |s| s.settled && s.n_routes == 2 && s.n_refused == 1).await;
+        scene.until("the routes", |s| s.settled && s.n_routes == 2 && s.n_refused == 2).await;
         let why = scene.refusal(taken).await.unwrap();
         assert!(why.starts_with("a route of protocol 4 with the same prefix"), "{why}");
         let why = scene.refusal(node.0).await.unwrap();
@@ -128,6 +128,11 @@ fn a_refusal_is_on_the_outlet_and_is_tried_again_by_itself() {
         ip("route del 172.16.0.0/24 table 100 metric 100");
         scene.until("the route", |s| s.settled && s.n_routes == 3).await;
         assert_eq!(scene.refusal(taken).await, None);
+
+        // What couldn't be told to the kernel is told when it can be.
+        scene.advertise(&[(node.0, via("10.0.1.2", 100))]).await;
+        scene.until("the last route", |s| s.settled && s.n_routes == 4 && s.n_refused == 0).await;
+        assert_eq!(scene.refusal(node.0).await, None);
         scene.stop().await;
     });
 }
