@@ -34,13 +34,16 @@
 //! new route is put only where there is none of its key (`NLM_F_EXCL`), a replacement only where
 //! ours was seen. A prefix whose key another's route has is refused and says whose it is; ours
 //! gives way. Where that is configured ours takes the other's place instead: the other's is kept on
-//! disk before ([`crate::shelf`]), and put again when ours goes. Objects are ours by number range and protocol.
+//! disk before ([`crate::shelf`]), and put again when ours goes. Objects are ours by number range and
+//! protocol. One that a route of another table names, which only another hand can have put, goes
+//! with ours all the same: the listing is of our table.
 //!
 //! # What is refused
 //!
 //! A prefix that the kernel refuses has no route of ours afterwards: the one before led where
 //! selection doesn't want it any more, and a shorter prefix may do better. It is tried again when
-//! it is wanted again, when links or addresses change, or when what is in its way has changed.
+//! it is wanted again, when links or addresses change, or when what is in its way has changed. Only
+//! where the kernel was short of memory for a route it stays as it was until then.
 //!
 //! Bounds: an entry a prefix that is wanted or there; [`ObjectIds::count`] objects, over which
 //! routes are plain; [`crate::MAX_HOPS`] hops a route; [`MAX_REMEMBERED`] sets of hops resolved or

@@ -149,17 +149,17 @@ fn scale(hops: &mut [Hop]) {
 
 /// A hop as the kernel knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KernelHop {
+pub(crate) struct KernelHop {
     /// The router's address.
-    pub via: Option<IpAddr>,
+    pub(crate) via: Option<IpAddr>,
     /// The link's index; `None`: the kernel decides, which only a plain route may ask for.
-    pub link: Option<u32>,
+    pub(crate) link: Option<u32>,
     /// The router is on the link in any case.
-    pub onlink: bool,
+    pub(crate) onlink: bool,
     /// Whether this is a hop of IPv6: by `via`, and without it by the destination.
-    pub v6: bool,
+    pub(crate) v6: bool,
     /// Its share.
-    pub weight: u16,
+    pub(crate) weight: u16,
 }
 
 impl KernelHop {

@@ -14,12 +14,14 @@
 //! back.
 //!
 //! Invariants:
-//! - only what bears our protocol number, in our table, is ever changed or removed;
+//! - only what bears our protocol number, in our table, is ever changed or removed, unless
+//!   [`SinkSpec::replace_existing`] says otherwise, and then it is put back;
 //! - a prefix that has a route of ours before and after a change has one at each moment;
 //! - what is refused is refused for its prefix alone, with the kernel's own words.
 //!
-//! Bounds: [`ROOM`] requests a send, [`MAX_RULES`] rules, [`MAX_HOPS`] hops a route, [`MAX_DISPLACED`] displaced routes,
-//! [`ObjectIds::count`] next-hop objects; routes are bounded by the table that tells them.
+//! Bounds: [`ROOM`] requests a send, [`MAX_RULES`] rules, [`MAX_HOPS`] hops a route,
+//! [`ObjectIds::count`] next-hop objects, [`MAX_DISPLACED`] routes of others displaced; routes of
+//! ours are bounded by the table that tells them.
 #![forbid(unsafe_code)]
 
 mod clean;
@@ -39,7 +41,7 @@ mod wire;
 pub use clean::{Cleaned, clean};
 pub use error::{KernelError, Said};
 pub use fib::{ObjectIds, Target, Wanted};
-pub use hop::{Hop, HopSet, KernelHop, LinkName, MAX_HOPS};
+pub use hop::{Hop, HopSet, LinkName, MAX_HOPS};
 pub use map::{ByAddress, Map};
 pub use rules::{Family, MAX_RULES, Mark, Rule, Verdict};
 pub use shelf::MAX_DISPLACED;

@@ -117,6 +117,8 @@ pub struct Settled {
     pub accepted: Vec<Prefix>,
     /// How many requests the kernel got.
     pub n_requests: usize,
+    /// Routes of ours that someone else removed or changed, found on the way.
+    pub n_drift: usize,
 }
 
 /// See the module's head.
@@ -251,7 +253,7 @@ impl Sink {
                     break;
                 }
                 n_looks += 1;
-                self.look_at_routes()?;
+                settled.n_drift += self.look_at_routes()?.n();
                 continue;
             }
             let requests = self.keep_displaced(requests);

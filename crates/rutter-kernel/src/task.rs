@@ -8,8 +8,9 @@
 //!
 //! The kernel works inside the calls that ask it, so they run on a thread for blocking work; while
 //! one runs, what is told meanwhile is gathered, and later overwrites earlier by itself. Tells of
-//! which more is to come at once wait for the rest ([`GATHER_FOR`]): a hundred thousand prefixes
-//! that move together are then seen together, and are one message.
+//! which more is to come at once wait for the rest ([`GATHER_FOR`]): many prefixes that move
+//! together are then seen together, and are one message. In the first snapshot they don't wait:
+//! what is there yet can't move, and the kernel works while the rest is told.
 //!
 //! What the kernel refuses goes back to the outlet, which tells it again ever rarer; what succeeds
 //! by a look in between is told to it too.
@@ -37,8 +38,9 @@ use crate::watch::Watch;
 /// Tells that wait for the kernel.
 const GATHER: usize = 262_144;
 
-/// How long tells wait for more that is to come at once.
-const GATHER_FOR: Duration = Duration::from_millis(200);
+/// How long tells wait for more that is to come at once: so much later at most is a failover that
+/// comes amid endless changes.
+const GATHER_FOR: Duration = Duration::from_millis(400);
 
 /// How long after a failure the kernel is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -96,8 +98,12 @@ pub struct Status {
     pub n_adopted: usize,
     /// Routes and rules that someone else removed or changed, since the start.
     pub n_drift: u64,
+    /// What the kernel was asked to change, since the start.
+    pub n_requests: u64,
     /// Looks since the start.
     pub n_looks: u64,
+    /// Rules that the kernel refuses, each with its words.
+    pub refused_rules: Vec<String>,
     /// Why the kernel can't be asked, until it can be again.
     pub failed: Option<String>,
 }
@@ -277,7 +283,7 @@ impl Driver {
             self.work.only = self.mentioned.take();
             self.knows_all = true;
         }
-        self.gather_until = match (batch.more, self.gather_until) {
+        self.gather_until = match (batch.more && self.knows_all, self.gather_until) {
             (false, _) => None,
             (true, None) => Some(Instant::now() + GATHER_FOR),
             (true, until) => until,
@@ -295,6 +301,8 @@ impl Driver {
             return Err(BookClosed);
         };
         let numbers = (sink.n_routes(), sink.n_objects(), sink.n_refused());
+        let refused_rules = sink.refused_rules().iter();
+        let refused_rules = refused_rules.map(|(rule, why)| format!("{rule}: {why}")).collect();
         self.sink = Some(sink);
         let mut answers = Settled::default();
         let mut failed = None;
@@ -313,9 +321,8 @@ impl Driver {
                 None
             }
         };
-        if let Some(Looked { drift, .. }) = looked
-            && drift > 0
-        {
+        let drift = answers.n_drift + looked.map_or(0, |looked| looked.drift);
+        if drift > 0 {
             tracing::warn!(
                 drift,
                 table = self.spec.sink.table,
@@ -326,7 +333,9 @@ impl Driver {
             tracing::debug!(%prefix, why, "the kernel refuses a route");
         }
         let settled = self.knows_all && self.work.is_empty() && failed.is_none();
-        self.told.answered(answers.refused, answers.accepted).await?;
+        let (refused, accepted) =
+            (std::mem::take(&mut answers.refused), std::mem::take(&mut answers.accepted));
+        self.told.answered(refused, accepted).await?;
         self.show(|status| {
             status.settled = settled;
             (status.n_routes, status.n_objects, status.n_refused) = numbers;
@@ -336,7 +345,14 @@ impl Driver {
                     status.n_adopted = looked.adopted;
                 }
                 status.n_looks += 1;
-                status.n_drift += u64::try_from(looked.drift).unwrap_or(u64::MAX);
+            }
+            status.n_drift += u64::try_from(drift).unwrap_or(u64::MAX);
+            status.n_requests += u64::try_from(answers.n_requests).unwrap_or(u64::MAX);
+            if status.refused_rules != refused_rules {
+                for rule in &refused_rules {
+                    tracing::warn!(rule, "the kernel refuses a rule");
+                }
+                status.refused_rules = refused_rules;
             }
         });
         Ok(())

@@ -87,7 +87,8 @@ pub(crate) fn put_route(
         To::Unreachable => RouteType::Unreachable,
         To::Prohibit => RouteType::Prohibit,
         To::Blackhole => RouteType::BlackHole,
-        To::Other => return,
+        // No route of ours leads there; were one to, the kernel would refuse this type.
+        To::Other => RouteType::Other(u8::MAX),
     };
     match to {
         To::Object(id) => message.attributes.push(RouteAttribute::NhId(*id)),
