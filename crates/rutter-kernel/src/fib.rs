@@ -51,20 +51,21 @@
 
 mod answers;
 mod find;
+mod hops;
 mod moves;
 mod objects;
 mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use rutter_route::Prefix;
 use smallvec::SmallVec;
 
-use crate::hop::{HopSet, KernelHops};
+use crate::hop::{Hop, HopSet, KernelHops};
 use crate::links::Links;
 use crate::wire::{How, Object};
 use moves::Move;
@@ -236,6 +237,11 @@ pub(crate) struct Fib {
     keeps_left_over: bool,
     /// Ours is put in the place of another's, which is put again when ours goes.
     replaces: bool,
+    /// Hops that were told to be unusable.
+    unusable_hops: BTreeSet<Hop>,
+    /// Those of them that are tried.
+    trying: Vec<Hop>,
+    hop_verdicts: BTreeMap<Hop, Option<String>>,
     sweeping: bool,
     look_again: bool,
     n_held: usize,
@@ -261,6 +267,9 @@ impl Fib {
             moves: Vec::new(),
             resolved: Map::default(),
             unusable: Map::default(),
+            unusable_hops: BTreeSet::new(),
+            trying: Vec::new(),
+            hop_verdicts: BTreeMap::new(),
             sweeping: false,
             look_again: false,
             n_held: 0,

@@ -22,7 +22,7 @@ struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Links {
     by_name: BTreeMap<String, Link>,
-    /// Networks and the links they are on; longest first.
+    /// Networks and the links they are on; longest first, those of links that are up before others.
     networks: Vec<(Prefix, u32)>,
 }
 
@@ -31,16 +31,20 @@ impl Links {
         let link = |row: &LinkRow| Link { index: row.index, up: row.up, carrier: row.carrier };
         let by_name: BTreeMap<String, Link> =
             links.iter().map(|row| (row.name.clone(), link(row))).collect();
-        let up = |index| by_name.values().any(|link| link.index == index && link.up);
+        let down = |index| !is_up(&by_name, index);
         let mut networks: Vec<(Prefix, u32)> = addresses
             .iter()
-            // Nothing leads through a link that is down.
-            .filter(|row| up(row.link))
             .filter_map(|row| Some((Prefix::truncated(row.address, row.length).ok()?, row.link)))
             .collect();
-        networks.sort_by_key(|(network, link)| (u8::MAX - network.mapped_length(), *link));
+        networks
+            .sort_by_key(|(network, link)| (u8::MAX - network.mapped_length(), down(*link), *link));
         networks.dedup();
         Self { by_name, networks }
+    }
+
+    /// Whether someone has set the link up.
+    pub(crate) fn is_up(&self, index: u32) -> bool {
+        is_up(&self.by_name, index)
     }
 
     /// The link whose network holds the address, the smallest network first. Link-local addresses
@@ -98,6 +102,10 @@ impl Links {
         }
         Ok(KernelHop { via: hop.via, link, onlink: hop.onlink, v6, weight: hop.weight })
     }
+}
+
+fn is_up(by_name: &BTreeMap<String, Link>, index: u32) -> bool {
+    by_name.values().any(|link| link.index == index && link.up)
 }
 
 #[cfg(test)]

@@ -8,12 +8,16 @@ use crate::hop::{Hop, HopSet};
 
 /// Says what is wanted of the kernel for what was told of a prefix. Whoever knows where a peer or
 /// a node is brings its own.
-pub trait Map: Send + 'static {
+pub trait Map: Send + Sync + 'static {
     /// What is wanted. `routes` are the best and its equals, or more; none: it is unreachable.
     ///
     /// # Errors
     /// The kernel can't be told so: why. The prefix is refused, and has no route.
     fn wanted(&self, prefix: &Prefix, routes: &[ToldRoute]) -> Result<Wanted, String>;
+
+    /// The table's word for a hop of what was wanted, so that the table hears that it can't be used,
+    /// or can again. `None`: it hears nothing.
+    fn next_hop(&self, hop: &Hop) -> Option<NextHop>;
 }
 
 /// Takes next hops that are addresses, and `discard`. The kernel's priority is the metric of the
@@ -39,6 +43,10 @@ impl Map for ByAddress {
             Some(hops) => Ok(Wanted { target: Target::Via(hops), priority }),
             None => Err(format!("`{}` is no next hop of the kernel's", best.attributes.next_hop)),
         }
+    }
+
+    fn next_hop(&self, hop: &Hop) -> Option<NextHop> {
+        hop.via.map(NextHop::Address)
     }
 }
 

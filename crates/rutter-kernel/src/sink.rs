@@ -12,6 +12,7 @@ use rutter_route::Prefix;
 
 use crate::error::{KernelError, Said};
 use crate::fib::{Drift, Fib, Foreign, ObjectIds, Request, Wanted};
+use crate::hop::Hop;
 use crate::links::Links;
 use crate::rules::{self, FoundRule, MAX_RULES, Rule, Verdict};
 use crate::shelf::{MAX_DISPLACED, Shelf};
@@ -115,6 +116,8 @@ pub struct Settled {
     pub refused: Vec<(Prefix, String)>,
     /// Prefixes that were refused before and now are as they are wanted.
     pub accepted: Vec<Prefix>,
+    /// Next hops that can't be used, each once for all its prefixes, and why; `None`: it can again.
+    pub hops: Vec<(Hop, Option<String>)>,
     /// How many requests the kernel got.
     pub n_requests: usize,
     /// Routes of ours that someone else removed or changed, found on the way.
@@ -185,6 +188,11 @@ impl Sink {
     /// The rules that the kernel refused when it was last told, and why.
     pub fn refused_rules(&self) -> &[(Rule, String)] {
         &self.refused_rules
+    }
+
+    /// The next hops that were said to be unusable, and not yet to be usable again.
+    pub fn unusable_hops(&self) -> impl Iterator<Item = &Hop> {
+        self.fib.unusable_hops()
     }
 
     /// What is wanted of a prefix from now on. [`Sink::settle`] makes it so.
@@ -280,6 +288,7 @@ impl Sink {
             }
         }
         (settled.refused, settled.accepted) = self.fib.verdicts();
+        settled.hops = self.fib.hop_verdicts();
         Ok(settled)
     }
 

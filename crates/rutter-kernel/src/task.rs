@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use rutter_book::{BookClosed, BookHandle, Subscription};
 use rutter_rib::{Batch, OutletSpec, Tell};
-use rutter_route::{Prefix, TableName};
+use rutter_route::{NextHop, Prefix, Resolution, TableName};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::KernelError;
 use crate::fib::{Target, Wanted};
+use crate::hop::Hop;
 use crate::map::Map;
 use crate::sink::{Looked, Settled, Sink, SinkSpec};
 use crate::watch::Watch;
@@ -138,6 +139,7 @@ pub async fn start(
     let driver = Driver {
         spec,
         map: Box::new(map),
+        book: book.clone(),
         told,
         watch,
         sink: Some(sink),
@@ -180,6 +182,7 @@ type Job = JoinHandle<(Sink, Result<Done, KernelError>)>;
 struct Driver {
     spec: TaskSpec,
     map: Box<dyn Map>,
+    book: BookHandle,
     told: Subscription<Prefix>,
     watch: Watch,
     /// `None`: a job has it.
@@ -336,6 +339,7 @@ impl Driver {
         let (refused, accepted) =
             (std::mem::take(&mut answers.refused), std::mem::take(&mut answers.accepted));
         self.told.answered(refused, accepted).await?;
+        self.tell_hops(std::mem::take(&mut answers.hops)).await?;
         self.show(|status| {
             status.settled = settled;
             (status.n_routes, status.n_objects, status.n_refused) = numbers;
@@ -358,6 +362,34 @@ impl Driver {
         Ok(())
     }
 
+    /// The table hears of next hops, once for all their prefixes, and takes others or returns.
+    async fn tell_hops(&self, hops: Vec<(Hop, Option<String>)>) -> Result<(), BookClosed> {
+        let told = hops.into_iter().filter_map(|(hop, why)| Some((self.map.next_hop(&hop)?, why)));
+        let told: Vec<(NextHop, Option<String>)> = told.collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        for (hop, why) in &told {
+            match why {
+                Some(why) => tracing::warn!(%hop, why, "the kernel can't use a next hop"),
+                None => tracing::info!(%hop, "the kernel can use a next hop again"),
+            }
+        }
+        let name = self.spec.table.clone();
+        let applied = self.book.apply(move |book, now| {
+            let Some(table) = book.table_mut::<Prefix>(&name) else { return };
+            for (hop, why) in told {
+                let is = match why {
+                    Some(why) => Resolution::Unresolved { why },
+                    None => Resolution::Resolved,
+                };
+                // `false`: no route has it any more.
+                table.next_hop(now, &hop, is);
+            }
+        });
+        applied.await
+    }
+
     fn show(&self, change: impl FnOnce(&mut Status)) {
         self.status.send_if_modified(|status| {
             let before = status.clone();
@@ -375,6 +407,11 @@ impl Driver {
             }
         }
         let Some(mut sink) = self.sink.take() else { return Err(KernelError::Thread) };
+        // Whether they can be used is the next task's to say. Without a book nobody asks.
+        let hops = sink.unusable_hops().map(|hop| (hop.clone(), None)).collect();
+        if self.tell_hops(hops).await.is_err() {
+            tracing::debug!("the book is closed");
+        }
         if self.spec.at_end != AtEnd::Flush {
             return Ok(());
         }

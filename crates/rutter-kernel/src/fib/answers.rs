@@ -182,6 +182,9 @@ impl Fib {
     }
 
     fn refuse_by_kernel(&mut self, prefix: Prefix, said: &Said) {
+        if Self::is_for_its_hop(said) {
+            self.blame_hop(prefix, &said.to_string());
+        }
         self.refuse(prefix, said.to_string());
         // What stands leads where it isn't wanted any more.
         let entry = self.entries.get(&prefix);

@@ -74,6 +74,7 @@ impl Fib {
             entries.insert(prefix, Entry { held, foreign, left_over, ..Entry::default() });
         }
         self.entries = entries;
+        self.try_hops();
         self.mark_all(|entry| {
             entry.wanted.is_some() || !entry.held.is_empty() || !entry.displaced.is_empty()
         });

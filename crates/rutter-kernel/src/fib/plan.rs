@@ -32,6 +32,10 @@ impl Fib {
             if !requests.is_empty() {
                 return requests;
             }
+            self.next_try();
+            if !self.queue.is_empty() {
+                continue;
+            }
             let requests = self.put_objects(room);
             if !requests.is_empty() {
                 return requests;
@@ -82,7 +86,10 @@ impl Fib {
         }
         let desired = match self.desired(&wanted.target, prefix.is_v4()) {
             Ok(desired) => desired,
-            Err(why) => return self.give_up(prefix, why, requests),
+            Err(why) => {
+                self.blame_hop(prefix, &why);
+                return self.give_up(prefix, why, requests);
+            }
         };
         let Some(entry) = self.entries.get(&prefix) else { return Step::Done };
         let is_met = |held: &Held| self.is_met(held, wanted.priority, &desired);

@@ -21,6 +21,7 @@ fn links() -> Links {
         address(3, "2001:db8::1", 64),
         address(2, "fe80::1", 64),
         address(4, "10.1.1.1", 24),
+        address(4, "10.0.0.1", 8),
     ];
     Links::new(&links, &addresses)
 }
@@ -36,8 +37,8 @@ fn a_hop_is_on_the_link_whose_smallest_network_holds_it() {
     let cases = [
         (via("10.2.0.9"), true, Ok(Some(2))),
         (via("10.1.0.9"), true, Ok(Some(3))),
-        // The network of a link that is down doesn't count.
-        (via("10.1.1.9"), true, Ok(Some(3))),
+        // One that is down counts where no other has the network: the kernel says what it thinks.
+        (via("10.1.1.9"), true, Ok(Some(4))),
         // The kernel decides.
         (via("192.0.2.1"), true, Ok(None)),
         (via("2001:db8::9"), true, Ok(Some(3))),

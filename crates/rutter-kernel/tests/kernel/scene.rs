@@ -92,6 +92,13 @@ impl Scene {
         told.sinks.into_iter().find_map(|sink| sink.refused)
     }
 
+    /// Why a next hop can't be used, as `explain` of a prefix shows it.
+    pub(crate) async fn unresolved(&self, prefix: Prefix) -> Vec<String> {
+        let told = self.book.explain(overlay(), prefix).await.unwrap().unwrap();
+        let all = told.candidates.into_iter().map(|candidate| format!("{:?}", candidate.standing));
+        all.filter(|standing| standing.starts_with("Unresolved")).collect()
+    }
+
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.ended.await.unwrap().unwrap();

@@ -92,21 +92,40 @@ fn routes_that_a_link_flap_killed_are_back_in_under_a_second() {
 }
 
 #[test]
-fn an_address_that_goes_and_comes_takes_its_routes_along_and_brings_them_back() {
+fn a_next_hop_that_cant_be_used_is_told_to_the_table_which_takes_another_and_returns() {
     in_namespace_async(|| async {
-        let scene = Scene::start(spec(false), &many(100, "10.0.0.2")).await;
-        scene.until("the routes", |status| status.settled && status.n_routes == 100).await;
-        ip("address del 10.0.0.1/24 dev up0");
-        scene.until("the refusals", |status| status.settled && status.n_refused == 100).await;
-        assert_eq!(table(), Vec::<String>::new());
-        let why = scene.refusal(prefix("172.16.7.0/24")).await.unwrap();
-        assert!(why.contains("Nexthop has invalid gateway"), "{why}");
-        ip("address add 10.0.0.1/24 dev up0");
-        let took = scene.until("the repair", |s| s.settled && s.n_routes == 100).await;
-        assert!(took < GOAL, "it took {took:?}");
-        assert_eq!(scene.status().n_refused, 0);
-        assert_eq!(scene.refusal(prefix("172.16.7.0/24")).await, None);
-        scene.stop().await;
+        for objects in [true, false] {
+            let scene = Scene::start(spec(objects), &many(1000, "10.0.0.2")).await;
+            // Of the second half there is another, which is worse.
+            let worse: Vec<_> = many(1000, "10.0.1.2").split_off(500);
+            let worse: Vec<_> =
+                worse.into_iter().map(|(p, a)| (p, Attributes { metric: 200, ..a })).collect();
+            scene.advertise_of("b", &worse).await;
+            scene.until("the routes", |status| status.settled && status.n_routes == 1000).await;
+            assert!(table().iter().all(|line| line.contains("via 10.0.0.2")), "{:?}", table());
+
+            ip("address del 10.0.0.1/24 dev up0");
+            let took = scene.until("the others", |s| s.settled && s.n_routes == 500).await;
+            let shown = table();
+            assert!(shown.iter().all(|line| line.contains("via 10.0.1.2")), "{shown:?}");
+            assert!(took < GOAL, "it took {took:?}");
+            let (alone, one_of_two) = (prefix("172.16.7.0/24"), prefix("172.19.7.0/24"));
+            for prefix in [alone, one_of_two] {
+                let why = scene.unresolved(prefix).await;
+                assert_eq!(why.len(), 1, "{why:?}");
+            }
+            assert_eq!(scene.status().n_refused, 0);
+
+            ip("address add 10.0.0.1/24 dev up0");
+            let took = scene.until("the return", |s| s.settled && s.n_routes == 1000).await;
+            assert!(took < GOAL, "it took {took:?}");
+            let is_back = |line: &String| line.contains("via 10.0.0.2 dev up0");
+            assert!(table().iter().all(is_back), "{:?}", table());
+            assert_eq!(scene.unresolved(alone).await, Vec::<String>::new());
+            let mut sink = Sink::open(spec(objects).sink).unwrap();
+            scene.stop().await;
+            sink.flush().unwrap();
+        }
     });
 }
 
