@@ -300,7 +300,7 @@ impl Driver {
         done: Result<(Sink, Result<Done, KernelError>), JoinError>,
     ) -> Result<(), BookClosed> {
         let Ok((sink, done)) = done else {
-            // It panicked, and the sink is lost: the next turn says so.
+            // It panicked, and the sink is lost: the end says so.
             return Err(BookClosed);
         };
         let numbers = (sink.n_routes(), sink.n_objects(), sink.n_refused());

@@ -116,14 +116,19 @@ impl Fib {
                 _ => self.refuse_by_kernel(prefix, said),
             },
             Request::GiveBack { prefix, other, how } => {
-                if said.errno == Errno::EXIST && how == How::Add {
+                match (said.errno, how) {
                     // Someone has put another in the meantime, and meant it.
-                    self.is_back(prefix, &other);
-                    self.look_again = true;
-                } else {
-                    tracing::warn!(%prefix, %said, "another's route can't be put back; it is kept");
-                    if let Some(entry) = self.entries.get_mut(&prefix) {
-                        entry.stuck = true;
+                    (Errno::EXIST, How::Add) => {
+                        self.is_back(prefix, &other);
+                        self.look_again = true;
+                    }
+                    // Ours went since it was looked: the other's is put where there is none.
+                    (Errno::NOENT, How::Replace) => self.is_gone(prefix, other.priority),
+                    _ => {
+                        tracing::warn!(%prefix, %said, "another's route can't be put back; it is kept");
+                        if let Some(entry) = self.entries.get_mut(&prefix) {
+                            entry.stuck = true;
+                        }
                     }
                 }
                 self.queue_again(prefix);
