@@ -6,8 +6,8 @@
 //! a whole request are the router's business ([`crate::limits`]).
 //!
 //! At the stop a listener accepts nothing more, lets each connection finish the request that is
-//! under way, and drops what is left after [`Limits::drain`]. Event streams end at once: they
-//! watch the same token.
+//! under way, or bring one that its client had sent already ([`LINGER`]), and drops what is left
+//! after [`Limits::drain`]. Event streams end at once: they watch the same token.
 //!
 //! Written on hyper rather than with `axum::serve`, which has neither TLS nor any of these bounds.
 
@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -36,6 +38,10 @@ use tower::Service;
 pub use error::BindError;
 
 use crate::peer::Peer;
+
+/// How long a connection may still bring a request after the stop: one that was accepted a moment
+/// before, or is kept by a client that is sending right now. Its answer says that it was the last.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What one listener gives at most.
 #[derive(Debug, Clone, Copy)]
@@ -131,11 +137,6 @@ impl Listener {
         let tls = self.tls.map(TlsAcceptor::from);
         let tasks = TaskTracker::new();
         loop {
-            let (stream, peer) = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                accepted = accept(&self.tcp) => accepted,
-            };
             let permit = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -143,6 +144,13 @@ impl Listener {
             };
             // The semaphore is never closed.
             let Ok(permit) = permit else { break };
+            // The last thing that is waited for: a connection that was accepted is served, and one
+            // that wasn't waits in the socket's queue for a successor.
+            let (stream, peer) = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = accept(&self.tcp) => accepted,
+            };
             let connection = Connection {
                 router: router.clone(),
                 peer,
@@ -211,16 +219,20 @@ impl Connection {
     }
 
     async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let (router, peer) = (self.router, Peer(self.peer));
+        let (router, peer, stop) = (self.router, Peer(self.peer), &self.stop);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer);
             let mut router = router.clone();
             async move {
                 // A router is always ready and never fails.
-                let response = match router.call(request).await {
+                let mut response = match router.call(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
                 };
+                if stop.is_cancelled() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
                 Ok::<_, Infallible>(response)
             }
         });
@@ -232,7 +244,7 @@ impl Connection {
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
+            () = lingered(stop) => {
                 connection.as_mut().graceful_shutdown();
                 match timeout(self.limits.drain, connection).await {
                     Ok(ended) => ended,
@@ -247,6 +259,12 @@ impl Connection {
             tracing::debug!(peer = %self.peer, %error, "a connection ended early");
         }
     }
+}
+
+/// Waits until idle connections may close.
+async fn lingered(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LINGER).await;
 }
 
 /// No delay for small answers; and a peer that acknowledges nothing for `unread` is gone.

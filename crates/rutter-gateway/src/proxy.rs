@@ -38,7 +38,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
@@ -60,6 +60,11 @@ use crate::upstream::body::{AnswerBody, Home, UpstreamBody};
 use entry::Entry;
 use outbound::Outbound;
 pub(crate) use settings::{Copied, Settings};
+
+/// Asks for [`X_MESH_ROUTE`] (Mesh Router's).
+const X_MESH_TRACE: HeaderName = HeaderName::from_static("x-mesh-trace");
+/// Which routes were tried.
+const X_MESH_ROUTE: HeaderName = HeaderName::from_static("x-mesh-route");
 
 /// What all workers share.
 #[derive(Debug)]
@@ -143,9 +148,9 @@ pub(crate) async fn handle(
     };
     let headers = response.headers_mut();
     if about.trace {
-        headers.insert("x-mesh-route", trace_value(&outcome.tried, outcome.served));
+        headers.insert(X_MESH_ROUTE, trace_value(&outcome.tried, outcome.served));
     }
-    headers.insert("x-request-id", about.id.clone());
+    headers.insert(headers::X_REQUEST_ID, about.id.clone());
     if let Some(hsts) = settings.hsts.as_ref().filter(|_| client.tls) {
         // A service may say it for itself.
         headers.entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
@@ -348,14 +353,15 @@ struct About {
 impl About {
     fn new(worker: &Worker, request: &Request<Incoming>, trusted: bool) -> Self {
         let headers = request.headers();
-        let given = headers.get("x-request-id").filter(|id| trusted && is_request_id(id));
+        let given = if trusted { headers.get(headers::X_REQUEST_ID) } else { None };
+        let given = given.filter(|id| is_request_id(id));
         Self {
             id: given.cloned().unwrap_or_else(|| worker.ids.next()),
             version: request.version(),
             method: request.method().clone(),
             uri: request.uri().clone(),
             accept: headers.get(http::header::ACCEPT).cloned(),
-            trace: headers.contains_key("x-mesh-trace"),
+            trace: headers.contains_key(X_MESH_TRACE),
         }
     }
 }

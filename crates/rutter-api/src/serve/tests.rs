@@ -109,6 +109,25 @@ async fn a_stop_lets_the_request_under_way_finish_and_takes_no_other() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_accepted_before_the_stop_may_bring_a_request() {
+    let served = Served::new(plain());
+    let ask = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (mut fresh, mut kept) = (connect(&served).await, connect(&served).await);
+    kept.write_all(ask).await.unwrap();
+    // Accepted in turn: that the second is answered says that the first was taken.
+    kept.read_exact(&mut [0; 12]).await.unwrap();
+    served.stop.cancel();
+    for stream in [&mut fresh, &mut kept] {
+        stream.write_all(ask).await.unwrap();
+    }
+    let answer = until_closed(fresh).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    let answer = until_closed(kept).await;
+    assert!(answer.contains("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    served.ended().await;
+}
+
+#[tokio::test]
 async fn what_does_not_drain_is_dropped() {
     let begun = Arc::new(Notify::new());
     let handler = {

@@ -17,8 +17,12 @@ use crate::failover::replay::RequestBody;
 /// The most header lines an answer may have.
 const MAX_HEADERS: usize = 128;
 
-/// The largest head of an answer, and the largest read buffer.
-const MAX_BUFFER: usize = 64 * 1024;
+/// The largest head of an answer, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// The largest read buffer, in bytes. A connection grows to it only while reads fill what it has; an
+/// answer of 64 KiB and its head are one read then, and not one and a remainder.
+const MAX_BUFFER: usize = 128 * 1024;
 
 /// A connection, and the task that drives it.
 #[derive(Debug)]
@@ -102,7 +106,7 @@ impl Connection {
         let io = TokioIo::new(Metered::new(stream, meter.clone()));
         let (sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_BUFFER)
+            .max_header_size(MAX_HEAD)
             .max_buf_size(MAX_BUFFER)
             .handshake(io)
             .await?;
