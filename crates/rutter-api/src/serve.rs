@@ -17,6 +17,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -39,9 +40,13 @@ pub use error::BindError;
 
 use crate::peer::Peer;
 
-/// How long a connection may still bring a request after the stop: one that was accepted a moment
-/// before, or is kept by a client that is sending right now. Its answer says that it was the last.
+/// How long a connection that is kept may still bring a request after the stop, since its client may
+/// be sending right now. Its answer says that it was the last.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// How much longer one may that was accepted and hasn't asked for anything yet: its client has
+/// connected to ask, and a busy machine takes its time.
+const LINGER_NEW: Duration = Duration::from_millis(2500);
 
 /// What one listener gives at most.
 #[derive(Debug, Clone, Copy)]
@@ -220,7 +225,9 @@ impl Connection {
 
     async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let (router, peer, stop) = (self.router, Peer(self.peer), &self.stop);
+        let asked = &AtomicBool::new(false);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(peer);
             let mut router = router.clone();
             async move {
@@ -244,7 +251,7 @@ impl Connection {
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = lingered(stop) => {
+            () = lingered(stop, asked) => {
                 connection.as_mut().graceful_shutdown();
                 match timeout(self.limits.drain, connection).await {
                     Ok(ended) => ended,
@@ -261,10 +268,13 @@ impl Connection {
     }
 }
 
-/// Waits until idle connections may close.
-async fn lingered(stop: &CancellationToken) {
+/// Waits until a connection may close that is idle, and was asked for something or not.
+async fn lingered(stop: &CancellationToken, asked: &AtomicBool) {
     stop.cancelled().await;
     tokio::time::sleep(LINGER).await;
+    if !asked.load(Ordering::Relaxed) {
+        tokio::time::sleep(LINGER_NEW).await;
+    }
 }
 
 /// No delay for small answers; and a peer that acknowledges nothing for `unread` is gone.

@@ -116,9 +116,10 @@ impl Shared {
             Request::get("/").header("host", self.host).body(Empty::new()).expect("a request");
         let answer = connection.send_request(request).await.map_err(|e| format!("sent: {e:?}"))?;
         let (status, closes) = (answer.status(), answer.headers().contains_key("connection"));
+        let code = answer.headers().get("x-rutter-error").cloned();
         answer.into_body().collect().await.map_err(|e| format!("its body: {e:?}"))?;
         if status != 200 {
-            return Err(format!("{status}"));
+            return Err(format!("{status} {code:?}"));
         }
         if !closes {
             self.kept.lock().unwrap().entry(target).or_default().push_back(connection);
