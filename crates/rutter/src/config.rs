@@ -9,7 +9,7 @@
 //! Two types, since they answer two questions. `raw` has an `Option` for every key, refuses those
 //! it doesn't know and says nothing of defaults; `Config` has every default filled in, every
 //! duration checked against the others, and no way to be invalid. Positions are kept beside the
-//! raw value, in a tree of their own, rather than in a wrapper round every field: a check names
+//! raw value, in a tree of their own (`rutter-yaml`), rather than in a wrapper round every field: a check names
 //! the path of what it dislikes, and the edge looks the path up.
 //!
 //! Later work adds its section to [`raw`], its checks to [`resolve`](mod@resolve), and nothing anywhere else:
@@ -18,23 +18,19 @@
 pub(crate) mod diff;
 pub(crate) mod doc;
 mod period;
-mod positions;
-mod problem;
 pub(crate) mod raw;
 mod resolve;
 pub(crate) mod resolved;
 mod section;
-mod yaml;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use rutter_yaml::{Dialect, Positions};
 
 pub(crate) use period::Period;
-pub(crate) use problem::{ConfigError, Problem};
 pub(crate) use resolve::{default_data, resolve, tables};
 pub(crate) use resolved::Config;
-
-/// The largest file that is read, in bytes.
-const MAX_FILE: u64 = 4 * 1024 * 1024;
+pub(crate) use rutter_yaml::{ConfigError, Problem, Problems};
 
 /// Where a configuration comes from, so that a reload comes from there too.
 #[derive(Debug, Clone)]
@@ -51,16 +47,16 @@ pub(crate) struct Origin {
 /// Everything that is wrong with it, each at its place.
 pub(crate) fn load(origin: &Origin) -> Result<Config, ConfigError> {
     let path = &origin.file;
-    let text = read(path).map_err(|why| ConfigError::unreadable(path, &why))?;
+    let text = rutter_yaml::read(path)?;
     parse(&path.display().to_string(), &text, origin.data.clone())
 }
 
 fn parse(name: &str, text: &str, data: Option<PathBuf>) -> Result<Config, ConfigError> {
     let place = |problem: Problem| ConfigError::new(name, text, vec![problem]);
-    let mut file: raw::File = yaml::parse(text).map_err(place)?;
+    let mut file: raw::File = rutter_yaml::parse(text, Dialect::Strict).map_err(place)?;
     file.data = data.map(raw::Data::In).or(file.data);
     resolve(&file).map_err(|mut problems| {
-        let positions = positions::Positions::of(text);
+        let positions = Positions::of(text, Dialect::Strict);
         problems.iter_mut().for_each(|problem| problem.locate(&positions));
         problems.sort_by_key(|problem| problem.spot.map(|spot| spot.offset));
         ConfigError::new(name, text, problems)
@@ -70,15 +66,8 @@ fn parse(name: &str, text: &str, data: Option<PathBuf>) -> Result<Config, Config
 /// Reads another YAML text as strictly.
 #[cfg(test)]
 pub(crate) fn read_yaml<T: serde::de::DeserializeOwned + Default>(text: &str) -> Result<T, String> {
-    yaml::parse(text).map_err(|problem| format!("{:?}: {}", problem.spot, problem.message))
-}
-
-fn read(path: &Path) -> std::io::Result<String> {
-    let size = std::fs::metadata(path)?.len();
-    if size > MAX_FILE {
-        return Err(std::io::Error::other(format!("it has {size} bytes, at most {MAX_FILE}")));
-    }
-    std::fs::read_to_string(path)
+    rutter_yaml::parse(text, Dialect::Strict)
+        .map_err(|problem| format!("{:?}: {}", problem.spot, problem.message))
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@
 use super::{Metadata, Problem};
 
 /// Each crate of the workspace with those of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("rutter-route", &[]),
+    ("rutter-yaml", &[]),
     ("rutter-rib", &["rutter-route"]),
     ("rutter-book", &["rutter-rib", "rutter-route"]),
     ("rutter-registry", &["rutter-route"]),
@@ -33,6 +34,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "rutter-registry",
             "rutter-rib",
             "rutter-route",
+            "rutter-yaml",
         ],
     ),
     (

@@ -22,32 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::raw;
 use super::resolved::{Config, Controller, Log};
-use super::{Period, Problem};
-
-/// What is wrong with a file, gathered.
-#[derive(Debug, Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn at(&mut self, path: &str, message: impl Into<String>) {
-        self.0.push(Problem::at(path, message));
-    }
-
-    fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
-    }
-
-    fn unless(&mut self, holds: bool, path: &str, message: &str) {
-        if !holds {
-            self.at(path, message);
-        }
-    }
-
-    /// A duration of nothing would make a loop of something meant to wait.
-    fn more_than_zero(&mut self, path: &str, period: Period) {
-        self.unless(!period.0.is_zero(), path, "expected a duration of more than 0");
-    }
-}
+use super::{Period, Problem, Problems};
 
 /// Fills in the defaults and checks everything.
 ///
@@ -84,7 +59,7 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
     if file.data == Some(raw::Data::Off) {
         kept::check(file, &config, to);
     }
-    match problems.0 {
+    match problems.into_vec() {
         problems if problems.is_empty() => Ok(config),
         problems => Err(problems),
     }

@@ -29,14 +29,14 @@ pub(super) fn resolve(
         }
     }
     let written = file.tables.iter().flatten();
-    let n_before = to.0.len();
+    let n_before = to.len();
     for (name, raw) in written {
         if let Some(table) = table(name, raw, to) {
             tables.insert(name.clone(), table);
         }
     }
     // A book of half the tables would complain of the other half.
-    if to.0.len() == n_before {
+    if to.len() == n_before {
         check(&tables, cluster, to);
     }
     tables

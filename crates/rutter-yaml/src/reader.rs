@@ -1,34 +1,42 @@
-//! The one place that reads YAML.
-//!
-//! The reader is young and its releases are many, so nothing else in the program names it: a
-//! change of reader is a change of this file and of `positions`.
+//! The one place that reads YAML: a change of reader is a change of this file and of `positions`.
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::{Error, MergeKeyPolicy, Options};
 
-use super::problem::{Problem, Spot};
+use crate::{Problem, Spot};
 
-/// Reads a value, strictly: a key that stands twice, a merge key and a boolean other than `true`
-/// and `false` are refused.
+/// How a text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// As our own files: a merge key and a boolean other than `true` and `false` are refused.
+    Strict,
+    /// As files of systems written in Go: merge keys are merged, and `yes` and `on` are booleans.
+    Go,
+}
+
+/// Reads a value. A key that stands twice is refused in every dialect; whether an unknown one is,
+/// the type says.
 ///
 /// # Errors
 /// The first thing that is wrong, at its place.
-pub(super) fn parse<T: DeserializeOwned + Default>(text: &str) -> Result<T, Problem> {
-    match serde_saphyr::from_str_with_options::<Option<T>>(text, options()) {
+pub fn parse<T: DeserializeOwned + Default>(text: &str, dialect: Dialect) -> Result<T, Problem> {
+    match serde_saphyr::from_str_with_options::<Option<T>>(text, options(dialect)) {
         Ok(value) => Ok(value.unwrap_or_default()),
         Err(error) => Err(problem(error.without_snippet())),
     }
 }
 
-pub(super) fn options() -> Options {
+pub(crate) fn options(dialect: Dialect) -> Options {
+    let strict = dialect == Dialect::Strict;
+    let merge_keys = if strict { MergeKeyPolicy::Error } else { MergeKeyPolicy::Merge };
     serde_saphyr::options! {
-        strict_booleans: true,
-        merge_keys: MergeKeyPolicy::Error,
+        strict_booleans: strict,
+        merge_keys: merge_keys,
     }
 }
 
 /// Where the reader says something is.
-pub(super) fn spot(location: serde_saphyr::Location) -> Option<Spot> {
+pub(crate) fn spot(location: serde_saphyr::Location) -> Option<Spot> {
     let number = |n: u64| usize::try_from(n).ok();
     let span = location.span();
     let (line, column) = (number(location.line())?, number(location.column())?);
@@ -42,8 +50,10 @@ pub(super) fn spot(location: serde_saphyr::Location) -> Option<Spot> {
 
 fn problem(error: &Error) -> Problem {
     let (message, help) = match error {
-        Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
-        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("word", variant, expected),
+        Error::SerdeUnknownField { field, expected, .. } => unknown_word("key", field, expected),
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            unknown_word("word", variant, expected)
+        }
         Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
         Error::SerdeInvalidType { unexpected, expected, .. }
         | Error::SerdeInvalidValue { unexpected, expected, .. } => {
@@ -67,7 +77,7 @@ fn plain(text: &str) -> String {
 }
 
 /// What to say of a word that isn't known: the nearest one, else all there are.
-fn unknown(what: &str, word: &str, expected: &[&'static str]) -> (String, Option<String>) {
+pub(crate) fn unknown_word(what: &str, word: &str, expected: &[&str]) -> (String, Option<String>) {
     let message = format!("unknown {what} `{word}`");
     let near = |known: &&&str| strsim::jaro_winkler(word, known) > 0.8;
     let nearest = expected

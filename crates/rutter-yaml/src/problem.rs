@@ -5,66 +5,73 @@ use std::path::Path;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 
-use super::positions::Positions;
+use crate::Positions;
 
 /// A place in a text; line and column count from 1, the rest is in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Spot {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-    pub(crate) offset: usize,
-    pub(crate) length: usize,
+pub struct Spot {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+    /// Bytes before it.
+    pub offset: usize,
+    /// Bytes of it.
+    pub length: usize,
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// Where, as keys from the file's top.
-    pub(crate) path: Vec<String>,
+    pub path: Vec<String>,
     /// What, and what was expected.
-    pub(crate) message: String,
+    pub message: String,
     /// What to do about it.
-    pub(crate) help: Option<String>,
+    pub help: Option<String>,
     /// Where, as a place in the text.
-    pub(crate) spot: Option<Spot>,
+    pub spot: Option<Spot>,
 }
 
 impl Problem {
     /// A problem at a path, which is written `controller.lease` unless a key has a dot in it.
-    pub(crate) fn at(path: &str, message: impl Into<String>) -> Self {
+    pub fn at(path: &str, message: impl Into<String>) -> Self {
         Self::at_path(path.split('.').map(str::to_owned).collect(), message)
     }
 
     /// A problem at a path.
-    pub(crate) fn at_path(path: Vec<String>, message: impl Into<String>) -> Self {
+    pub fn at_path(path: Vec<String>, message: impl Into<String>) -> Self {
         Self { path, message: message.into(), help: None, spot: None }
     }
 
     /// What to do about it.
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    pub(super) fn locate(&mut self, positions: &Positions) {
+    /// Finds its place in the text, unless it is known.
+    pub fn locate(&mut self, positions: &Positions) {
         self.spot = self.spot.or_else(|| positions.find(&self.path));
     }
 }
 
 /// Everything that is wrong with a file. Nothing was started or changed.
 #[derive(Debug, Clone)]
-pub(crate) struct ConfigError {
+pub struct ConfigError {
     name: String,
     text: String,
-    pub(crate) problems: Vec<Problem>,
+    /// What is wrong, in the order of the text.
+    pub problems: Vec<Problem>,
 }
 
 impl ConfigError {
-    pub(super) fn new(name: &str, text: &str, problems: Vec<Problem>) -> Self {
+    /// Problems of a text, which is shown under a name.
+    pub fn new(name: &str, text: &str, problems: Vec<Problem>) -> Self {
         Self { name: name.to_owned(), text: text.to_owned(), problems }
     }
 
-    pub(super) fn unreadable(path: &Path, why: &std::io::Error) -> Self {
+    pub(crate) fn unreadable(path: &Path, why: &std::io::Error) -> Self {
         let problem = Problem::at_path(Vec::new(), format!("the file can't be read: {why}"));
         let help = match why.kind() {
             std::io::ErrorKind::NotFound => "name an existing file with --config".to_owned(),
@@ -77,7 +84,7 @@ impl ConfigError {
     }
 
     /// For a terminal: each problem with the lines around it.
-    pub(crate) fn render(&self, colour: bool) -> String {
+    pub fn render(&self, colour: bool) -> String {
         let theme = match colour {
             true => GraphicalTheme::unicode(),
             false => GraphicalTheme::unicode_nocolor(),

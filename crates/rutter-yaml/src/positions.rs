@@ -6,15 +6,15 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use super::problem::Spot;
-use super::yaml;
+use crate::Spot;
+use crate::reader::{self, Dialect};
 
 /// The places of all keys and list entries of a file.
 #[derive(Debug, Default)]
-pub(super) struct Positions(Option<Spanned<Node>>);
+pub struct Positions(Option<Spanned<Node>>);
 
 #[derive(Debug)]
-enum Node {
+pub(crate) enum Node {
     Scalar,
     List(Vec<Spanned<Self>>),
     Map(Vec<(Spanned<String>, Spanned<Self>)>),
@@ -22,16 +22,21 @@ enum Node {
 
 impl Positions {
     /// Those of a text that was read before.
-    pub(super) fn of(text: &str) -> Self {
+    pub fn of(text: &str, dialect: Dialect) -> Self {
         // The text was read before, so an error is impossible; places would just not be shown.
-        Self(serde_saphyr::from_str_with_options(text, yaml::options()).ok())
+        Self(serde_saphyr::from_str_with_options(text, reader::options(dialect)).ok())
+    }
+
+    /// The whole file.
+    pub(crate) fn top(&self) -> Option<&Node> {
+        self.0.as_ref().map(|top| &top.value)
     }
 
     /// The place of a path, or of the longest part of it that was written: a problem with what is
     /// missing points at where it is missing.
-    pub(super) fn find(&self, path: &[String]) -> Option<Spot> {
+    pub fn find(&self, path: &[String]) -> Option<Spot> {
         let mut node = self.0.as_ref()?;
-        let mut found = yaml::spot(node.referenced);
+        let mut found = reader::spot(node.referenced);
         for step in path {
             let (place, next) = match &node.value {
                 Node::Scalar => break,
@@ -49,12 +54,12 @@ impl Positions {
                     (entry.referenced, entry)
                 }
             };
-            found = yaml::spot(place).or(found);
+            found = reader::spot(place).or(found);
             node = next;
         }
         // A value says more than its key, where there is one on a line of its own.
         match node.value {
-            Node::Scalar => yaml::spot(node.referenced).or(found),
+            Node::Scalar => reader::spot(node.referenced).or(found),
             Node::List(_) | Node::Map(_) => found,
         }
     }
