@@ -75,6 +75,8 @@ fn each_match_on_a_prefix() {
         ("{prefix: {overlap: [10.1.0.0/16]}}", "10.1.2.0/24", true),
         ("{prefix: {overlap: [10.1.0.0/16]}}", "10.2.0.0/16", false),
         ("{service_suffix: web}", "10.0.0.0/8", false),
+        ("{next_hop: [198.51.100.0/24, 192.0.2.0/24]}", "10.0.0.0/8", true),
+        ("{next_hop: [192.0.2.2/32, '::/0']}", "10.0.0.0/8", false),
     ];
     for (rule, prefix, expected) in cases {
         assert_eq!(denies::<Prefix>(rule, "node/1", "{}", prefix), expected, "{rule} {prefix}");
@@ -175,4 +177,32 @@ fn rules_that_make_no_sense_are_refused_by_their_place() {
     for text in ["import: {rule: []}", "criteria: [fastest]", "approval: perhaps"] {
         assert!(serde_saphyr::from_str::<Policy>(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_list_is_judged_by_itself_and_says_what_decided() {
+    let judged = |text: &str, hop: &str| {
+        let rules: Rules = serde_saphyr::from_str(text).unwrap();
+        let attributes = Attributes::via(hop.parse().unwrap());
+        let (source, info) = ("peer/b".parse().unwrap(), SourceInfo::default());
+        let trace =
+            rules.judge(&"10.0.0.0/8".parse::<Prefix>().unwrap(), &source, &info, attributes);
+        (trace.accepted, trace.decided_by)
+    };
+    let looped = "
+rules:
+  - {name: tag, match: {}, then: {add_tags: [seen]}}
+  - {name: looped, match: {next_hop: [127.0.0.0/8], tags: {all: [seen]}}, then: {action: deny}}
+";
+    let cases = [
+        ("127.0.0.1", (false, "looped")),
+        ("tcp://127.0.0.1:1", (false, "looped")),
+        ("192.0.2.1", (true, "default")),
+        ("tcp://localhost:1", (true, "default")),
+        ("node:1", (true, "default")),
+    ];
+    for (hop, (accepted, by)) in cases {
+        assert_eq!(judged(looped, hop), (accepted, by.to_owned()), "{hop}");
+    }
+    assert_eq!(judged("default: deny", "192.0.2.1"), (false, "default".to_owned()));
 }

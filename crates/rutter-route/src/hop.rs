@@ -154,6 +154,20 @@ pub enum NextHop {
     Discard,
 }
 
+impl NextHop {
+    /// Its address, where it has one that needn't be looked up.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Endpoint(endpoint) => match &endpoint.host {
+                HostName::Address(address) => Some(*address),
+                HostName::Name(_) => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 impl FromStr for NextHop {
     type Err = ParseError;
 

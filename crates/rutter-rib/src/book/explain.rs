@@ -8,7 +8,7 @@ use rutter_route::{
 use crate::policy::HopKind;
 use crate::table::{LongestMatch, ViewId};
 
-use super::{Book, Kind, address_of};
+use super::{Book, Kind};
 
 impl Book {
     /// All there is to say about a destination in a table, with the chain through the tables that
@@ -66,7 +66,7 @@ impl Book {
     ) {
         if let NextHop::Cluster(cluster) = hop {
             self.chain_of(now, through, &AnyDestination::Cluster(cluster.clone()), lines, depth);
-        } else if let Some(address) = address_of(hop)
+        } else if let Some(address) = hop.address()
             && let Some(table) = self.table::<Prefix>(through)
         {
             match table.longest_match(address, ViewId::DEFAULT) {

@@ -19,7 +19,7 @@ mod resolve;
 use std::collections::BTreeMap;
 
 use rutter_route::{
-    ClusterId, Deadline, Destination, DestinationKind, NextHop, Now, Prefix, Service, TableName,
+    ClusterId, Deadline, Destination, DestinationKind, Now, Prefix, Service, TableName,
 };
 
 use crate::policy::{HopKind, Policy, PolicyError, Rules};
@@ -351,18 +351,6 @@ impl Book {
         let services = self.services.values().filter_map(Table::next_deadline);
         let clusters = self.clusters.values().filter_map(Table::next_deadline);
         prefixes.chain(services).chain(clusters).min()
-    }
-}
-
-/// The address of a next hop that a table of prefixes can look up.
-fn address_of(hop: &NextHop) -> Option<std::net::IpAddr> {
-    match hop {
-        NextHop::Address(address) => Some(*address),
-        NextHop::Endpoint(endpoint) => match &endpoint.host {
-            rutter_route::HostName::Address(address) => Some(*address),
-            rutter_route::HostName::Name(_) => None,
-        },
-        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use rutter_route::{ClusterId, NextHop, Now, Prefix, Resolution, Service, TableNa
 use crate::policy::HopKind;
 use crate::table::{Changes, LongestMatch, ViewId};
 
-use super::{Book, Kind, Resolve, address_of};
+use super::{Book, Kind, Resolve};
 
 /// A link between two tables, and the next hops that go over it.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Book {
             let link = link.filter(|r| r.spec.table == *name).find(|r| r.spec.hops == kind);
             let Some(link) = link else { continue };
             let through = link.spec.through.clone();
-            if let Some(address) = address_of(&hop) {
+            if let Some(address) = hop.address() {
                 link.by_address.entry(address).or_default().insert(hop.clone());
             }
             let is = self.resolve(&through, &hop);
@@ -71,7 +71,7 @@ impl Book {
                 let used = self.tell_hop(now, &table, &hop, is);
                 if !used
                     && let Some(link) = self.resolves.get_mut(at)
-                    && let Some(address) = address_of(&hop)
+                    && let Some(address) = hop.address()
                     && let Some(set) = link.by_address.get_mut(&address)
                 {
                     set.remove(&hop);
@@ -105,7 +105,7 @@ impl Book {
                 false => unresolved(format!("`{through}` has no route to the cluster {cluster}")),
             };
         }
-        let Some(address) = address_of(hop) else {
+        let Some(address) = hop.address() else {
             // A host name is looked up by whoever connects.
             return Resolution::Resolved;
         };

@@ -34,6 +34,9 @@ pub struct Match {
     /// One of these clusters; a destination that isn't one doesn't match.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cluster: Vec<ClusterId>,
+    /// The next hop's address lies in one of these; a next hop without an address doesn't match.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub next_hop: Vec<Prefix>,
     /// The route's tags.
     #[serde(skip_serializing_if = "TagMatch::is_any")]
     pub tags: TagMatch,
@@ -139,6 +142,7 @@ impl Match {
                 || subject.info.owner.as_ref().is_some_and(|o| self.owner.contains(o)))
             && self.source_tags.matches(&subject.info.tags)
             && self.destination_matches(subject.destination)
+            && self.next_hop_matches(attributes)
             && self.tags.matches(&attributes.tags)
             && self.path_list.as_ref().is_none_or(|p| p.matches(attributes))
     }
@@ -152,6 +156,11 @@ impl Match {
             && self.service_suffix.as_ref().is_none_or(service)
             && (self.cluster.is_empty()
                 || destination.as_cluster().is_some_and(|c| self.cluster.contains(c)))
+    }
+
+    fn next_hop_matches(&self, attributes: &Attributes) -> bool {
+        let lies_in_one = |address| self.next_hop.iter().any(|p| p.contains_address(address));
+        self.next_hop.is_empty() || attributes.next_hop.address().is_some_and(lies_in_one)
     }
 
     pub(super) fn check(&self, at: &str) -> Result<(), PolicyError> {

@@ -106,6 +106,25 @@ impl Rules {
     /// The longest list.
     pub const MAX: usize = 10_000;
 
+    /// What the list by itself makes of a route, without a table that holds it: for whoever checks
+    /// a policy before it is in force.
+    pub fn judge<D: Destination>(
+        &self,
+        destination: &D,
+        source: &SourceId,
+        info: &SourceInfo,
+        mut attributes: Attributes,
+    ) -> PolicyTrace {
+        let mut trace = PolicyTrace::default();
+        let subject = Subject { destination, source, info };
+        let outcome = self.ask(subject, &mut attributes, Some(&mut trace));
+        trace.accepted = outcome.accepted.unwrap_or(true);
+        if outcome.accepted.is_none() {
+            trace.decided_by = "default".into();
+        }
+        trace
+    }
+
     /// Whether it lets everything pass as it is.
     pub(crate) fn is_open(&self) -> bool {
         self.rules.is_empty() && self.default != Some(Action::Deny)
