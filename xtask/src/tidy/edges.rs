@@ -7,7 +7,7 @@
 use super::{Metadata, Problem};
 
 /// Each crate of the workspace with those of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("rutter-route", &[]),
     ("rutter-yaml", &[]),
     ("rutter-rib", &["rutter-route"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-agent", &["rutter-link", "rutter-route"]),
+    ("rutter-overlay", &["rutter-book", "rutter-rib", "rutter-route", "rutter-yaml"]),
     ("rutter-gateway", &["rutter-book", "rutter-link", "rutter-rib", "rutter-route"]),
     ("rutter-controller", &["rutter-book", "rutter-registry", "rutter-rib", "rutter-route"]),
     (

@@ -1,0 +1,3 @@
+//! n-netman: its configuration file, as the running original reads it.
+
+pub mod config;

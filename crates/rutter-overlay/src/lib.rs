@@ -1,0 +1,23 @@
+//! Overlays: hosts tell each other their networks, each decides what to accept, and the kernel
+//! follows.
+//!
+//! ```text
+//!  netman.yaml ─▶ compat::nnetman::config ─▶ OverlayConfig
+//! ```
+//!
+//! An overlay is a VXLAN with a table of its own, `overlay/<vni>`, in a book. Its peers are sources
+//! of `Prefix` routes there.
+//!
+//! [`OverlayConfig`] is in Rutter's words, whatever file it comes from. n-netman's words live in
+//! [`compat::nnetman`] and nowhere else.
+#![forbid(unsafe_code)]
+
+pub mod compat;
+mod config;
+
+pub use config::{
+    Bridge, BridgeCare, CertificateFiles, Exchange, Export, Flooding, Identity, Import,
+    ImportOrder, Install, InterfaceAddress, LinkName, Lookup, MIN_MESSAGE, Netplan, Observe,
+    Overlay, OverlayConfig, Peer, PeerName, RoutingTable, Timers, Topology, TopologyMode, Transit,
+    Vni, Vxlan,
+};
