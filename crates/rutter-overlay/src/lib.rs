@@ -2,11 +2,12 @@
 //! follows.
 //!
 //! ```text
-//!  netman.yaml ─▶ compat::nnetman::config ─▶ OverlayConfig
+//!  netman.yaml ─▶ compat::nnetman::config ─▶ OverlayConfig ─▶ import ─▶ Policy of overlay/<vni>
 //! ```
 //!
 //! An overlay is a VXLAN with a table of its own, `overlay/<vni>`, in a book. Its peers are sources
-//! of `Prefix` routes there.
+//! of `Prefix` routes there; what may enter is the table's import policy and nothing else, so
+//! `explain` names the reason of every refusal.
 //!
 //! [`OverlayConfig`] is in Rutter's words, whatever file it comes from. n-netman's words live in
 //! [`compat::nnetman`] and nowhere else.
@@ -14,6 +15,7 @@
 
 pub mod compat;
 mod config;
+pub mod import;
 
 pub use config::{
     Bridge, BridgeCare, CertificateFiles, Exchange, Export, Flooding, Identity, Import,
