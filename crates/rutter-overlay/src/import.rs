@@ -20,10 +20,12 @@
 
 use std::net::IpAddr;
 
-use rutter_rib::{Action, Match, Policy, PrefixMatch, Rule, Rules, Then};
-use rutter_route::{Attributes, NextHop, PolicyTrace, Prefix, SourceInfo};
+use rutter_rib::{
+    Action, Bounds, HopKind, Match, Policy, PrefixMatch, Rule, Rules, TableSpec, Then,
+};
+use rutter_route::{Attributes, DestinationKind, NextHop, PolicyTrace, Prefix, SourceInfo};
 
-use crate::{Import, ImportOrder, Overlay, PeerName};
+use crate::{Import, ImportOrder, Overlay, OverlayConfig, PeerName, Vni};
 
 /// What is this host's own, and so nobody else's to announce.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,14 +64,32 @@ const UNUSABLE: [&str; 7] = [
 /// Networks that no router forwards to, beside those: each link has its own.
 const LINK_LOCAL: [&str; 2] = ["169.254.0.0/16", "fe80::/10"];
 
+/// The most peers of an overlay, unlisted ones too, and the most prefixes of each, refused ones too:
+/// over it the newcomer is refused.
+const PEERS: usize = 4096;
+const PREFIXES: usize = 200_000;
+
 /// The policy of an overlay's table.
 pub fn policy(overlay: &Overlay, own: &Own) -> Policy {
     Policy {
         import: rules(&overlay.import, own),
         // The kernel looks further where an overlay's table has nothing that works.
         fall_through: true,
+        // A peer is a next hop until its own address is known.
+        resolve: vec![HopKind::Peer],
+        bounds: Bounds { sources: PEERS, per_source: PREFIXES, ..Bounds::default() },
         ..Policy::default()
     }
+}
+
+/// The tables of all overlays, for the book.
+pub fn tables(config: &OverlayConfig) -> Vec<TableSpec> {
+    let table = |(vni, overlay): (&Vni, &Overlay)| TableSpec {
+        name: vni.table(),
+        kind: DestinationKind::Prefix,
+        policy: policy(overlay, &Own::of(overlay)),
+    };
+    config.overlays.iter().map(table).collect()
 }
 
 /// The rules of an import.

@@ -3,6 +3,9 @@
 //!
 //! ```text
 //!  netman.yaml ─▶ compat::nnetman::config ─▶ OverlayConfig ─▶ import ─▶ Policy of overlay/<vni>
+//!                                                 │                        │
+//!                                                 ▼                        ▼
+//!        peers ◀── Announced ◀────────────── own networks     peers ─▶ Feed ─▶ table
 //! ```
 //!
 //! An overlay is a VXLAN with a table of its own, `overlay/<vni>`, in a book. Its peers are sources
@@ -13,10 +16,13 @@
 //! [`compat::nnetman`] and nowhere else.
 #![forbid(unsafe_code)]
 
+mod announced;
 pub mod compat;
 mod config;
+pub mod feed;
 pub mod import;
 
+pub use announced::{Announced, OwnRoute};
 pub use config::{
     Bridge, BridgeCare, CertificateFiles, Exchange, Export, Flooding, Identity, Import,
     ImportOrder, Install, InterfaceAddress, LinkName, Lookup, MIN_MESSAGE, Netplan, Observe,

@@ -31,6 +31,7 @@ use rutter_yaml::{ConfigError, Dialect, Positions};
 use crate::OverlayConfig;
 
 pub use remark::{Remark, RemarkKind};
+pub(crate) use resolve::METRIC;
 
 /// What a file says, and what is to be said of it.
 #[derive(Debug, Clone)]

@@ -15,6 +15,8 @@ use super::remark::{Remark, Remarks};
 use crate::{OverlayConfig, PeerName};
 use values::text;
 
+pub(crate) use overlays::METRIC;
+
 /// Which of the two forms a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
