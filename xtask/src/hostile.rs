@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::debian::{DebianTool, ensure_debian};
+use crate::python::ensure_grpcio;
 use crate::{shell, tools};
 
 /// Which protocol.
@@ -33,6 +34,9 @@ const HAPROXY: [DebianTool; 1] = [DebianTool { program: "haproxy", package: "hap
 pub(crate) fn ensure_references() {
     if let Err(error) = ensure_debian(&HAPROXY, "the table for HTTP/2") {
         eprintln!("nothing to compare with: {error:#}");
+    }
+    if let Err(error) = ensure_grpcio() {
+        eprintln!("nothing to compare the overlay's wire with: {error:#}");
     }
 }
 

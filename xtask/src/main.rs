@@ -14,6 +14,7 @@ mod bench;
 mod ci;
 mod debian;
 mod hostile;
+mod python;
 mod shell;
 mod test;
 mod tidy;
