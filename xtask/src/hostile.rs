@@ -29,9 +29,15 @@ pub(crate) enum Load {
 /// The reference of the table for HTTP/2.
 const HAPROXY: [DebianTool; 1] = [DebianTool { program: "haproxy", package: "haproxy" }];
 
-/// Installs what tests compare with. Who may not install it is told, and the tests say that they
-/// compare with nothing.
+/// What the kernel's tests set scenes with.
+const IPROUTE: [DebianTool; 1] = [DebianTool { program: "ip", package: "iproute2" }];
+
+/// Installs what tests compare with and set their scenes with. Who may not install it is told, and
+/// the tests say that they compare with nothing.
 pub(crate) fn ensure_references() {
+    if let Err(error) = ensure_debian(&IPROUTE, "tests of the kernel") {
+        eprintln!("no scenes for the kernel's tests: {error:#}");
+    }
     if let Err(error) = ensure_debian(&HAPROXY, "the table for HTTP/2") {
         eprintln!("nothing to compare with: {error:#}");
     }
