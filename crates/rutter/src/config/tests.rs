@@ -256,7 +256,7 @@ fn the_page_of_policy_names_every_key() {
         r#"{"stability":{"damping":{},"flap_limit":{"flaps":5,"window":60}},"import":{"default":"deny",
         "rules":[{"name":"n","match":{"source":"agent/*","kind":["agent"],"owner":["o"],
         "source_tags":{"all":["a"],"any":["a"],"none":["a"]},"prefix":{"range":{"within":"::/0","from":1,"to":2}},
-        "service_suffix":"s","cluster":["c"],"tags":{"all":["t"]},
+        "service_suffix":"s","cluster":["c"],"next_hop":["::/0"],"tags":{"all":["t"]},
         "path_list":{"clusters":["c"],"tables":["t"],"longer_than":1}},
         "then":{"action":"accept","preference":1,"priority":1,"metric":1,"group":"g","add_tags":["t"],
         "remove_tags":["u"],"approve":true}}]}}"#,
