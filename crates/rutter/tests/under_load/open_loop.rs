@@ -26,8 +26,10 @@ use crate::until;
 
 /// One begins in each of these: a thousand a second.
 const EVERY: Duration = Duration::from_millis(1);
-/// A machine that falls behind further than this many requests is only waited for.
-const MOST_UNDER_WAY: usize = 2000;
+/// A machine that falls behind further than this many requests is only waited for: each may need a
+/// connection of its own to the origin, in whose queue 1,024 find room. Were there more, the kernel
+/// would drop the rest, and the gateway would rightly say that nobody answers.
+const MOST_UNDER_WAY: usize = 800;
 
 type Connection = SendRequest<Empty<Bytes>>;
 
