@@ -60,6 +60,14 @@ pub enum KernelError {
         /// What the system said, or what is wrong with it.
         source: io::Error,
     },
+    /// A setting under `/proc/sys` can't be read or written.
+    #[error("{}: {source}", path.display())]
+    Setting {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said, or what is wrong with its content.
+        source: io::Error,
+    },
     /// The book whose table is told has no owner any more.
     #[error("the book is closed")]
     BookClosed,

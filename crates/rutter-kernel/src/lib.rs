@@ -1,4 +1,5 @@
-//! The Linux kernel as a sink: routes, next-hop objects and rules, by netlink.
+//! The Linux kernel as a sink and a source, by netlink: routes, next-hop objects, rules, the links of
+//! overlays, and the operator's own routes.
 //!
 //! ```text
 //!   outlet ──▶ task ──▶ sink ──▶ fib, rules ──requests──▶ wire ──▶ socket ──▶ kernel
@@ -19,6 +20,12 @@
 //! - a prefix that has a route of ours before and after a change has one at each moment;
 //! - what is refused is refused for its prefix alone, with the kernel's own words.
 //!
+//! Beside the sink of routes stand parts that are compared whole each time, each a task of its own:
+//!
+//! - [`vxlan`]: an overlay's VXLAN and bridge, and where frames for everybody go;
+//! - [`source`]: this host's networks and its operator's routes, for whoever announces them;
+//! - [`sysctl`], which is no task: the settings by which routes are used as they are put.
+//!
 //! Bounds: [`ROOM`] requests a send, [`MAX_RULES`] rules, [`MAX_HOPS`] hops a route,
 //! [`ObjectIds::count`] next-hop objects, [`MAX_DISPLACED`] routes of others displaced; routes of
 //! ours are bounded by the table that tells them.
@@ -28,13 +35,17 @@ mod clean;
 mod error;
 mod fib;
 mod hop;
+mod keeper;
 mod links;
 mod map;
 mod rules;
 mod shelf;
 mod sink;
 mod socket;
+pub mod source;
+pub mod sysctl;
 mod task;
+pub mod vxlan;
 mod watch;
 mod wire;
 

@@ -21,6 +21,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use netlink_sys::protocols::NETLINK_ROUTE;
 use rutter_book::{BookClosed, BookHandle, Subscription};
 use rutter_rib::{Batch, OutletSpec, Tell};
 use rutter_route::{NextHop, Prefix, Resolution, TableName};
@@ -34,7 +35,8 @@ use crate::fib::{Target, Wanted};
 use crate::hop::Hop;
 use crate::map::Map;
 use crate::sink::{Looked, Settled, Sink, SinkSpec};
-use crate::watch::Watch;
+use crate::watch::{Hearing, Watch, group};
+use crate::wire::{Answer, kind, object_row, route_event_table};
 
 /// Tells that wait for the kernel.
 const GATHER: usize = 262_144;
@@ -131,7 +133,7 @@ pub async fn start(
     let keep_left_over = spec.at_end == AtEnd::Leave || spec.sink.keep_left_over;
     let sink = Sink::open(SinkSpec { keep_left_over, ..spec.sink.clone() })?;
     // Before the first look: what happens in between is heard.
-    let watch = Watch::open(spec.sink.clone(), sink.port())?;
+    let watch = Watch::open(hearing(spec.sink.clone()), sink.port())?;
     let told = book.subscribe::<Prefix>(spec.table.clone(), spec.outlet.clone()).await;
     let no_table = KernelError::Spec { mistake: "there is no such table of prefixes" };
     let told = told.map_err(|BookClosed| KernelError::BookClosed)?.ok_or(no_table)?;
@@ -152,6 +154,23 @@ pub async fn start(
         status,
     };
     Ok(Task { status: shown, ended: tokio::spawn(driver.run(stop)) })
+}
+
+/// Links and addresses concern a sink always: they are what routes vanish by.
+fn hearing(spec: SinkSpec) -> Hearing {
+    let concerns = move |event: &Answer<'_>| match event.message_type {
+        kind::NEW_LINK | kind::DEL_LINK | kind::NEW_ADDRESS | kind::DEL_ADDRESS => true,
+        kind::NEW_ROUTE | kind::DEL_ROUTE => route_event_table(event.payload) == spec.table,
+        kind::NEW_RULE | kind::DEL_RULE => !spec.rules.is_empty(),
+        kind::NEW_OBJECT | kind::DEL_OBJECT => match (spec.objects, object_row(event.payload)) {
+            (Some(ids), Some(row)) => ids.contains(row.id),
+            _ => false,
+        },
+        _ => false,
+    };
+    let groups: &[_] =
+        &[group::LINKS, group::ADDRESSES, group::ROUTES, group::RULES, group::OBJECTS];
+    Hearing { protocol: NETLINK_ROUTE, groups, concerns: Box::new(concerns) }
 }
 
 /// What is to be done with the kernel.

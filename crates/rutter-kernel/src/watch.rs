@@ -3,8 +3,7 @@
 //! Events are taken as hints, never as facts. The kernel removes routes without one (a link that
 //! goes down takes its 10,000 routes along, silently), drops events when it is asked for too many,
 //! and says of a replacement only what is new. So whatever concerns us ends in one look, and the
-//! look finds what happened. Links and addresses concern us always: they are what routes vanish
-//! by.
+//! look finds what happened. What concerns whom is said by who watches ([`Hearing`]).
 //!
 //! Our own doing is not heard: the kernel names who caused an event, and a filter in the kernel
 //! drops those that name us, so that installing 100,000 routes doesn't wake the watch as often.
@@ -15,7 +14,6 @@
 use std::io;
 use std::time::Duration;
 
-use netlink_sys::protocols::NETLINK_ROUTE;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
@@ -24,8 +22,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::KernelError;
-use crate::sink::SinkSpec;
-use crate::wire::{Answer, answer, kind, object_row, route_event_table};
+use crate::wire::{Answer, answer};
 
 /// Room for events that weren't read yet.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -35,13 +32,35 @@ const SETTLE: Duration = Duration::from_millis(25);
 
 const DATAGRAM: usize = 64 << 10;
 
-/// Multicast groups (`linux/rtnetlink.h`): links, addresses, routes, rules, next-hop objects.
-const GROUPS: [u32; 8] = [1, 5, 9, 7, 11, 8, 19, 32];
+/// Multicast groups (`linux/rtnetlink.h`, `linux/netfilter/nfnetlink.h`).
+pub(crate) mod group {
+    pub(crate) const LINKS: &[u32] = &[1];
+    pub(crate) const NEIGHBOURS: &[u32] = &[3];
+    pub(crate) const ADDRESSES: &[u32] = &[5, 9];
+    pub(crate) const ROUTES: &[u32] = &[7, 11];
+    pub(crate) const RULES: &[u32] = &[8, 19];
+    pub(crate) const OBJECTS: &[u32] = &[32];
+    /// Of the protocol `NETLINK_NETFILTER`.
+    pub(crate) const NFTABLES: &[u32] = &[7];
+}
+
+/// Whether an event concerns who watches.
+pub(crate) type Concerns = Box<dyn Fn(&Answer<'_>) -> bool + Send + Sync>;
+
+/// What is listened to.
+pub(crate) struct Hearing {
+    /// Netlink's protocol.
+    pub(crate) protocol: isize,
+    /// The groups of events; a group that the kernel doesn't know is passed over.
+    pub(crate) groups: &'static [&'static [u32]],
+    /// Which of them concern us.
+    pub(crate) concerns: Concerns,
+}
 
 /// Hears what others do to what is ours.
 pub(crate) struct Watch {
     socket: AsyncFd<netlink_sys::Socket>,
-    spec: SinkSpec,
+    concerns: Concerns,
     datagram: Vec<u8>,
     /// Something concerns us, and it is time then to say so.
     due: Option<Instant>,
@@ -49,16 +68,16 @@ pub(crate) struct Watch {
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("spec", &self.spec).finish_non_exhaustive()
+        f.debug_struct("Watch").field("due", &self.due).finish_non_exhaustive()
     }
 }
 
 impl Watch {
     /// Watches the network namespace of the calling thread for what isn't caused by the socket of
     /// that port.
-    pub(crate) fn open(spec: SinkSpec, but_not: u32) -> Result<Self, KernelError> {
+    pub(crate) fn open(hearing: Hearing, but_not: u32) -> Result<Self, KernelError> {
         let failed = |what| move |source| KernelError::Open { what, source };
-        let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE).map_err(failed("socket"))?;
+        let mut socket = netlink_sys::Socket::new(hearing.protocol).map_err(failed("socket"))?;
         socket.set_non_blocking(true).map_err(failed("O_NONBLOCK"))?;
         set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
             .or_else(|_| set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))
@@ -67,8 +86,8 @@ impl Watch {
             .attach_filter(&not_caused_by(but_not))
             .map_err(failed("SO_ATTACH_FILTER"))?;
         socket.bind_auto().map_err(failed("bind"))?;
-        for group in GROUPS {
-            match socket.add_membership(group) {
+        for group in hearing.groups.iter().copied().flatten() {
+            match socket.add_membership(*group) {
                 // Next-hop objects are younger than the rest.
                 Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
                     tracing::debug!(group, "this kernel has no such events");
@@ -82,7 +101,7 @@ impl Watch {
                       this one owns it and does neither"
         )]
         let socket = AsyncFd::new(socket).map_err(failed("epoll"))?;
-        Ok(Self { socket, spec, datagram: vec![0; DATAGRAM], due: None })
+        Ok(Self { socket, concerns: hearing.concerns, datagram: vec![0; DATAGRAM], due: None })
     }
 
     /// Waits until there is a reason to look again, and then until no further comes for a while.
@@ -136,23 +155,10 @@ impl Watch {
             };
             let mut rest = self.datagram.get(..length).unwrap_or_default();
             while let Some((event, more)) = answer(rest) {
-                concerns |= concerns_us(&self.spec, &event);
+                concerns |= (self.concerns)(&event);
                 rest = more;
             }
         }
-    }
-}
-
-fn concerns_us(spec: &SinkSpec, event: &Answer<'_>) -> bool {
-    match event.message_type {
-        kind::NEW_LINK | kind::DEL_LINK | kind::NEW_ADDRESS | kind::DEL_ADDRESS => true,
-        kind::NEW_ROUTE | kind::DEL_ROUTE => route_event_table(event.payload) == spec.table,
-        kind::NEW_RULE | kind::DEL_RULE => !spec.rules.is_empty(),
-        kind::NEW_OBJECT | kind::DEL_OBJECT => match (spec.objects, object_row(event.payload)) {
-            (Some(ids), Some(row)) => ids.contains(row.id),
-            _ => false,
-        },
-        _ => false,
     }
 }
 

@@ -1,14 +1,17 @@
 //! Netlink's bytes: what is asked of the kernel, and what it answers and lists.
 //!
-//! Routes and rules are encoded by `netlink-packet-route`. Next-hop objects, which that crate
-//! doesn't have, are written here by hand on `netlink-packet-core`, and links and addresses are
-//! read by hand: of their hundreds of attributes four are needed, and one that a newer kernel
-//! writes differently must not cost the listing.
+//! Routes, rules, links and forwarding entries are encoded by `netlink-packet-route`. Next-hop
+//! objects, which it doesn't have, are written here by hand on
+//! `netlink-packet-core`, and links, addresses and forwarding entries are read by hand: of their
+//! hundreds of attributes a dozen are needed, and one that a newer kernel writes differently must
+//! not cost the listing.
 //!
 //! Nothing here does I/O.
 
 mod answer;
 mod batch;
+mod device;
+mod flood;
 mod link;
 mod object;
 mod route;
@@ -18,11 +21,16 @@ mod tests;
 
 pub(crate) use answer::{Answer, answer, dump_end, error};
 pub(crate) use batch::Batch;
+pub(crate) use device::{
+    Device, DeviceRow, VxlanDevice, add_address, change_master, change_mtu, change_stp,
+    change_vxlan, delete_link, device_row, make_bridge, make_vxlan, note, set_up,
+};
+pub(crate) use flood::{FloodRow, add_flood, delete_flood, flood_row, list_flood};
 pub(crate) use link::{AddressRow, LinkRow, address_row, link_row, list_addresses, list_links};
 pub(crate) use object::{Object, ObjectRow, delete_object, list_objects, object_row, put_object};
 pub(crate) use route::{
-    How, RouteRow, again, delete_route, list_routes, put_again, put_route, route_event_table,
-    route_row,
+    How, RouteRow, again, delete_route, list_routes, put_again, put_route, route_event_protocol,
+    route_event_table, route_row,
 };
 pub(crate) use rule::{delete_rule, list_rules, put_rule, rule_row};
 
@@ -31,12 +39,16 @@ pub(crate) mod kind {
     pub(crate) const NEW_LINK: u16 = 16;
     pub(crate) const DEL_LINK: u16 = 17;
     pub(crate) const GET_LINK: u16 = 18;
+    pub(crate) const SET_LINK: u16 = 19;
     pub(crate) const NEW_ADDRESS: u16 = 20;
     pub(crate) const DEL_ADDRESS: u16 = 21;
     pub(crate) const GET_ADDRESS: u16 = 22;
     pub(crate) const NEW_ROUTE: u16 = 24;
     pub(crate) const DEL_ROUTE: u16 = 25;
     pub(crate) const GET_ROUTE: u16 = 26;
+    pub(crate) const NEW_NEIGHBOUR: u16 = 28;
+    pub(crate) const DEL_NEIGHBOUR: u16 = 29;
+    pub(crate) const GET_NEIGHBOUR: u16 = 30;
     pub(crate) const NEW_RULE: u16 = 32;
     pub(crate) const DEL_RULE: u16 = 33;
     pub(crate) const GET_RULE: u16 = 34;

@@ -20,13 +20,18 @@ fn prefix(text: &str) -> Prefix {
 
 /// Links 1 to 3 with 10.N.0.0/16 and 2001:db8:N::/48; `extra` tells one state from another.
 fn links(extra: u32) -> Links {
-    let link = |index| LinkRow { index, name: format!("up{index}"), up: true, carrier: true };
+    let link = |index| LinkRow {
+        index,
+        name: format!("up{index}"),
+        up: true,
+        carrier: true,
+        loopback: false,
+    };
     let mut rows: Vec<LinkRow> = (1..=3).map(link).collect();
     rows.push(link(100 + extra));
-    let address = |index, address: String, length| AddressRow {
-        link: index,
-        address: address.parse().unwrap(),
-        length,
+    let address = |link, address: String, length| {
+        let address = address.parse().unwrap();
+        AddressRow { link, address, length, own: address }
     };
     let addresses: Vec<AddressRow> = (1..=3)
         .flat_map(|n| {

@@ -1,11 +1,12 @@
 use super::*;
 
 fn link(index: u32, name: &str, up: bool) -> LinkRow {
-    LinkRow { index, name: name.into(), up, carrier: up }
+    LinkRow { index, name: name.into(), up, carrier: up, loopback: name == "lo" }
 }
 
 fn address(link: u32, address: &str, length: u8) -> AddressRow {
-    AddressRow { link, address: address.parse().unwrap(), length }
+    let address = address.parse().unwrap();
+    AddressRow { link, address, length, own: address }
 }
 
 fn links() -> Links {

@@ -10,8 +10,9 @@ const LINK_NAME: u16 = 3;
 const ADDRESS: u16 = 1;
 const LOCAL: u16 = 2;
 
-/// `IFF_UP`, `IFF_LOWER_UP`.
+/// `IFF_UP`, `IFF_LOOPBACK`, `IFF_LOWER_UP`.
 const UP: u32 = 1;
+const LOOPBACK: u32 = 1 << 3;
 const CARRIER: u32 = 1 << 16;
 
 /// A header of zeroes: all of a kind.
@@ -36,6 +37,8 @@ pub(crate) struct LinkRow {
     pub(crate) up: bool,
     /// The other end is there.
     pub(crate) carrier: bool,
+    /// It leads back to this host.
+    pub(crate) loopback: bool,
 }
 
 /// An address as the kernel lists it.
@@ -46,6 +49,8 @@ pub(crate) struct AddressRow {
     /// peer's.
     pub(crate) address: IpAddr,
     pub(crate) length: u8,
+    /// This host's own address.
+    pub(crate) own: IpAddr,
 }
 
 /// Lists all links.
@@ -65,7 +70,13 @@ pub(crate) fn link_row(payload: &[u8]) -> Option<LinkRow> {
     let (_, name) = attributes(payload, 16).find(|(kind, _)| *kind == LINK_NAME)?;
     let name = name.split(|b| *b == 0).next().unwrap_or_default();
     let name = String::from_utf8_lossy(name).into_owned();
-    Some(LinkRow { index, name, up: flags & UP != 0, carrier: flags & CARRIER != 0 })
+    Some(LinkRow {
+        index,
+        name,
+        up: flags & UP != 0,
+        carrier: flags & CARRIER != 0,
+        loopback: flags & LOOPBACK != 0,
+    })
 }
 
 /// Reads one of a listing. `None`: it has no address.
@@ -78,5 +89,6 @@ pub(crate) fn address_row(payload: &[u8]) -> Option<AddressRow> {
     };
     // `ADDRESS` is the peer's where there is one; IPv6 has no `LOCAL` without a peer.
     let address = of(ADDRESS).or_else(|| of(LOCAL))?;
-    Some(AddressRow { link, address, length })
+    let own = of(LOCAL).unwrap_or(address);
+    Some(AddressRow { link, address, length, own })
 }

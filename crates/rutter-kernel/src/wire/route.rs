@@ -315,3 +315,9 @@ pub(crate) fn route_event_table(payload: &[u8]) -> u32 {
     let table = attributes.find(|(kind, _)| *kind == TABLE);
     table.map_or(u32::from(in_header), |(_, value)| u32_at(value, 0))
 }
+
+/// Who has put the route of an event, likewise.
+pub(crate) fn route_event_protocol(payload: &[u8]) -> u8 {
+    let [protocol] = bytes(payload, 5);
+    protocol
+}

@@ -1,7 +1,11 @@
-//! The sink against a real kernel, in network namespaces that each test makes itself.
+//! Against a real kernel, in network namespaces that each test makes itself.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod namespace;
 mod scene;
 mod sink;
+mod source;
+mod sysctl;
+mod talk;
 mod task;
+mod vxlan;

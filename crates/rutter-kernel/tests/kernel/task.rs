@@ -6,7 +6,7 @@ use std::time::Duration;
 use rutter_kernel::{AtEnd, Family, Rule, Sink, SinkSpec, Status, TaskSpec, Verdict};
 use rutter_route::{Attributes, Prefix};
 
-use crate::namespace::{in_namespace, ip, lines, try_ip};
+use crate::namespace::{in_namespace_async, ip, lines, try_ip};
 use crate::scene::{Scene, spec};
 
 /// How soon what someone else did is put right. Of [`TRIES`] the fastest counts: others may have
@@ -30,14 +30,6 @@ async fn is_repaired(scene: &Scene, what: &str, harm: impl Fn()) {
         }
     }
     panic!("{what}: 10,000 routes are back after {fastest:?} only");
-}
-
-/// Runs on a runtime of the namespace's thread: sockets and threads are in it.
-fn in_namespace_async<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
-    in_namespace(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(test());
-    });
 }
 
 fn prefix(text: &str) -> Prefix {
