@@ -1,5 +1,5 @@
 //! The Linux kernel as a sink and a source, by netlink: routes, next-hop objects, rules, the links of
-//! overlays, and the operator's own routes.
+//! overlays, transit between them, and the operator's own routes.
 //!
 //! ```text
 //!   outlet ──▶ task ──▶ sink ──▶ fib, rules ──requests──▶ wire ──▶ socket ──▶ kernel
@@ -23,6 +23,7 @@
 //! Beside the sink of routes stand parts that are compared whole each time, each a task of its own:
 //!
 //! - [`vxlan`]: an overlay's VXLAN and bridge, and where frames for everybody go;
+//! - [`transit`]: what would pass from one overlay to another is dropped and counted;
 //! - [`source`]: this host's networks and its operator's routes, for whoever announces them;
 //! - [`sysctl`], which is no task: the settings by which routes are used as they are put.
 //!
@@ -45,6 +46,7 @@ mod socket;
 pub mod source;
 pub mod sysctl;
 mod task;
+pub mod transit;
 pub mod vxlan;
 mod watch;
 mod wire;

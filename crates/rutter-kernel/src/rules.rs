@@ -6,7 +6,9 @@
 //!
 //! One that somebody else has put and that says the same does the job: ours isn't put beside it.
 //! Two rules that are alike in all but a selector can't be told apart in a removal, in which a
-//! selector that isn't named means any; so after a removal is looked again ([`crate::sink`]).
+//! selector that isn't named means any; so after a removal is looked again ([`RuleKeeper`]).
+
+mod keep;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,6 +16,8 @@ use std::fmt;
 use rutter_route::Prefix;
 
 use crate::hop::LinkName;
+
+pub(crate) use keep::RuleKeeper;
 
 /// The most rules that one sink may want. Over it the sink doesn't start.
 pub const MAX_RULES: usize = 1024;

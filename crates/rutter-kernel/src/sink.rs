@@ -10,11 +10,11 @@ use std::path::PathBuf;
 
 use rutter_route::Prefix;
 
-use crate::error::{KernelError, Said};
+use crate::error::KernelError;
 use crate::fib::{Drift, Fib, Foreign, ObjectIds, Request, Wanted};
 use crate::hop::Hop;
 use crate::links::Links;
-use crate::rules::{self, FoundRule, MAX_RULES, Rule, Verdict};
+use crate::rules::{MAX_RULES, Rule, RuleKeeper, Verdict};
 use crate::shelf::{MAX_DISPLACED, Shelf};
 use crate::socket::Socket;
 use crate::wire::{self, Batch, How};
@@ -24,9 +24,6 @@ pub const ROOM: usize = 1000;
 
 /// How often one call looks again for what the kernel said and nothing known explains.
 const LOOKS: u32 = 3;
-
-/// How often rules are compared until they are as wanted.
-const RULE_ROUNDS: u32 = 4;
 
 /// The protocol numbers below are the kernel's and the operator's own (`RTPROT_STATIC` is 4).
 const FIRST_PROTOCOL: u8 = 5;
@@ -131,9 +128,7 @@ pub struct Sink {
     socket: Socket,
     fib: Fib,
     shelf: Option<Shelf>,
-    /// Rules were put before: one that is missing is drift.
-    has_put_rules: bool,
-    refused_rules: Vec<(Rule, String)>,
+    rules: RuleKeeper,
 }
 
 impl Sink {
@@ -152,7 +147,7 @@ impl Sink {
             fib.has_displaced(displaced);
             shelf = Some(opened);
         }
-        Ok(Self { spec, socket, fib, shelf, has_put_rules: false, refused_rules: Vec::new() })
+        Ok(Self { spec, socket, fib, shelf, rules: RuleKeeper::default() })
     }
 
     /// Which part of the kernel's state is ours.
@@ -187,7 +182,7 @@ impl Sink {
 
     /// The rules that the kernel refused when it was last told, and why.
     pub fn refused_rules(&self) -> &[(Rule, String)] {
-        &self.refused_rules
+        self.rules.refused()
     }
 
     /// The next hops that were said to be unusable, and not yet to be usable again.
@@ -360,45 +355,8 @@ impl Sink {
 
     /// Makes the rules as they are wanted. Says how many someone else had removed.
     fn settle_rules(&mut self) -> Result<usize, KernelError> {
-        let mut drift = 0;
-        for round in 0..RULE_ROUNDS {
-            let found = list_rules(&mut self.socket)?;
-            let spec = &self.spec;
-            let difference =
-                rules::difference(&spec.rules, &found, spec.protocol, |rule| spec.is_ours(rule));
-            if round == 0 && self.has_put_rules {
-                drift = difference.add.iter().filter(|rule| !self.is_refused_rule(rule)).count();
-            }
-            self.has_put_rules = true;
-            if difference.is_empty() {
-                self.refused_rules.clear();
-                break;
-            }
-            let mut batch = Batch::default();
-            for rule in &difference.add {
-                wire::put_rule(&mut batch, self.spec.protocol, rule);
-            }
-            for rule in &difference.remove {
-                wire::delete_rule(&mut batch, self.spec.protocol, rule);
-            }
-            let refused = self.socket.ask(&mut batch)?;
-            let refused: Vec<(Rule, Said)> = refused
-                .into_iter()
-                .filter_map(|(place, said)| Some((difference.add.get(place)?.clone(), said)))
-                .collect();
-            // Asked once a look: what is refused now is refused in the next round too.
-            let all_refused = refused.len() == difference.add.len() && difference.remove.is_empty();
-            self.refused_rules =
-                refused.into_iter().map(|(rule, said)| (rule, said.to_string())).collect();
-            if all_refused {
-                break;
-            }
-        }
-        Ok(drift)
-    }
-
-    fn is_refused_rule(&self, rule: &Rule) -> bool {
-        self.refused_rules.iter().any(|(refused, _)| refused == rule)
+        let Self { spec, socket, rules, .. } = self;
+        rules.settle(socket, spec.protocol, &spec.rules, |rule| spec.is_ours(rule))
     }
 
     /// Removes all that is ours: rules first, so that nothing is looked up in a table that empties.
@@ -439,25 +397,4 @@ pub(crate) fn list_objects(
         }
         listed => listed,
     }
-}
-
-/// The rules of both families; none of a family that the kernel lacks.
-fn list_rules(socket: &mut Socket) -> Result<Vec<FoundRule>, KernelError> {
-    let mut rules = Vec::new();
-    for family in [rules::Family::V4, rules::Family::V6] {
-        let list = |batch: &mut Batch| wire::list_rules(batch, family);
-        let listed = socket.list("rules", list, Vec::new, |rules, row| {
-            rules.extend(wire::rule_row(row));
-        });
-        match listed {
-            Ok(listed) => rules.extend(listed),
-            Err(KernelError::Dump { said, .. })
-                if matches!(
-                    said.errno,
-                    rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::AFNOSUPPORT
-                ) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(rules)
 }

@@ -51,10 +51,16 @@ impl std::fmt::Debug for Socket {
 }
 
 impl Socket {
-    /// Opens one in the network namespace of the calling thread.
+    /// Opens one for routes, links and all that belongs to them, in the network namespace of the
+    /// calling thread.
     pub(crate) fn open() -> Result<Self, KernelError> {
+        Self::open_for(NETLINK_ROUTE)
+    }
+
+    /// Opens one for a protocol of netlink, in the network namespace of the calling thread.
+    pub(crate) fn open_for(protocol: isize) -> Result<Self, KernelError> {
         let failed = |what| move |source| KernelError::Open { what, source };
-        let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE).map_err(failed("socket"))?;
+        let mut socket = netlink_sys::Socket::new(protocol).map_err(failed("socket"))?;
         let address = socket.bind_auto().map_err(failed("bind"))?;
         let kernel = netlink_sys::SocketAddr::new(0, 0);
         socket.connect(&kernel).map_err(failed("connect"))?;
@@ -83,7 +89,25 @@ impl Socket {
     /// Has the kernel do what is asked, in order. Says which it refused, by their place in the
     /// batch, in order; all others are done.
     pub(crate) fn ask(&mut self, batch: &mut Batch) -> Result<Vec<(usize, Said)>, KernelError> {
+        self.send_and_hear(batch, false)
+    }
+
+    /// Has the kernel do all that is asked or nothing of it: a transaction, whose first message
+    /// begins it and whose last ends it. Says what it refused first, and why, if it did nothing.
+    pub(crate) fn ask_whole(
+        &mut self,
+        batch: &mut Batch,
+    ) -> Result<Option<(usize, Said)>, KernelError> {
+        Ok(self.send_and_hear(batch, true)?.into_iter().next())
+    }
+
+    fn send_and_hear(
+        &mut self,
+        batch: &mut Batch,
+        whole: bool,
+    ) -> Result<Vec<(usize, Said)>, KernelError> {
         let n = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let last = u32::try_from(batch.last()).unwrap_or(u32::MAX);
         let mut refused = Vec::new();
         if n == 0 {
             return Ok(refused);
@@ -97,8 +121,10 @@ impl Socket {
                 if place >= n || !answer.is_error() {
                     return;
                 }
-                done |= place == n - 1;
-                if let Some(said) = error(&answer) {
+                let error = error(&answer);
+                // A transaction that can't begin or take effect is refused as a whole.
+                done |= place == last || (whole && place == 0 && error.is_some());
+                if let Some(said) = error {
                     refused.push((usize::try_from(place).unwrap_or(usize::MAX), said));
                 }
             })?;

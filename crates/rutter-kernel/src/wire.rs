@@ -1,7 +1,7 @@
 //! Netlink's bytes: what is asked of the kernel, and what it answers and lists.
 //!
-//! Routes, rules, links and forwarding entries are encoded by `netlink-packet-route`. Next-hop
-//! objects, which it doesn't have, are written here by hand on
+//! Routes, rules, links and forwarding entries are encoded by `netlink-packet-route`, nftables by
+//! `netlink-packet-netfilter`. Next-hop objects, which neither has, are written here by hand on
 //! `netlink-packet-core`, and links, addresses and forwarding entries are read by hand: of their
 //! hundreds of attributes a dozen are needed, and one that a newer kernel writes differently must
 //! not cost the listing.
@@ -13,6 +13,7 @@ mod batch;
 mod device;
 mod flood;
 mod link;
+mod nft;
 mod object;
 mod route;
 mod rule;
@@ -27,6 +28,10 @@ pub(crate) use device::{
 };
 pub(crate) use flood::{FloodRow, add_flood, delete_flood, flood_row, list_flood};
 pub(crate) use link::{AddressRow, LinkRow, address_row, link_row, list_addresses, list_links};
+pub(crate) use nft::{
+    NFT_TABLE, NftChain, NftRow, NftRule, NftVerdict, delete_nft_table, list_nft_rules,
+    nft_event_is_ours, nft_row, put_nft_table,
+};
 pub(crate) use object::{Object, ObjectRow, delete_object, list_objects, object_row, put_object};
 pub(crate) use route::{
     How, RouteRow, again, delete_route, list_routes, put_again, put_route, route_event_protocol,

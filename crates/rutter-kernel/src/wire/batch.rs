@@ -12,6 +12,8 @@ pub(crate) struct Batch {
     bytes: Vec<u8>,
     /// Where each message begins.
     starts: Vec<usize>,
+    /// The last message ends a transaction, and is never acknowledged.
+    ends: bool,
 }
 
 impl Batch {
@@ -33,6 +35,17 @@ impl Batch {
         }
     }
 
+    /// Adds what ends a transaction; nothing may follow. It is no request that is acknowledged.
+    pub(crate) fn end(&mut self, message_type: u16, body: &impl Emitable) {
+        self.push(message_type, 0, body);
+        self.ends = true;
+    }
+
+    /// The place of the message that is acknowledged.
+    pub(crate) fn last(&self) -> usize {
+        self.starts.len().saturating_sub(1 + usize::from(self.ends))
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.starts.len()
@@ -40,7 +53,7 @@ impl Batch {
 
     /// The bytes to send, numbered from `first`. Only the last asks for an acknowledgement.
     pub(crate) fn seal(&mut self, first: u32) -> &[u8] {
-        let last = self.starts.len().saturating_sub(1);
+        let last = self.last();
         for (n, start) in self.starts.iter().copied().enumerate() {
             let sequence = first.wrapping_add(u32::try_from(n).unwrap_or(u32::MAX));
             if let Some(at) = self.bytes.get_mut(start + 8..start + 12) {

@@ -8,4 +8,5 @@ mod source;
 mod sysctl;
 mod talk;
 mod task;
+mod transit;
 mod vxlan;
