@@ -84,13 +84,19 @@ impl Kept {
 
     /// Wants another, and waits until it is so.
     async fn change(&self, spec: TransitSpec) {
-        let n_looks = self.task.status.borrow().n_looks;
         self.wanted.send_replace(spec);
-        // The look that was under way may not have seen it.
-        self.until("the change", |s| s.settled && s.n_looks > n_looks + 1).await;
+        self.looks("the change").await;
     }
 
-    fn n_dropped(&self) -> u64 {
+    /// Waits until a look has begun and ended: the one that was under way may have seen less.
+    async fn looks(&self, what: &str) {
+        let n_looks = self.task.status.borrow().n_looks;
+        self.until(what, |s| s.settled && s.n_looks > n_looks + 1).await;
+    }
+
+    /// What was dropped until now, all of which has been counted.
+    async fn n_dropped(&self) -> u64 {
+        self.looks("the count").await;
         dropped(&self.task.status.borrow())
     }
 
@@ -122,17 +128,18 @@ fn what_would_pass_from_one_overlay_to_another_is_dropped_and_counted() {
         for (from, to) in of_a.iter().zip(&of_b) {
             is_answered(from, to.at);
         }
-        let received: Vec<usize> = of_b.iter().map(Echo::n_received).collect();
         let kept = Kept::start(deny(), Means::Best);
         kept.until("the rules", |s| s.settled).await;
+        // What was on its way before is where it ends.
+        let before = kept.n_dropped().await;
+        let received: Vec<usize> = of_b.iter().map(Echo::n_received).collect();
         for (from, to) in of_a.iter().zip(&of_b) {
-            let before = kept.n_dropped();
             for _ in 0..3 {
                 from.send_to(b"there?", to.at).unwrap();
             }
-            kept.until("the count", |s| dropped(s) >= before + 3).await;
         }
-        assert_eq!(kept.n_dropped(), 6);
+        kept.until("the count", |s| dropped(s) >= before + 6).await;
+        assert_eq!(kept.n_dropped().await, before + 6);
         assert_eq!(of_b.iter().map(Echo::n_received).collect::<Vec<_>>(), received);
 
         // This host's own, to and from either.
@@ -142,7 +149,7 @@ fn what_would_pass_from_one_overlay_to_another_is_dropped_and_counted() {
         is_answered(&socket(None, "0.0.0.0"), of_c.at);
         // What merely crosses a bridge isn't transit, though it is shown as forwarded.
         is_answered(&of_a[0], of_c.at);
-        assert_eq!(kept.n_dropped(), 6);
+        assert_eq!(kept.n_dropped().await, before + 6);
         kept.stop().await;
         is_answered(&of_a[0], of_b[0].at);
     });
@@ -170,7 +177,7 @@ fn within_one_overlay_what_is_routed_is_dropped_unless_it_is_allowed() {
         let allowed = BTreeSet::from([pair("br100", "br100"), pair("br200", "br100")]);
         kept.change(TransitSpec { allowed, ..deny() }).await;
         is_answered(&from, of_c.at);
-        assert_eq!(kept.n_dropped(), 1);
+        assert_eq!(kept.n_dropped().await, 1);
         // The other pair is of one direction.
         let of_b = Echo::at(&scene.b, "10.200.0.2");
         from.send_to(b"there?", of_b.at).unwrap();
@@ -179,7 +186,7 @@ fn within_one_overlay_what_is_routed_is_dropped_unless_it_is_allowed() {
         // With nothing to keep apart there is nothing of ours.
         kept.change(TransitSpec::default()).await;
         is_answered(&from, of_b.at);
-        assert_eq!(kept.n_dropped(), 2, "what was counted stays");
+        assert_eq!(kept.n_dropped().await, 2, "what was counted stays");
         kept.stop().await;
     });
 }
@@ -234,10 +241,8 @@ fn a_bridge_with_another_address_drops_as_before() {
         let from = socket(Some(&scene.a), "10.100.0.2");
         let kept = Kept::start(deny(), Means::Best);
         kept.until("the rules", |s| s.settled).await;
-        let n_looks = kept.task.status.borrow().n_looks;
         ip("link set br100 address 02:00:00:00:00:99");
-        // The event's look, or that of the next count, has seen it.
-        kept.until("a look", |s| s.settled && s.n_looks > n_looks + 1).await;
+        kept.looks("the change").await;
         from.send_to(b"there?", of_c.at).unwrap();
         kept.until("the count", |s| dropped(s) == 1).await;
         assert_eq!(of_c.n_received(), 0);
