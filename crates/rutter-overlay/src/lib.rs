@@ -21,6 +21,7 @@ pub mod compat;
 mod config;
 pub mod feed;
 pub mod import;
+pub mod netplan;
 
 pub use announced::{Announced, OwnRoute};
 pub use config::{
