@@ -21,6 +21,7 @@
 pub mod compat;
 mod limits;
 mod metrics;
+mod overlay;
 mod peer;
 mod serve;
 mod tables;
@@ -28,6 +29,9 @@ mod tls;
 mod v1;
 
 pub use metrics::Metrics;
+pub use overlay::{
+    AsksOverlay, KernelState, LinksState, OverlayState, OverlayStatus, PeerLife, PeerStanding,
+};
 pub use peer::Peer;
 pub use serve::{BindError, Limits, Listener};
 pub use tables::Tables;

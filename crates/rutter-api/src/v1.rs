@@ -21,6 +21,7 @@ mod link;
 mod members;
 mod metrics;
 mod openapi;
+mod overlay;
 mod owner;
 mod tables;
 mod tokens;
@@ -51,6 +52,7 @@ use self::watch::Watchers;
 use crate::Clock;
 use crate::limits;
 use crate::metrics::Metrics;
+use crate::overlay::AsksOverlay;
 use crate::tables::Tables;
 
 /// How often the token of one who watches is looked at again, unless a test says otherwise.
@@ -94,6 +96,7 @@ pub(crate) struct Inner {
     pub(crate) readiness: Readiness,
     pub(crate) tables: Tables,
     pub(crate) metrics: Metrics,
+    pub(crate) overlay: Option<AsksOverlay>,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) stop: CancellationToken,
 }
@@ -165,6 +168,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         controllers(Method::PUT, "/v1/agent/routes", Agent, put(agent::replace)),
         controllers(Method::DELETE, "/v1/agent/routes", Agent, delete(agent::withdraw)),
         endpoint(Method::GET, "/metrics", read, get(metrics::serve)),
+        endpoint(Method::GET, "/v1/overlay", read, get(overlay::serve)),
         endpoint(Method::GET, "/v1/tables", read, get(tables::list)),
         endpoint(Method::GET, "/v1/tables/{table}/routes", read, get(tables::routes)),
         endpoint(Method::GET, "/v1/tables/{table}/routes/explain", read, get(tables::explain)),
@@ -192,6 +196,8 @@ pub struct ApiParts {
     pub tables: Tables,
     /// What is counted.
     pub metrics: Metrics,
+    /// Says how the host of overlays of this process stands, if it is one.
+    pub overlay: Option<AsksOverlay>,
     /// What must be ready before this program may be sent work.
     pub readiness: Readiness,
     /// How often the token of one who watches is looked at again, such as [`RECHECK`].
@@ -202,10 +208,10 @@ pub struct ApiParts {
 
 /// The router of the listener `api`.
 pub fn router(parts: ApiParts) -> Router {
-    let ApiParts { owner, clock, tables, metrics, readiness, recheck, stop } = parts;
+    let ApiParts { owner, clock, tables, metrics, overlay, readiness, recheck, stop } = parts;
     let count = (metrics.clone(), "api");
     let watchers = Watchers::new();
-    let api = Inner { owner, clock, recheck, readiness, tables, metrics, watchers, stop };
+    let api = Inner { owner, clock, recheck, readiness, tables, metrics, overlay, watchers, stop };
     let api = Api(Arc::new(api));
     let mut router = Router::new();
     for endpoint in endpoints() {

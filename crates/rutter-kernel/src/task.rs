@@ -80,6 +80,9 @@ pub struct TaskSpec {
     pub table: TableName,
     /// What of it.
     pub outlet: OutletSpec,
+    /// The table isn't whole before this: what a predecessor left and nobody has told of yet isn't
+    /// removed until then. `None`: with the first snapshot.
+    pub whole: Option<CancellationToken>,
     /// What becomes of it in the end.
     pub at_end: AtEnd,
     /// How often is looked without a reason.
@@ -150,6 +153,7 @@ pub async fn start(
         retry_at: None,
         look_at: None,
         mentioned: None,
+        snapshot_ended: false,
         knows_all: false,
         status,
     };
@@ -213,8 +217,10 @@ struct Driver {
     retry_at: Option<Instant>,
     /// No look before.
     look_at: Option<Instant>,
-    /// During a snapshot: what it has mentioned.
+    /// During a snapshot, and until the table is whole: what was mentioned.
     mentioned: Option<HashSet<Prefix>>,
+    /// It has, and the table wasn't whole.
+    snapshot_ended: bool,
     knows_all: bool,
     status: watch::Sender<Status>,
 }
@@ -241,6 +247,10 @@ impl Driver {
                     self.work.look = true;
                 }
                 _ = audit.tick() => self.work.look = true,
+                () = becomes_whole(self.spec.whole.clone()), if self.snapshot_ended => {
+                    self.snapshot_ended = false;
+                    self.work.only = self.mentioned.take();
+                }
                 done = finished(&mut job), if job.is_some() => {
                     job = None;
                     if self.take(done).await.is_err() {
@@ -282,6 +292,7 @@ impl Driver {
     fn hear(&mut self, batch: Batch<Prefix>) {
         if batch.begin_snapshot {
             self.mentioned = Some(HashSet::new());
+            self.snapshot_ended = false;
         }
         for tell in batch.tells {
             let (prefix, wanted) = match tell {
@@ -302,8 +313,11 @@ impl Driver {
             self.work.want.push((prefix, wanted));
         }
         if batch.end_of_snapshot {
-            self.work.only = self.mentioned.take();
             self.knows_all = true;
+            match self.is_whole() {
+                true => self.work.only = self.mentioned.take(),
+                false => self.snapshot_ended = true,
+            }
         }
         self.gather_until = match (batch.more && self.knows_all, self.gather_until) {
             (false, _) => None,
@@ -311,6 +325,11 @@ impl Driver {
             (true, until) => until,
         };
         self.show(|status| status.settled = false);
+    }
+
+    /// Whether what isn't told isn't wanted.
+    fn is_whole(&self) -> bool {
+        self.spec.whole.as_ref().is_none_or(CancellationToken::is_cancelled)
     }
 
     /// What a job brought back.
@@ -436,6 +455,12 @@ impl Driver {
         }
         let flushed = tokio::task::spawn_blocking(move || sink.flush());
         flushed.await.map_err(|_| KernelError::Thread)?
+    }
+}
+
+async fn becomes_whole(whole: Option<CancellationToken>) {
+    if let Some(whole) = whole {
+        whole.cancelled().await;
     }
 }
 

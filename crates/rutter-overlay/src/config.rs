@@ -3,9 +3,10 @@
 //! The values are Rutter's own, whatever file they come from, and each says what will happen: two
 //! sets of timers where it depends on who the peer is, the set of a peer's overlays where the file
 //! left it out. A value of these types is valid by itself; that names and tables stand once is
-//! checked by whoever makes an [`OverlayConfig`].
+//! checked by whoever makes an [`OverlayConfig`]. It serializes for people, who look at what holds.
 
 mod names;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rutter_route::Prefix;
+use serde::Serialize;
 
 pub use names::{InterfaceAddress, LinkName, PeerName, RoutingTable, Vni};
 
@@ -20,7 +22,7 @@ pub use names::{InterfaceAddress, LinkName, PeerName, RoutingTable, Vni};
 pub const MIN_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// A host of overlays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OverlayConfig {
     /// What peers call this host.
     pub node: PeerName,
@@ -41,7 +43,7 @@ pub struct OverlayConfig {
 }
 
 /// One overlay.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Overlay {
     /// Its VXLAN link.
     pub vxlan: Vxlan,
@@ -56,7 +58,7 @@ pub struct Overlay {
 }
 
 /// A VXLAN link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Vxlan {
     /// The link's name.
     pub name: LinkName,
@@ -73,7 +75,8 @@ pub struct Vxlan {
 }
 
 /// Where broadcast, unknown and multicast frames go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Flooding {
     /// A copy to each peer that is well.
     HeadEnd,
@@ -82,7 +85,7 @@ pub enum Flooding {
 }
 
 /// An overlay's bridge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Bridge {
     /// Its name.
     pub name: LinkName,
@@ -91,7 +94,7 @@ pub struct Bridge {
 }
 
 /// What is said of a bridge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BridgeCare {
     /// Its name.
     pub name: LinkName,
@@ -104,7 +107,7 @@ pub struct BridgeCare {
 }
 
 /// What peers are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Export {
     /// These networks.
     pub networks: Vec<Prefix>,
@@ -119,7 +122,7 @@ pub struct Export {
 }
 
 /// What of the peers' routes is taken.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Import {
     /// Everything, within the order.
     pub accept_all: bool,
@@ -132,7 +135,8 @@ pub struct Import {
 }
 
 /// What the import policy asks first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ImportOrder {
     /// `deny`, then `accept_all`, then `allow`: as n-netman runs.
     #[default]
@@ -142,7 +146,7 @@ pub enum ImportOrder {
 }
 
 /// What the kernel gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Install {
     /// The routing table.
     pub table: RoutingTable,
@@ -151,13 +155,15 @@ pub struct Install {
     /// A lost peer's routes go at once, not with their lease.
     pub flush_on_peer_down: bool,
     /// How long what is announced stands unless it is said again.
+    #[serde(serialize_with = "shown::period")]
     pub lease: Duration,
     /// Which packets are looked up in the table.
     pub lookup: Option<Lookup>,
 }
 
 /// Which packets a rule sends to an overlay's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Lookup {
     /// What comes from or goes to the overlay's bridge.
     Interface,
@@ -166,7 +172,7 @@ pub enum Lookup {
 }
 
 /// A peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Peer {
     /// Its name, which its certificate proves.
     pub name: PeerName,
@@ -183,11 +189,13 @@ pub struct Peer {
 }
 
 /// How a peer's life is watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Timers {
     /// How often it is asked.
+    #[serde(serialize_with = "shown::period")]
     pub keepalive: Duration,
     /// How long it may be silent.
+    #[serde(serialize_with = "shown::period")]
     pub dead: Duration,
 }
 
@@ -201,7 +209,7 @@ impl Timers {
 }
 
 /// How this host speaks with its peers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exchange {
     /// Where it listens; peers are dialled at the same port.
     pub listen: SocketAddr,
@@ -214,7 +222,8 @@ pub struct Exchange {
 }
 
 /// What proves who a caller is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Identity {
     /// The common name of its certificate.
     Certificates(CertificateFiles),
@@ -225,7 +234,7 @@ pub enum Identity {
 }
 
 /// Files of a certificate, its key, and the CA of the peers' certificates, in PEM form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CertificateFiles {
     /// The certificate.
     pub certificate: PathBuf,
@@ -236,7 +245,7 @@ pub struct CertificateFiles {
 }
 
 /// Who forwards for whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Topology {
     /// Who speaks with whom.
     pub mode: TopologyMode,
@@ -251,7 +260,8 @@ pub struct Topology {
 }
 
 /// Who speaks with whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TopologyMode {
     /// Each with each, others' ways as a reserve.
     DirectPreferred,
@@ -264,7 +274,8 @@ pub enum TopologyMode {
 }
 
 /// What a host does with packets between others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transit {
     /// It drops and counts them.
     Deny,
@@ -273,7 +284,7 @@ pub enum Transit {
 }
 
 /// Where static routes are read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Netplan {
     /// Whether netplan's files are read.
     pub enabled: bool,
@@ -286,7 +297,7 @@ pub struct Netplan {
 }
 
 /// What people and monitoring see.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Observe {
     /// What is logged: a level.
     pub level: String,

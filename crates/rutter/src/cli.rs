@@ -12,6 +12,7 @@ mod domains;
 mod gateway;
 mod members;
 mod output;
+mod overlay;
 mod reload;
 mod routes;
 mod run;
@@ -82,6 +83,8 @@ enum Command {
     Agent(agent::Agent),
     /// Forward requests by the routes of a Mesh Router backend
     Gateway(Box<gateway::Gateway>),
+    /// Exchange prefixes with peers and keep the kernel's tables, by n-netman's file
+    Overlay(Box<overlay::Overlay>),
     /// Give and take names
     #[command(subcommand)]
     Domains(domains::Domains),
@@ -137,6 +140,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Run(run) => block_on(run.run(global)),
         Command::Agent(agent) => block_on(agent.run(global)),
         Command::Gateway(gateway) => block_on(gateway.run(global)),
+        Command::Overlay(overlay) => block_on(overlay.run(global)),
         Command::Domains(domains) => block_on(domains.run(global)),
         Command::Members(members) => block_on(members.run(global)),
         Command::Tokens(tokens) => block_on(tokens.run(global)),

@@ -17,6 +17,7 @@
 
 pub(crate) mod diff;
 pub(crate) mod doc;
+mod netman;
 mod period;
 pub(crate) mod raw;
 mod resolve;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 
 use rutter_yaml::{Dialect, Positions};
 
+pub(crate) use netman::{NetmanOptions, is_netman};
 pub(crate) use period::Period;
 pub(crate) use resolve::{default_data, resolve, tables};
 pub(crate) use resolved::Config;
@@ -39,6 +41,24 @@ pub(crate) struct Origin {
     pub(crate) file: PathBuf,
     /// A data directory that goes before the file's.
     pub(crate) data: Option<PathBuf>,
+    /// Whose form it has.
+    pub(crate) form: Form,
+}
+
+/// Whose form a file has.
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    /// Ours.
+    Rutter,
+    /// n-netman's.
+    NNetman(NetmanOptions),
+}
+
+impl Origin {
+    /// A file of ours.
+    pub(crate) fn rutter(file: PathBuf, data: Option<PathBuf>) -> Self {
+        Self { file, data, form: Form::Rutter }
+    }
 }
 
 /// Reads a file and says what will happen.
@@ -46,6 +66,9 @@ pub(crate) struct Origin {
 /// # Errors
 /// Everything that is wrong with it, each at its place.
 pub(crate) fn load(origin: &Origin) -> Result<Config, ConfigError> {
+    if let Form::NNetman(options) = &origin.form {
+        return netman::load(origin, options);
+    }
     let path = &origin.file;
     let text = rutter_yaml::read(path)?;
     parse(&path.display().to_string(), &text, origin.data.clone())

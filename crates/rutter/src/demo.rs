@@ -7,12 +7,13 @@
 //! demonstration with an error, so it is a test as well.
 
 mod cast;
+mod overlay;
 mod story;
 mod upstream;
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::config::resolved::{Log, LogFormat};
 use crate::run::{Logging, Signals};
@@ -24,9 +25,12 @@ use cast::Cast;
 Examples:
   rutter demo
   rutter demo --keep      and look around from another shell, with the lines it prints
+  rutter demo overlay     hosts that learn networks from each other, and one dies; as root
 
 It uses free ports and a temporary directory, and leaves nothing behind.")]
 pub(crate) struct Demo {
+    #[command(subcommand)]
+    of: Option<Of>,
     /// Leave it running afterwards, and print lines to look around with
     #[arg(long)]
     keep: bool,
@@ -35,8 +39,18 @@ pub(crate) struct Demo {
     log_level: String,
 }
 
+/// What else can be shown.
+#[derive(Debug, Subcommand)]
+enum Of {
+    /// Show an overlay: three hosts in namespaces of this machine, one of which dies; needs root
+    Overlay,
+}
+
 impl Demo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
+        if let Some(Of::Overlay) = self.of {
+            return tokio::task::spawn_blocking(overlay::tell).await?;
+        }
         let log = Log { format: LogFormat::Text, level: self.log_level.clone() };
         let logging = Logging::start(&log)?;
         let mut signals = Signals::hear()?;

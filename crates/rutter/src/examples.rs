@@ -116,7 +116,7 @@ fn told<D: Kind>(book: &Book, at: Now, name: &TableName, destination: &str) -> S
 }
 
 fn play(path: &Path) -> String {
-    let config = config::load(&Origin { file: path.to_owned(), data: None })
+    let config = config::load(&Origin::rutter(path.to_owned(), None))
         .unwrap_or_else(|error| panic!("{error}"));
     let claims = path.with_extension("claims.yaml");
     let text = std::fs::read_to_string(&claims).unwrap();

@@ -34,6 +34,7 @@ mod logging;
 mod membership;
 mod notify;
 mod observe;
+mod overlay;
 mod own_ca;
 mod reload;
 mod signals;
@@ -62,6 +63,7 @@ use certificates::Certificates;
 use controller::ControllerRole;
 use gateway::GatewayRole;
 use handover::Sockets;
+use overlay::OverlayRole;
 
 /// A process whose roles run.
 pub(crate) struct Running {
@@ -74,6 +76,7 @@ pub(crate) struct Running {
     certificates: Option<Certificates>,
     controller: Option<ControllerRole>,
     gateway: Option<GatewayRole>,
+    overlay: Option<OverlayRole>,
     control: Option<control::Control>,
     /// The program that runs, as it was called: another one may lie there by now.
     binary: PathBuf,
@@ -126,6 +129,7 @@ impl Running {
             certificates: None,
             controller: None,
             gateway: None,
+            overlay: None,
             control: None,
             binary: std::env::current_exe().context("where this program lies")?,
             metrics,
@@ -139,11 +143,15 @@ impl Running {
             stop,
             tasks: TaskTracker::new(),
         };
+        running.prepare_overlay(before)?;
         if running.config.controller.is_some() {
             running.start_controller(announce, before).await?;
         } else if running.config.gateway.is_some() {
             running.start_gateway(before).await?;
+        } else if running.overlay.is_some() {
+            running.start_overlay_alone().await?;
         }
+        running.open_overlay().await?;
         running.start_agent()?;
         notify::ready();
         Ok(running)
@@ -265,6 +273,9 @@ impl Running {
         // The API outlives the gateway's requests, so that `/readyz` and the metrics tell of them.
         if let Some(gateway) = self.gateway {
             gateway.shutdown(false).await;
+        }
+        if let Some(overlay) = self.overlay {
+            overlay.shutdown().await;
         }
         self.stop.cancel();
         self.tasks.close();

@@ -35,6 +35,7 @@ use super::{endpoints, *};
         members::remove,
         metrics::serve,
         openapi::serve,
+        overlay::serve,
         tables::explain,
         tables::list,
         tables::routes,

@@ -1,4 +1,5 @@
-//! Whose API it is: a controller's, or that of a gateway whose controller is elsewhere.
+//! Whose API it is: a controller's, that of a gateway whose controller is elsewhere, or that of a host
+//! of overlays, which has none.
 //!
 //! Two things hang on it: who knows the tokens, and what is there at all. A controller has a registry
 //! that made each token; a gateway apart has none, and knows the few that its own machine gave it. What
@@ -35,6 +36,11 @@ pub enum Owner {
         /// those who have a token.
         controller: String,
     },
+    /// A host of overlays', which has no controller at all.
+    Overlay {
+        /// Who may ask.
+        tokens: LocalTokens,
+    },
 }
 
 /// Who presented a token, and what it lets do.
@@ -62,6 +68,9 @@ impl Owner {
             Self::Gateway { tokens, .. } => tokens.find(presented).ok_or_else(|| {
                 ApiError::new(Code::Unauthenticated, "the token is unknown to this gateway")
             }),
+            Self::Overlay { tokens } => tokens.find(presented).ok_or_else(|| {
+                ApiError::new(Code::Unauthenticated, "the token is unknown to this host")
+            }),
         }
     }
 
@@ -69,7 +78,7 @@ impl Owner {
     pub(crate) fn controller(&self) -> Option<&Controller> {
         match self {
             Self::Controller { controller, .. } => Some(controller),
-            Self::Gateway { .. } => None,
+            Self::Gateway { .. } | Self::Overlay { .. } => None,
         }
     }
 
@@ -136,7 +145,7 @@ impl Controlled {
                 controller: controller.clone(),
                 options: options.clone(),
             }),
-            Owner::Gateway { .. } => None,
+            Owner::Gateway { .. } | Owner::Overlay { .. } => None,
         }
     }
 }
@@ -158,6 +167,10 @@ pub(super) async fn elsewhere(
         (Owner::Gateway { controller, .. }, Some(_)) => {
             let error =
                 format!("this is a gateway, whose routes come from {controller}: ask there");
+            ApiError::new(Code::NoController, error)
+        }
+        (Owner::Overlay { .. }, Some(_)) => {
+            let error = "this is a host of overlays, which has no controller";
             ApiError::new(Code::NoController, error)
         }
         _ => no_controller(),

@@ -21,6 +21,7 @@ pub(crate) fn spec(objects: bool) -> TaskSpec {
         sink: SinkSpec::new(100, objects.then_some(ids)),
         table: overlay(),
         outlet: OutletSpec { depth: Depth::Equals, ..OutletSpec::all("kernel") },
+        whole: None,
         at_end: AtEnd::Adopt,
         // Tests that events suffice; the audit's own test has another.
         audit: Duration::from_secs(3600),

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
-use super::Global;
-use crate::config::{self, Origin};
+use super::{Global, overlay};
+use crate::config::{self, Config, Form, NetmanOptions, Origin};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   rutter check rutter.yaml
   rutter check rutter.yaml --output json      what will hold, every default written out
+  rutter check netman.yaml                    the same of a file of n-netman's form, with what it
+                                              means there that may surprise
 
 Exits with 2 and every mistake at its place, if there is one.")]
 pub(crate) struct Check {
@@ -21,26 +24,50 @@ pub(crate) struct Check {
 
 impl Check {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<()> {
-        let origin = Origin { file: self.file.clone(), data: global.data.clone() };
+        let form = match config::is_netman(&rutter_yaml::read(&self.file)?) {
+            true => Form::NNetman(NetmanOptions::default()),
+            false => Form::Rutter,
+        };
+        let origin = Origin { file: self.file.clone(), data: global.data.clone(), form };
         let config = config::load(&origin)?;
-        global.output().print(&config, |config| {
-            let roles = [
-                ("controller", config.controller.is_some()),
-                ("gateway", config.gateway.is_some()),
-                ("agent", config.agent.is_some()),
-            ];
-            let roles = roles.into_iter().filter(|(_, on)| *on).map(|(role, _)| role);
-            let roles = roles.collect::<Vec<_>>().join(", ");
-            let mut text = format!("{} is good: {roles}\n", self.file.display());
-            for (name, listener) in config.listeners.all() {
-                let how = if listener.tls == config::raw::Tls::Off { "plain" } else { "TLS" };
-                text.push_str(&format!("  {name} on {} ({how})\n", listener.address));
-            }
-            text.push_str(&match &config.data {
-                Some(data) => format!("  data in {}\n", data.display()),
-                None => "  nothing is kept\n".to_owned(),
-            });
-            text
-        })
+        let checked = Checked { remarks: overlay::remarks(&config), config };
+        global.output().print(&checked, |checked| self.text(checked))
     }
+
+    fn text(&self, checked: &Checked) -> String {
+        let config = &checked.config;
+        let roles = [
+            ("controller", config.controller.is_some()),
+            ("gateway", config.gateway.is_some()),
+            ("agent", config.agent.is_some()),
+            ("overlay", config.overlay.is_some()),
+        ];
+        let roles = roles.into_iter().filter(|(_, on)| *on).map(|(role, _)| role);
+        let roles = roles.collect::<Vec<_>>().join(", ");
+        let mut text = format!("{} is good: {roles}\n", self.file.display());
+        for (name, listener) in config.listeners.all() {
+            let how = if listener.tls == config::raw::Tls::Off { "plain" } else { "TLS" };
+            text.push_str(&format!("  {name} on {} ({how})\n", listener.address));
+        }
+        if let Some(overlay) = &config.overlay {
+            text.push_str(&format!("  exchange on {}\n", overlay.host.exchange.listen));
+        }
+        text.push_str(&match &config.data {
+            Some(data) => format!("  data in {}\n", data.display()),
+            None => "  nothing is kept\n".to_owned(),
+        });
+        for remark in &checked.remarks {
+            text.push_str(&format!("{remark}\n"));
+        }
+        text
+    }
+}
+
+/// What holds, and what is to be said of it.
+#[derive(Debug, Serialize)]
+struct Checked {
+    #[serde(flatten)]
+    config: Config,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<overlay::Remarked>,
 }

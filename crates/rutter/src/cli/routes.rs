@@ -67,16 +67,17 @@ pub(crate) struct Explain {
     table: Option<String>,
 }
 
+/// A route as the API lists it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Route {
-    destination: String,
+pub(super) struct Route {
+    pub(super) destination: String,
     #[serde(flatten)]
-    key: RouteKey,
-    standing: Standing,
+    pub(super) key: RouteKey,
+    pub(super) standing: Standing,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rank: Option<usize>,
-    best: bool,
-    attributes: Attributes,
+    pub(super) rank: Option<usize>,
+    pub(super) best: bool,
+    pub(super) attributes: Attributes,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,7 +108,9 @@ impl Routes {
         let output = global.output();
         match self {
             Self::List(wanted) => {
-                let routes = all(&client, &wanted).await?;
+                let table = wanted.table.at(&client).await?;
+                let of = (wanted.source.as_deref(), wanted.destination.as_deref());
+                let routes = all(&client, &table, of).await?;
                 output.print(&routes, |routes| list(routes))
             }
             Self::Explain(wanted) => explain(&client, wanted, output).await,
@@ -116,16 +119,20 @@ impl Routes {
     }
 }
 
-async fn all(client: &Client, wanted: &List) -> anyhow::Result<Vec<Route>> {
-    let table = wanted.table.at(client).await?;
+/// All routes of a table, or those of a source or to a destination.
+pub(super) async fn all(
+    client: &Client,
+    table: &str,
+    (source, destination): (Option<&str>, Option<&str>),
+) -> anyhow::Result<Vec<Route>> {
     let mut routes = Vec::new();
     let mut after: Option<String> = None;
     loop {
         let mut query = vec![("limit", "1000")];
-        query.extend(wanted.source.as_deref().map(|source| ("source", source)));
-        query.extend(wanted.destination.as_deref().map(|d| ("destination", d)));
+        query.extend(source.map(|source| ("source", source)));
+        query.extend(destination.map(|destination| ("destination", destination)));
         query.extend(after.as_deref().map(|after| ("after", after)));
-        let page: Page = client.get(&["v1", "tables", &table, "routes"], &query).await?;
+        let page: Page = client.get(&["v1", "tables", table, "routes"], &query).await?;
         routes.extend(page.routes);
         match page.next {
             Some(next) => after = Some(next),

@@ -24,7 +24,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let origin = Origin { file: self.config, data: global.data.clone() };
+        let origin = Origin::rutter(self.config, global.data.clone());
         taking_over(async |before| {
             let config = config::load(&origin)?;
             let logging = Logging::start(&config.log)?;

@@ -32,6 +32,8 @@ const LIVE: &[&[&str]] = &[
     &["gateway", "read_token_file"],
     &["listeners", "gateway", "https", "tls"],
     &["log", "level"],
+    &["overlay", "host", "overlays", "*", "export"],
+    &["overlay", "host", "overlays", "*", "import"],
     &["tables", "*", "policy"],
 ];
 

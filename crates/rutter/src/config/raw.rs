@@ -2,6 +2,7 @@
 
 mod data;
 mod listen;
+mod overlay;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,10 +18,11 @@ use super::section::section;
 
 pub(crate) use data::Data;
 pub(crate) use listen::{CertificateFiles, Listen, Tls, Traffic};
+pub(crate) use overlay::{AtEnd, Overlay};
 
 section! {
-    /// The whole file. The sections `controller`, `gateway` and `agent` switch a role on; each
-    /// may stand empty.
+    /// The whole file. The sections `controller`, `gateway`, `agent` and `overlay` switch a role
+    /// on; the first two may stand empty.
     File {
         /// The domain under which names stand: `alice` is `alice.DOMAIN`.
         domain: ServiceName = Is("localhost"),
@@ -40,6 +42,8 @@ section! {
         gateway: Gateway = Says("off"),
         /// The agent: registers services of this host at a controller.
         agent: Agent = Says("off"),
+        /// The overlay: exchanges prefixes with peers and keeps the kernel's tables.
+        overlay: Overlay = Says("off"),
         /// Tables of routes beside `services` and `gateway/services`, which are always there with
         /// their role, and the policy of any.
         tables: BTreeMap<TableName, Table> = Says("none beside those two")

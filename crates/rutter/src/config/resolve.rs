@@ -11,6 +11,7 @@ mod join;
 mod kept;
 mod listeners;
 mod mesh_router;
+mod overlay;
 pub(crate) mod tables;
 
 use std::path::PathBuf;
@@ -50,12 +51,14 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
         controller: file.controller.as_ref().map(|raw| controller(raw, to)),
         gateway: file.gateway.as_ref().map(|raw| gateway::resolve(raw, &domain, to)),
         agent: file.agent.as_ref().and_then(|raw| agent::resolve(raw, data.as_deref(), to)),
+        overlay: file.overlay.as_ref().and_then(|raw| overlay::resolve(raw, to)),
         tables: tables::resolve(file, &cluster, to),
         domain,
         data,
         cluster,
     };
     roles(file, to);
+    overlay::check_tables(file, to);
     if file.data == Some(raw::Data::Off) {
         kept::check(file, &config, to);
     }
@@ -67,10 +70,10 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
 
 fn roles(file: &raw::File, to: &mut Problems) {
     let (controller, gateway) = (file.controller.is_some(), file.gateway.is_some());
-    if !controller && !gateway && file.agent.is_none() {
+    if !controller && !gateway && file.agent.is_none() && file.overlay.is_none() {
         to.push(
             Problem::at_path(Vec::new(), "no role is switched on")
-                .help("write `controller:`, `gateway:` or `agent:`; each may stand empty"),
+                .help("write `controller:`, `gateway:`, `agent:` or `overlay:`"),
         );
     }
     let joins = file.gateway.as_ref().is_some_and(|g| g.join.is_some() || g.join_file.is_some());

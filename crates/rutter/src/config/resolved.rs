@@ -11,6 +11,8 @@ use rutter_agent::{JoinUrl, ServiceSpec};
 use rutter_controller::address::AddressPolicy;
 use rutter_gateway::compat::mesh_router::{BackendUrl, CaPin};
 use rutter_gateway::{AcmeChallenge, CheckMethod, StatusRange};
+use rutter_overlay::OverlayConfig;
+use rutter_overlay::compat::nnetman::config::Remark;
 use rutter_rib::{HopKind, Policy, Rules};
 use rutter_route::{
     ClusterId, DestinationKind, Endpoint, HostName, Prefix, ServiceName, SinkMode, TableName,
@@ -18,7 +20,7 @@ use rutter_route::{
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Period;
-use super::raw::{CertificateFiles, Tls, Traffic};
+use super::raw::{AtEnd, CertificateFiles, Tls, Traffic};
 use super::section::{Described, Shape};
 
 /// The whole configuration.
@@ -33,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) controller: Option<Controller>,
     pub(crate) gateway: Option<Gateway>,
     pub(crate) agent: Option<Agent>,
+    pub(crate) overlay: Option<Overlay>,
     pub(crate) tables: BTreeMap<TableName, Table>,
 }
 
@@ -288,6 +291,20 @@ fn some_text<S: Serializer>(value: &Option<impl ToString>, s: S) -> Result<S::Ok
 
 fn texts<S: Serializer>(services: &[ServiceSpec], s: S) -> Result<S::Ok, S::Error> {
     s.collect_seq(services.iter().map(ToString::to_string))
+}
+
+/// The overlay.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Overlay {
+    pub(crate) netman: PathBuf,
+    pub(crate) mode: SinkMode,
+    pub(crate) at_end: AtEnd,
+    pub(crate) protocol: u8,
+    pub(crate) next_hop_objects: bool,
+    pub(crate) host: OverlayConfig,
+    /// What is to be said of the file; nothing happens by it.
+    #[serde(skip)]
+    pub(crate) remarks: Vec<Remark>,
 }
 
 /// A table.

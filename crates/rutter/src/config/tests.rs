@@ -221,8 +221,10 @@ fn written_out(section: &Section, indent: usize, text: &mut String) {
     for key in &section.keys {
         let pad = " ".repeat(indent);
         match (&key.shape, key.default) {
-            // Two that must be told something, and aren't beside a controller.
-            (Shape::Section(inner), _) if !matches!(key.name, "agent" | "mesh_router") => {
+            // Those that must be told something, and needn't be beside a controller.
+            (Shape::Section(inner), _)
+                if !matches!(key.name, "agent" | "mesh_router" | "overlay") =>
+            {
                 text.push_str(&format!("{pad}{}:\n", key.name));
                 written_out(inner, indent + 2, text);
             }
@@ -247,6 +249,15 @@ fn the_defaults_of_the_page_are_those_that_hold() {
     written_out(&raw::MeshRouter::section(), 4, &mut text);
     assert!(text.contains("stale_for: 10m"), "{text}");
     assert_eq!(diff(&good(&by_backend), &good(&text)), []);
+    let dir = tempfile::tempdir().unwrap();
+    let netman = dir.path().join("netman.yaml");
+    let of_netman = "version: 2\nnode: {id: a}\noverlays: [{vni: 1, name: vx1, bridge: br1}]\n";
+    std::fs::write(&netman, of_netman).unwrap();
+    let overlay = format!("overlay:\n  netman: {}\n", netman.display());
+    let mut text = overlay.clone();
+    written_out(&raw::Overlay::section(), 2, &mut text);
+    assert!(text.contains("at_end: flush"), "{text}");
+    assert_eq!(diff(&good(&overlay), &good(&text)), []);
 }
 
 #[test]

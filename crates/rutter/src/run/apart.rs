@@ -1,5 +1,5 @@
-//! The API of a gateway whose controller is elsewhere: its own table, its own numbers, and whether it
-//! may be sent traffic.
+//! The API of a process without a controller: a gateway whose controller is elsewhere, a host of
+//! overlays, or both. Its own tables, its own numbers, and whether it may be sent traffic.
 //!
 //! There is no registry, so two tokens open it, and a reload reads both again: the one of the command
 //! on this machine, in the data directory, for everything; and one that the operator wrote into a file
@@ -17,7 +17,6 @@ use rutter_gateway::GatewayMetrics;
 use rutter_registry::{DataDir, Scope, Scopes, TokenSecret};
 
 use super::apis::{self, Around, Bound, Served};
-use super::gateway::GatewayRole;
 use super::local;
 use crate::config::{Config, Period};
 
@@ -68,7 +67,6 @@ fn read(file: &Path) -> anyhow::Result<TokenSecret> {
 pub(super) async fn serve(
     config: &Config,
     bound: Bound,
-    gateway: &GatewayRole,
     tokens: &LocalTokens,
     around: Around<'_>,
 ) -> anyhow::Result<Served> {
@@ -80,16 +78,23 @@ pub(super) async fn serve(
     served.api = (!tls || own).then(|| apis::url(address, tls));
     served.pin = if own { Some(around.certificates.own()?.pin()) } else { None };
     let mut tables = Tables::default();
-    tables.add(Some("gateway"), gateway.book().clone()).await?;
-    let settings = config.gateway.as_ref().context("no gateway is configured")?;
-    let controller = match (&settings.join, &settings.mesh_router) {
+    if let Some(gateway) = around.gateway {
+        tables.add(Some("gateway"), gateway.book().clone()).await?;
+    }
+    apis::serve(listener, owner(config, tokens)?, tables, &around).await?;
+    Ok(served)
+}
+
+/// Whose API it is.
+fn owner(config: &Config, tokens: &LocalTokens) -> anyhow::Result<Owner> {
+    let tokens = tokens.clone();
+    let Some(gateway) = &config.gateway else { return Ok(Owner::Overlay { tokens }) };
+    let controller = match (&gateway.join, &gateway.mesh_router) {
         (Some(join), _) => join.controller.to_string(),
         (None, Some(mesh_router)) => mesh_router.backend.to_string(),
         (None, None) => anyhow::bail!("nobody is configured who tells the gateway its routes"),
     };
-    let owner = Owner::Gateway { tokens: tokens.clone(), controller };
-    apis::serve(listener, owner, tables, &around);
-    Ok(served)
+    Ok(Owner::Gateway { tokens, controller })
 }
 
 /// Whether the gateway knows its services. That the controller is away is no reason to send traffic

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::certificates::{Certificates, reachable};
 use super::gateway::GatewayRole;
 use super::handover::Sockets;
+use super::overlay::OverlayRole;
 use crate::config::raw::Tls;
 use crate::config::{Config, resolved};
 
@@ -30,6 +31,8 @@ pub(super) struct Around<'a> {
     pub(super) certificates: &'a Certificates,
     /// Whose table is shown, too.
     pub(super) gateway: Option<&'a GatewayRole>,
+    /// Whose tables are shown, too.
+    pub(super) overlay: Option<&'a OverlayRole>,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     /// Ends the listeners.
@@ -106,17 +109,30 @@ impl Bound {
 }
 
 /// Serves the listener `api`.
-pub(super) fn serve(listener: Listener, owner: Owner, tables: Tables, around: &Around<'_>) {
+///
+/// # Errors
+/// A book is closed.
+pub(super) async fn serve(
+    listener: Listener,
+    owner: Owner,
+    mut tables: Tables,
+    around: &Around<'_>,
+) -> anyhow::Result<()> {
+    if let Some(overlay) = around.overlay {
+        tables.add(None, overlay.book().clone()).await?;
+    }
     let router = rutter_api::router(ApiParts {
         owner,
         clock: Arc::new(SystemClock),
         tables,
         metrics: around.metrics.clone(),
+        overlay: around.overlay.map(OverlayRole::asks),
         readiness: around.readiness.clone(),
         recheck: RECHECK,
         stop: around.stop.clone(),
     });
     around.tasks.spawn(listener.serve(router, around.stop.clone()));
+    Ok(())
 }
 
 /// Whether the API serves TLS by the own CA.

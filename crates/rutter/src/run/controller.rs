@@ -113,7 +113,7 @@ impl ControllerRole {
                 tables.add(Some("gateway"), gateway.book().clone()).await?;
             }
             let owner = Owner::Controller { controller: self.controller.clone(), options };
-            apis::serve(listener, owner, tables, &around);
+            apis::serve(listener, owner, tables, &around).await?;
             // A certificate that was given is good for the name that others use, not for an address.
             let by_name = tls && !own;
             served.api = Some(if by_name { url.clone() } else { apis::url(address, tls) });

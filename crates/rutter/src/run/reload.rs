@@ -71,6 +71,11 @@ impl Running {
         if let (Some(gateway), Some(certificates)) = (&self.gateway, &self.certificates) {
             gateway.reload(&next, certificates).context("the gateway")?;
         }
+        if let (Some(overlay), Some(to)) = (&mut self.overlay, &next.overlay)
+            && self.config.overlay.as_ref() != Some(to)
+        {
+            overlay.reload(to, self.dir.as_deref(), &self.stop).await.context("the overlay")?;
+        }
         if let Some(tokens) = tokens {
             self.tokens.set(tokens);
         }
@@ -119,6 +124,14 @@ impl Running {
         let https = (&mut next.listeners.gateway.https, &to.listeners.gateway.https);
         if let (Some(next), Some(to)) = https {
             next.tls = to.tls.clone();
+        }
+        if let (Some(next), Some(to)) = (&mut next.overlay, &to.overlay) {
+            for (vni, next) in &mut next.host.overlays {
+                if let Some(to) = to.host.overlays.get(vni) {
+                    next.export.clone_from(&to.export);
+                    next.import.clone_from(&to.import);
+                }
+            }
         }
         for (name, table) in &mut next.tables {
             if let Some(to) = to.tables.get(name) {

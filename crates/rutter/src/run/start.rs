@@ -5,14 +5,20 @@ use std::sync::Arc;
 use anyhow::Context;
 use rutter_registry::{DataDir, SqliteRegistry};
 
-use super::apis::{self, Around, Bound, Served};
+use super::apis::{self, Around, Bound};
 use super::certificates::Certificates;
 use super::controller::ControllerRole;
 use super::gateway::GatewayRole;
 use super::handover::Sockets;
+use super::overlay::OverlayRole;
 use super::{
     Announce, Predecessor, RunFile, Running, apart, control, gateway_metrics, local, observe,
 };
+
+/// Why a process with an overlay hands over to nobody: two that keep one table of the kernel undo each
+/// other's work.
+pub(super) const OVERLAY_STAYS: &str = "an overlay isn't handed over: with `at_end: adopt` a restart \
+                                        leaves its routes where they are";
 
 impl Running {
     pub(super) async fn start_controller(
@@ -64,17 +70,15 @@ impl Running {
         let around = Around {
             certificates,
             gateway: self.gateway.as_ref(),
+            overlay: self.overlay.as_ref(),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             stop: &self.apis,
             tasks: &self.tasks,
         };
-        let served = match (&self.controller, &self.gateway) {
-            (Some(role), _) => role.serve(&self.config, bound, around).await?,
-            (None, Some(gateway)) => {
-                apart::serve(&self.config, bound, gateway, &self.tokens, around).await?
-            }
-            (None, None) => Served::default(),
+        let served = match &self.controller {
+            Some(role) => role.serve(&self.config, bound, around).await?,
+            None => apart::serve(&self.config, bound, &self.tokens, around).await?,
         };
         let run = RunFile::new(&self.config, &served, self.gateway.as_ref(), certificates);
         if let Some(dir) = &self.dir {
@@ -123,6 +127,41 @@ impl Running {
             before.serving().await;
         }
         tracing::info!(api = run.api, gateway = ?run.gateway, "ready");
+        Ok(())
+    }
+
+    /// Makes the overlay's tables and takes its addresses, before anything is done.
+    pub(super) fn prepare_overlay(&mut self, before: &Option<Predecessor>) -> anyhow::Result<()> {
+        if self.config.overlay.is_none() {
+            return Ok(());
+        }
+        anyhow::ensure!(before.is_none(), "{OVERLAY_STAYS}");
+        self.readiness.set("overlay", false);
+        self.overlay = Some(OverlayRole::prepare(&self.config, &self.metrics)?);
+        Ok(())
+    }
+
+    /// The overlay is all that runs here: its API, by the tokens of this machine.
+    pub(super) async fn start_overlay_alone(&mut self) -> anyhow::Result<()> {
+        let dir = self.open_data(&mut None).await?;
+        let certificates = Certificates::open(dir.as_ref(), &self.config)?;
+        let bound = apis::bind(&self.config, &certificates, &mut Sockets::default())?;
+        self.tokens.set(apart::tokens(&self.config, dir.as_deref())?);
+        self.control = dir.as_ref().and_then(|dir| control::Control::open(dir, None));
+        self.dir = dir;
+        self.certificates = Some(certificates);
+        let run = self.serve_apis(bound).await?;
+        tracing::debug!(api = run.api, "the API answers");
+        Ok(())
+    }
+
+    /// Has the overlay begin.
+    pub(super) async fn open_overlay(&mut self) -> anyhow::Result<()> {
+        let (Some(role), Some(config)) = (&mut self.overlay, &self.config.overlay) else {
+            return Ok(());
+        };
+        role.open(config, self.dir.as_deref(), &self.metrics, &self.stop).await?;
+        self.readiness.set("overlay", true);
         Ok(())
     }
 

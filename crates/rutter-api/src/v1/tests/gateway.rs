@@ -33,6 +33,7 @@ impl Apart {
             clock: hands.clock(),
             tables,
             metrics: Metrics::new(),
+            overlay: None,
             readiness: readiness.clone(),
             recheck: Duration::from_millis(50),
             stop: CancellationToken::new(),

@@ -123,10 +123,10 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
                 .help("write `gateway:` too"),
         );
     }
-    if !controller && !gateway && listeners.api.is_some() {
+    if !controller && !gateway && file.overlay.is_none() && listeners.api.is_some() {
         to.push(
             Problem::at("listeners.api", "there is neither controller nor gateway to listen for")
-                .help("write `controller:` or `gateway:` too"),
+                .help("write `controller:`, `gateway:` or `overlay:` too"),
         );
     }
     if file.gateway.as_ref().is_some_and(|gateway| gateway.read_token_file.is_some()) {

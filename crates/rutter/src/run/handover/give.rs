@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::channel::Channel;
 use super::{PROTOCOL, READY_WITHIN, Sockets, ToNew, ToOld, Upgraded, VARIABLE};
+use crate::run::start::OVERLAY_STAYS;
 use crate::run::{Running, Signals, apis, notify};
 
 /// How long the new process may take from the word to the first answer. It is the owner already:
@@ -38,6 +39,7 @@ impl Running {
         binary: Option<PathBuf>,
         signals: &mut Signals,
     ) -> anyhow::Result<Upgraded> {
+        anyhow::ensure!(self.overlay.is_none(), "{OVERLAY_STAYS}");
         let begun = Instant::now();
         let binary = binary.unwrap_or_else(|| self.binary.clone());
         tracing::info!(binary = %binary.display(), "handing over");

@@ -1,0 +1,64 @@
+//! n-netman's metrics, by its names.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::overlay::{OverlayState, OverlayStatus, PeerLife};
+
+/// What was asked for last. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Figures(Arc<Mutex<Option<OverlayStatus>>>);
+
+impl Figures {
+    pub(super) fn set(&self, status: OverlayStatus) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let status = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Nobody has asked on the metrics listener yet.
+        let Some(status) = status else { return Ok(()) };
+        let kernels = || status.overlays.iter().filter_map(|overlay| overlay.kernel.as_ref());
+        let links = || status.overlays.iter().filter_map(|overlay| overlay.links.as_ref());
+        let sum = |of: fn(&OverlayState) -> usize| status.overlays.iter().map(of).sum::<usize>();
+        let there = status.peers.iter().filter(|peer| peer.life == PeerLife::There).count();
+        let settled = links().filter(|links| links.settled).count();
+        let reconciled = kernels().map(|kernel| kernel.looks).sum::<u64>();
+        let counter = ConstCounter::new(reconciled);
+        let help = "Comparisons of what is wanted with the kernel";
+        let kind = counter.metric_type();
+        let name = "nnetman_reconciliations";
+        counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        let gauges: [(&str, &str, usize); 8] = [
+            ("vxlans_active", "VXLAN links that are as they should be", settled),
+            ("bridges_active", "Bridges that are as they should be", settled),
+            (
+                "fdb_entries_total",
+                "Peers that get a copy of what is for everybody",
+                links().map(|links| links.flooded_to).sum(),
+            ),
+            ("peers_configured", "Peers of the file", status.peers.len()),
+            ("peers_connected", "Peers that are connected", there),
+            ("peers_healthy", "Peers that are there", there),
+            ("routes_exported", "Networks that peers are told", sum(|overlay| overlay.announced)),
+            (
+                "routes_imported",
+                "Routes of peers in the kernel",
+                kernels().map(|kernel| kernel.routes).sum(),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let name = format!("nnetman_{name}");
+            let described = encoder.encode_descriptor(&name, help, None, gauge.metric_type())?;
+            gauge.encode(described)?;
+        }
+        Ok(())
+    }
+}

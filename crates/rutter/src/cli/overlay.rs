@@ -1,0 +1,111 @@
+//! `rutter overlay`: a host of overlays, by n-netman's file, and what is asked of it.
+
+mod cert;
+mod remarks;
+mod routes;
+mod status;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use rutter_route::SinkMode;
+
+use super::Global;
+use crate::config::raw::AtEnd;
+use crate::config::{self, Form, NetmanOptions, Origin};
+use crate::run::{Announce, Logging, Running, Signals};
+
+pub(super) use remarks::{Remarked, remarks};
+
+/// Where n-netman keeps its file.
+const FILE: &str = "/etc/n-netman/n-netman.yaml";
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = false,
+    subcommand_negates_reqs = true,
+    after_help = "\
+Examples:
+  rutter check /etc/n-netman/n-netman.yaml
+      what is wrong with the file, and what it means that may surprise
+  rutter overlay --config /etc/n-netman/n-netman.yaml
+      in n-netman's place: its file, its ports, its wire, its routes
+  rutter overlay --observe
+      beside it: says what it would do, and does nothing
+  rutter overlay status
+  rutter overlay explain 172.16.20.0/24
+
+It reads the file again on SIGHUP, or by `rutter reload`. docs/overlay.md tells more."
+)]
+pub(crate) struct Overlay {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// n-netman's file, version 1 or 2
+    #[arg(long, short, global = true, value_name = "FILE", default_value = FILE)]
+    config: PathBuf,
+    #[command(flatten)]
+    start: Start,
+}
+
+/// How it runs.
+#[derive(Debug, Args)]
+struct Start {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    observe: bool,
+    /// What becomes of the kernel's routes and rules at the end
+    #[arg(long, value_enum, value_name = "WHAT")]
+    at_end: Option<AtEnd>,
+    /// The protocol number of its routes in the kernel; n-netman's is 99
+    #[arg(long, value_name = "NUMBER")]
+    protocol: Option<u8>,
+    /// Where the API answers; by default on any free port of loopback
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    api: Option<SocketAddr>,
+    /// A level of logs, in place of the file's
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show how it stands: overlays, kernel, peers
+    Status,
+    /// List what is announced and what was learned
+    Routes(routes::Routes),
+    /// Make a CA, and certificates of hosts
+    #[command(subcommand)]
+    Cert(cert::Cert),
+    /// Say why a network is reached as it is, or isn't
+    Explain(routes::Explain),
+}
+
+impl Overlay {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        match self.command {
+            None => run(self.config, self.start, global).await,
+            Some(Command::Status) => status::run(global).await,
+            Some(Command::Routes(routes)) => routes.run(global).await,
+            Some(Command::Cert(cert)) => cert.run(global),
+            Some(Command::Explain(explain)) => explain.run(global).await,
+        }
+    }
+}
+
+async fn run(file: PathBuf, start: Start, global: &Global) -> anyhow::Result<()> {
+    let options = NetmanOptions {
+        mode: start.observe.then_some(SinkMode::Observe),
+        at_end: start.at_end,
+        protocol: start.protocol,
+        api: start.api,
+        log_level: start.log_level,
+    };
+    let origin = Origin { file, data: global.data.clone(), form: Form::NNetman(options) };
+    let config = config::load(&origin)?;
+    let logging = Logging::start(&config.log)?;
+    let signals = Signals::hear()?;
+    let running =
+        Running::start(config, Some(origin), logging, Announce::Nothing, &mut None).await?;
+    running.serve(signals).await
+}

@@ -1,0 +1,257 @@
+//! The kernel's tables, a task each.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use rutter_api::{KernelState, Metrics};
+use rutter_book::BookHandle;
+use rutter_kernel::{
+    AtEnd, ByAddress, DEFAULT_AUDIT, KernelError, ObjectIds, Sink, SinkSpec, Status, Task, TaskSpec,
+};
+use rutter_overlay::{Overlay, OverlayConfig, Vni};
+use rutter_registry::DataDir;
+use rutter_rib::OutletSpec;
+use rutter_route::{Prefix, TableName};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::rules;
+use crate::config::raw;
+use crate::config::resolved;
+use crate::run::observe::{self, Observed};
+
+/// Next-hop objects that a table may have, and where the numbers of the first table begin.
+const OBJECTS: u32 = 100_000;
+const FIRST_OBJECT: u32 = 1_000_000_000;
+
+/// The tables that are kept.
+pub(super) struct Kernel {
+    tables: Vec<Kept>,
+    whole: CancellationToken,
+}
+
+struct Kept {
+    vni: Vni,
+    spec: TaskSpec,
+    /// What becomes of it when the role ends: the task itself always leaves it to a successor.
+    at_end: raw::AtEnd,
+    status: watch::Receiver<Status>,
+    stop: CancellationToken,
+    ended: JoinHandle<()>,
+}
+
+/// How a table stands, for those who look.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    pub(super) vni: Vni,
+    table: u32,
+    status: watch::Receiver<Status>,
+}
+
+impl Kernel {
+    /// Begins to keep the tables of all overlays, in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The kernel can't be asked, or what is configured makes no sense.
+    pub(super) async fn start(
+        config: &resolved::Overlay,
+        book: &BookHandle,
+        dir: Option<&DataDir>,
+        ended: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let (mut tables, whole) = (Vec::new(), CancellationToken::new());
+        for (vni, overlay) in &config.host.overlays {
+            let spec = TaskSpec { whole: Some(whole.clone()), ..spec(config, *vni, overlay, dir)? };
+            tables.push(Kept::start(*vni, spec, config.at_end, book, ended).await?);
+        }
+        Ok(Self { tables, whole })
+    }
+
+    /// To be cancelled when the peers have told all they have: then what a process before left and
+    /// nobody told of is removed.
+    pub(super) fn whole(&self) -> CancellationToken {
+        self.whole.clone()
+    }
+
+    pub(super) fn shown(&self) -> Vec<Shown> {
+        let shown = |kept: &Kept| Shown {
+            vni: kept.vni,
+            table: kept.spec.sink.table,
+            status: kept.status.clone(),
+        };
+        self.tables.iter().map(shown).collect()
+    }
+
+    /// Keeps each table by another configuration of its overlay. Routes stay where they are
+    /// meanwhile: the task that follows adopts them.
+    ///
+    /// # Errors
+    /// As [`Kernel::start`].
+    pub(super) async fn reload(
+        &mut self,
+        config: &resolved::Overlay,
+        book: &BookHandle,
+        dir: Option<&DataDir>,
+        ended: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        for kept in &mut self.tables {
+            let Some(overlay) = config.host.overlays.get(&kept.vni) else { continue };
+            let spec = spec(config, kept.vni, overlay, dir)?;
+            let spec = TaskSpec { whole: Some(self.whole.clone()), ..spec };
+            if spec.sink == kept.spec.sink {
+                continue;
+            }
+            kept.end().await;
+            *kept = Kept::start(kept.vni, spec, config.at_end, book, ended).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends all of them, and does with their routes and rules as is configured.
+    pub(super) async fn shutdown(self) {
+        for mut kept in self.tables {
+            kept.end().await;
+            if kept.at_end != raw::AtEnd::Flush {
+                continue;
+            }
+            let (table, spec) = (kept.spec.sink.table, kept.spec.sink);
+            let flushed = tokio::task::spawn_blocking(move || flush(spec)).await;
+            match flushed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, table, "routes are left in the kernel"),
+                Err(error) => tracing::error!(%error, table, "routes are left in the kernel"),
+            }
+        }
+    }
+}
+
+/// Removes what is ours of a table that no task keeps.
+pub(super) fn flush(spec: SinkSpec) -> Result<(), KernelError> {
+    let mut sink = Sink::open(spec)?;
+    sink.look()?;
+    sink.flush()
+}
+
+impl Kept {
+    async fn start(
+        vni: Vni,
+        spec: TaskSpec,
+        at_end: raw::AtEnd,
+        book: &BookHandle,
+        ended: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let (table, stop) = (spec.sink.table, CancellationToken::new());
+        let task = rutter_kernel::start(spec.clone(), book, ByAddress, stop.clone()).await;
+        let task = task.with_context(|| format!("the kernel's table {table}"))?;
+        let status = task.status.clone();
+        let ended = tokio::spawn(watch_over(task, table, ended.clone()));
+        Ok(Self { vni, spec, at_end, status, stop, ended })
+    }
+
+    async fn end(&mut self) {
+        self.stop.cancel();
+        if let Err(error) = (&mut self.ended).await {
+            tracing::error!(%error, table = self.spec.sink.table, "a table's keeper");
+        }
+    }
+}
+
+/// Waits for a task's end, which concerns everybody if it isn't asked for.
+async fn watch_over(task: Task, table: u32, ended: CancellationToken) {
+    let why = match task.ended.await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(why, table, "the kernel's table is kept no more");
+    ended.cancel();
+}
+
+/// What one table of the kernel is told, and how.
+pub(super) fn spec(
+    config: &resolved::Overlay,
+    vni: Vni,
+    overlay: &Overlay,
+    dir: Option<&DataDir>,
+) -> anyhow::Result<TaskSpec> {
+    let table = overlay.install.table.get();
+    let objects = config
+        .next_hop_objects
+        .then_some(ObjectIds { first: FIRST_OBJECT + table * OBJECTS, count: OBJECTS });
+    let replace_existing = match overlay.install.replace_existing {
+        false => None,
+        true => Some(displaced(table, dir)?),
+    };
+    Ok(TaskSpec {
+        sink: SinkSpec {
+            protocol: config.protocol,
+            rules: rules::of(&config.host, overlay)?,
+            rule_priorities: rules::GUARD..=rules::GUARD,
+            replace_existing,
+            ..SinkSpec::new(table, objects)
+        },
+        table: vni.table(),
+        // One way a network, as people of n-netman know it.
+        outlet: OutletSpec::best("kernel"),
+        whole: None,
+        at_end: match config.at_end {
+            raw::AtEnd::Flush | raw::AtEnd::Adopt => AtEnd::Adopt,
+            raw::AtEnd::Leave => AtEnd::Leave,
+        },
+        audit: DEFAULT_AUDIT,
+    })
+}
+
+/// Where the operator's routes are kept that ours stand in the place of.
+fn displaced(table: u32, dir: Option<&DataDir>) -> anyhow::Result<PathBuf> {
+    let dir = dir.context(
+        "with `replace_existing` the operator's routes are kept on disk: the overlay needs a data \
+         directory",
+    )?;
+    let displaced = dir.file("displaced");
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&displaced);
+    made.with_context(|| format!("{} can't be made", displaced.display()))?;
+    Ok(displaced.join(table.to_string()))
+}
+
+/// Tells people what the kernel would have been told.
+pub(super) async fn observe(
+    book: &BookHandle,
+    config: &OverlayConfig,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    for vni in config.overlays.keys() {
+        let table: TableName = vni.table();
+        let sink = format!("kernel of {table}");
+        let told = book.subscribe::<Prefix>(table, OutletSpec::best(sink.clone())).await?;
+        let told = told.context("an overlay has its table")?;
+        let observed = Observed::new(sink);
+        metrics.add(Box::new(observe::Exported(observed.clone())));
+        // It ends with the book.
+        tokio::spawn(observed.watch(told));
+    }
+    Ok(())
+}
+
+impl Shown {
+    /// How it stands now.
+    pub(super) fn state(&self) -> KernelState {
+        let status = self.status.borrow().clone();
+        KernelState {
+            table: self.table,
+            settled: status.settled,
+            routes: status.n_routes,
+            objects: status.n_objects,
+            refused: status.n_refused,
+            adopted: status.n_adopted,
+            drift: status.n_drift,
+            requests: status.n_requests,
+            looks: status.n_looks,
+            refused_rules: status.refused_rules,
+            failed: status.failed,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Hosts of overlays: real processes in real network namespaces, with a UDP probe from one host's
+//! network to another's each 10 ms as the judge.
+//!
+//! The scenarios S1 to S28 are those of the original's analysis; a test names its own. Each makes its
+//! namespaces itself, and they go with it. Without the right to make any it says so and does nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "all of it is tests, helpers among them, which print what they have measured"
+)]
+
+mod adoption;
+mod command;
+mod drift;
+mod exchange;
+mod failover;
+mod host;
+mod namespace;
+mod probe;
+mod refusals;
+mod scene;
+#[path = "../program/support/mod.rs"]
+#[allow(dead_code, reason = "the tests of the command line use the rest of it")]
+mod support;
+mod surfaces;
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up; nothing here waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something is so, and says how long that took. `shown` is what there was instead.
+pub(crate) fn until<T: std::fmt::Debug>(
+    what: &str,
+    look: impl Fn() -> T,
+    is_so: impl Fn(&T) -> bool,
+) -> Duration {
+    let began = Instant::now();
+    loop {
+        let seen = look();
+        if is_so(&seen) {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: not in time, but {seen:#?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
