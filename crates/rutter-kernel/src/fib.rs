@@ -237,6 +237,10 @@ pub(crate) struct Fib {
     keeps_left_over: bool,
     /// Ours is put in the place of another's, which is put again when ours goes.
     replaces: bool,
+    /// Objects that a route was refused for as if they weren't there, and those of them that a look
+    /// has found to be there.
+    doubted: BTreeSet<u32>,
+    seen: BTreeSet<u32>,
     /// Hops that were told to be unusable.
     unusable_hops: BTreeSet<Hop>,
     /// Those of them that are tried.
@@ -267,6 +271,8 @@ impl Fib {
             moves: Vec::new(),
             resolved: Map::default(),
             unusable: Map::default(),
+            doubted: BTreeSet::new(),
+            seen: BTreeSet::new(),
             unusable_hops: BTreeSet::new(),
             trying: Vec::new(),
             hop_verdicts: BTreeMap::new(),

@@ -23,7 +23,10 @@ impl Fib {
     fn is_done_by_kernel(&mut self, request: Request) {
         match request {
             Request::PutObject { id, object, .. } => self.objects.is_put(id, &object),
-            Request::DeleteObject { id } => self.objects.forget(id),
+            Request::DeleteObject { id } => {
+                self.objects.forget(id);
+                self.seen.remove(&id);
+            }
             Request::PutRoute { prefix, priority, to, .. } => self.is_put(prefix, priority, to),
             Request::DeleteRoute { prefix, priority } => self.is_gone(prefix, priority),
             Request::TakeOver { prefix, to, other } => {
@@ -102,6 +105,8 @@ impl Fib {
                 Errno::NOENT => self.objects.forget(id),
                 _ => tracing::debug!(id, %said, "a next-hop object isn't removed"),
             },
+            Request::PutRoute { ref to, .. } | Request::TakeOver { ref to, .. }
+                if self.lacks_object(to, said) => {}
             Request::PutRoute { prefix, priority, how, .. } => {
                 self.route_is_refused(prefix, priority, how, said);
             }
@@ -168,6 +173,19 @@ impl Fib {
                 }
             }
         }
+    }
+
+    /// Whether a route is refused because its object went since it was looked, as far as is known:
+    /// then nothing is said of the prefix, and what stands for it stays, until it is looked again.
+    /// Where that finds the object, the kernel means the route.
+    fn lacks_object(&mut self, to: &To, said: &Said) -> bool {
+        let To::Object(id) = to else { return false };
+        if said.errno != Errno::INVAL || self.seen.contains(id) {
+            return false;
+        }
+        self.doubted.insert(*id);
+        self.look_again = true;
+        true
     }
 
     fn route_is_refused(&mut self, prefix: Prefix, priority: u32, how: How, said: &Said) {

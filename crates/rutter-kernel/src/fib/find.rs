@@ -40,6 +40,8 @@ impl Fib {
         objects: &[ObjectRow],
     ) -> Drift {
         self.objects.found(objects, protocol);
+        self.seen.append(&mut self.doubted);
+        self.seen.retain(|id| self.objects.has(*id));
         // What was under way ends here: it starts anew from what is there.
         self.needed.clear();
         self.moves.clear();

@@ -84,6 +84,11 @@ impl Objects {
         1 + hops.iter().filter(|hop| self.id_of(&of_one(hop)).is_none()).count()
     }
 
+    /// Whether there is one of that number.
+    pub(super) fn has(&self, id: u32) -> bool {
+        self.known.contains_key(&id)
+    }
+
     pub(super) fn id_of(&self, hops: &KernelHops) -> Option<u32> {
         self.by_hops.get(hops).copied()
     }

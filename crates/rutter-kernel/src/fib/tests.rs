@@ -178,6 +178,20 @@ impl Scene {
 }
 
 #[test]
+fn a_route_whose_object_went_unseen_keeps_what_stands_until_it_is_looked_again() {
+    let mut scene = Scene::new(true);
+    scene.look();
+    let p = prefix("10.0.0.0/8");
+    scene.want(p, through(&["10.1.0.9", "10.3.0.9"], 0));
+    scene.settle();
+    // The second hop's; the group goes on with the first.
+    scene.kernel.lose_object(1);
+    scene.want(p, through(&["10.3.0.9"], 100));
+    scene.settle();
+    scene.check();
+}
+
+#[test]
 fn routes_share_objects_and_move_in_one_request() {
     let mut scene = Scene::new(true);
     scene.look();

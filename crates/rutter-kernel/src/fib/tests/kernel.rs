@@ -24,6 +24,9 @@ pub(super) struct Kernel {
     objects: BTreeMap<u32, (u8, Object)>,
     /// Others' routes in whose place ours was put knowingly.
     pub(super) displaced: BTreeMap<(Prefix, u32), u8>,
+    /// Where another has put a new one instead of the one that ours had displaced, and nobody has
+    /// looked since.
+    put_unseen: BTreeSet<(Prefix, u32)>,
     /// Routers that it doesn't take.
     pub(super) refuses: BTreeSet<IpAddr>,
     pub(super) has_objects: bool,
@@ -37,8 +40,8 @@ fn said(errno: Errno) -> Said {
 
 impl Kernel {
     pub(super) fn new(ours: u8) -> Self {
-        let (routes, objects, displaced, refuses, bare) = Default::default();
-        Self { ours, routes, objects, displaced, refuses, has_objects: true, bare }
+        let (routes, objects, displaced, put_unseen, refuses, bare) = Default::default();
+        Self { ours, routes, objects, displaced, put_unseen, refuses, has_objects: true, bare }
     }
 
     pub(super) fn take(&mut self, requests: &[Request]) -> Vec<(usize, Said)> {
@@ -144,7 +147,13 @@ impl Kernel {
             // looks, so one that was seen is never replaced.
             (Some(_) | None, _) => {}
         }
-        self.routes.insert(key, Route { protocol: self.ours, to: to.clone() });
+        let before = self.routes.insert(key, Route { protocol: self.ours, to: to.clone() });
+        // Replaced without being seen: what is put back in the end is the one that was.
+        if let Some(before) = before.filter(|before| before.protocol != self.ours)
+            && self.put_unseen.remove(&key)
+        {
+            self.displaced.insert(key, before.protocol);
+        }
         Ok(())
     }
 
@@ -181,7 +190,8 @@ impl Kernel {
         }
     }
 
-    pub(super) fn listing(&self) -> (Vec<RouteRow>, Vec<ObjectRow>) {
+    pub(super) fn listing(&mut self) -> (Vec<RouteRow>, Vec<ObjectRow>) {
+        self.put_unseen.clear();
         let route = |((prefix, priority), route): (&(Prefix, u32), &Route)| RouteRow {
             prefix: *prefix,
             priority: *priority,
@@ -275,7 +285,9 @@ impl Kernel {
         if let std::collections::btree_map::Entry::Vacant(free) = self.routes.entry(key) {
             free.insert(Route { protocol, to: To::Blackhole });
             // Who puts another means that one.
-            self.displaced.remove(&key);
+            if self.displaced.remove(&key).is_some() {
+                self.put_unseen.insert(key);
+            }
         }
     }
 
