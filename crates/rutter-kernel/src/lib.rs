@@ -32,6 +32,7 @@
 //! ours are bounded by the table that tells them.
 #![forbid(unsafe_code)]
 
+mod ability;
 mod clean;
 mod error;
 mod fib;
@@ -51,6 +52,7 @@ pub mod vxlan;
 mod watch;
 mod wire;
 
+pub use ability::{Abilities, abilities};
 pub use clean::{Cleaned, clean};
 pub use error::{KernelError, Said};
 pub use fib::{ObjectIds, Target, Wanted};

@@ -48,6 +48,7 @@ use crate::watch::{Hearing, Watch, group};
 use crate::wire::{Answer, kind, nft_event_is_ours};
 
 use keep::Transit;
+pub(crate) use keep::has_nftables;
 
 /// The most bridges of overlays.
 pub const MAX_BRIDGES: usize = 256;
@@ -89,8 +90,8 @@ pub enum Means {
 pub struct Options {
     /// By what.
     pub means: Means,
-    /// The priority of rules; the next one is used too. It has to be before every rule that looks
-    /// up an overlay's table.
+    /// The priority of rules; the next one is used too. They have to be before every rule that looks
+    /// up an overlay's table, and nobody else's with the same protocol number may have either.
     pub rule_priority: u32,
     /// The protocol number that rules bear.
     pub protocol: u8,
@@ -102,7 +103,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             means: Means::Best,
-            rule_priority: 90,
+            rule_priority: 80,
             protocol: DEFAULT_PROTOCOL,
             count: DEFAULT_COUNT,
         }

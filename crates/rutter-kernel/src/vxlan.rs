@@ -31,6 +31,7 @@ mod plan;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod unit;
 
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ use crate::watch::{Hearing, Watch, group};
 use crate::wire::{Answer, flood_row, kind};
 
 use keep::Links;
-pub use keep::{AtEnd, Status};
+pub use keep::{AtEnd, Difference, Status, apply, compare};
 pub use plan::NOTE;
 pub use spec::{
     Bridge, Flooding, LinkAddress, LinksSpec, MAX_BRIDGES, MAX_OVERLAYS, MAX_PEERS, ManagedBridge,

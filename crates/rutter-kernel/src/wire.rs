@@ -24,7 +24,7 @@ pub(crate) use answer::{Answer, answer, dump_end, error};
 pub(crate) use batch::Batch;
 pub(crate) use device::{
     Device, DeviceRow, VxlanDevice, add_address, change_master, change_mtu, change_stp,
-    change_vxlan, delete_link, device_row, make_bridge, make_vxlan, note, set_up,
+    change_vxlan, delete_link, device_row, make_bridge, make_vxlan, note, set_up, try_kind,
 };
 pub(crate) use flood::{FloodRow, add_flood, delete_flood, flood_row, list_flood};
 pub(crate) use link::{AddressRow, LinkRow, address_row, link_row, list_addresses, list_links};

@@ -174,6 +174,15 @@ impl Nft {
     }
 }
 
+/// Whether the kernel has nftables.
+pub(crate) fn has_nftables() -> Result<bool, KernelError> {
+    let Some(mut nft) = Nft::open()? else { return Ok(false) };
+    match nft.list() {
+        Err(error) if is_lack(&error) => Ok(false),
+        listed => listed.map(|_| true),
+    }
+}
+
 /// Whether the kernel has no such thing, and not just an objection.
 fn is_lack(error: &KernelError) -> bool {
     match error {

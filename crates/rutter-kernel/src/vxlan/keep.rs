@@ -1,15 +1,16 @@
 //! The keeper: looks, plans, asks, and tells how it stands.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use tokio::sync::watch;
 
-use super::plan::{self, Machine, NOTE, Plan, Request};
-use super::spec::{LinksSpec, MAX_BRIDGES, MAX_OVERLAYS, ManagedBridge, OverlayLink};
+use super::plan::{Machine, NOTE, Plan, Request};
+use super::spec::LinksSpec;
+use super::unit::{Name, Unit, units};
 use crate::error::{KernelError, Said};
 use crate::hop::LinkName;
 use crate::keeper::{Keep, Kept};
+use crate::sink::ROOM;
 use crate::socket::Socket;
 use crate::wire::{self, Batch, Device};
 
@@ -55,58 +56,47 @@ pub struct Status {
     pub failed: Option<String>,
 }
 
-/// What is kept apart from all else.
+/// How something is from what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Unit {
-    Overlay {
-        wanted: OverlayLink,
-        managed: Option<ManagedBridge>,
-    },
-    Bridge {
-        wanted: ManagedBridge,
-        is_made: bool,
-    },
-    /// It makes no sense: why.
-    Refused {
-        name: Name,
-        why: String,
-    },
+pub struct Difference {
+    /// Of what: `overlay 100`, `bridge vmbr0`.
+    pub of: String,
+    /// What would be done, in words and in order. What follows from making a link isn't among it.
+    pub changes: Vec<String>,
+    /// Why it can't be as it is wanted.
+    pub error: Option<String>,
+    /// What is to be known of it.
+    pub remark: Option<String>,
 }
 
-/// Which one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Name {
-    Overlay(u32),
-    Bridge(LinkName),
+/// Compares links with what is wanted, in the network namespace of the calling thread. Nothing is
+/// changed. What is as it is wanted isn't told.
+///
+/// # Errors
+/// The kernel can't be asked.
+pub fn compare(wanted: &LinksSpec) -> Result<Vec<Difference>, KernelError> {
+    let (mut links, _) = Links::open(AtEnd::Leave)?;
+    let units = units(wanted);
+    let machine = links.look(&units)?;
+    let difference = |unit: &Unit| {
+        let plan = unit.plan(&machine, &BTreeSet::new());
+        let changes: Vec<String> = plan.requests.iter().map(Request::what).collect();
+        let is_one = !changes.is_empty() || plan.mistake.is_some() || plan.remark.is_some();
+        let (error, remark) = (plan.mistake, plan.remark);
+        is_one.then(|| Difference { of: unit.name().to_string(), changes, error, remark })
+    };
+    Ok(units.iter().filter_map(difference).collect())
 }
 
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Overlay(vni) => write!(f, "overlay {vni}"),
-            Self::Bridge(name) => write!(f, "bridge {name}"),
-        }
-    }
-}
-
-impl Unit {
-    fn name(&self) -> Name {
-        match self {
-            Self::Overlay { wanted, .. } => Name::Overlay(wanted.vni),
-            Self::Bridge { wanted, .. } => Name::Bridge(wanted.name.clone()),
-            Self::Refused { name, .. } => name.clone(),
-        }
-    }
-
-    fn plan(&self, machine: &Machine, anew: &BTreeSet<u32>) -> Plan {
-        match self {
-            Self::Refused { why, .. } => Plan { mistake: Some(why.clone()), ..Plan::default() },
-            Self::Overlay { wanted, managed } => {
-                plan::overlay(wanted, managed.as_ref(), machine, anew.contains(&wanted.vni))
-            }
-            Self::Bridge { wanted, is_made } => plan::bridge(wanted, machine, *is_made),
-        }
-    }
+/// Makes links as they are wanted once, in the network namespace of the calling thread, and says
+/// how they stand then.
+///
+/// # Errors
+/// The kernel can't be asked. Some may be done.
+pub fn apply(wanted: &LinksSpec) -> Result<Status, KernelError> {
+    let (mut links, status) = Links::open(AtEnd::Leave)?;
+    links.keep(wanted)?;
+    Ok(status.borrow().clone())
 }
 
 /// See the module's head.
@@ -124,10 +114,23 @@ pub(super) struct Links {
 #[derive(Default)]
 struct Round {
     /// What the kernel has refused; it isn't asked twice in one go.
-    refused: Vec<(Name, Request)>,
+    refused: BTreeSet<(Name, Request)>,
     errors: BTreeMap<Name, String>,
     /// Overlays whose VXLAN the kernel doesn't change while it lives.
     anew: BTreeSet<u32>,
+}
+
+impl Round {
+    fn is_refused(&mut self, name: Name, request: Request, said: &Said) {
+        if let (Name::Overlay(vni), Request::ChangeVxlan { .. }) = (&name, &request) {
+            tracing::info!(vni, %said, "the VXLAN can't be changed while it lives");
+            self.anew.insert(*vni);
+        } else {
+            let why = format!("can't {}: {said}", request.what());
+            self.errors.entry(name.clone()).or_insert(why);
+        }
+        self.refused.insert((name, request));
+    }
 }
 
 impl Links {
@@ -175,6 +178,21 @@ impl Links {
 
     /// Has the kernel do what is planned; notes what it refuses.
     fn ask(&mut self, wants: Vec<(Name, Request)>, round: &mut Round) -> Result<(), KernelError> {
+        let mut wants = wants.into_iter();
+        loop {
+            let some: Vec<(Name, Request)> = wants.by_ref().take(ROOM).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.ask_some(some, round)?;
+        }
+    }
+
+    fn ask_some(
+        &mut self,
+        wants: Vec<(Name, Request)>,
+        round: &mut Round,
+    ) -> Result<(), KernelError> {
         let mut batch = Batch::default();
         for (_, request) in &wants {
             request.encode(&mut batch);
@@ -184,20 +202,14 @@ impl Links {
         // for ours.
         let mut notes = Batch::default();
         for (n, (name, request)) in wants.into_iter().enumerate() {
-            let Some(said) = refused.remove(&n) else {
-                if let Some(made) = request.makes() {
-                    wire::note(&mut notes, made, NOTE);
+            match refused.remove(&n) {
+                Some(said) => round.is_refused(name, request, &said),
+                None => {
+                    if let Some(made) = request.makes() {
+                        wire::note(&mut notes, made, NOTE);
+                    }
                 }
-                continue;
-            };
-            if let (Name::Overlay(vni), Request::ChangeVxlan { .. }) = (&name, &request) {
-                tracing::info!(vni, %said, "the VXLAN can't be changed while it lives");
-                round.anew.insert(*vni);
-            } else {
-                let why = format!("can't {}: {said}", request.what());
-                round.errors.entry(name.clone()).or_insert(why);
             }
-            round.refused.push((name, request));
         }
         for (_, said) in self.socket.ask(&mut notes)? {
             tracing::warn!(%said, "a link that was made here can't be noted as such, and will stay");
@@ -310,40 +322,6 @@ fn log_news(before: &Status, now: &Status) {
     for (bridge, why) in news {
         tracing::warn!(%bridge, why, "a managed bridge isn't as it is wanted");
     }
-}
-
-fn units(spec: &LinksSpec) -> Vec<Unit> {
-    let managed = |name: &LinkName| spec.bridges.iter().find(|b| b.name == *name).cloned();
-    let (mut numbers, mut names) = (BTreeSet::new(), BTreeSet::new());
-    let mut units = Vec::new();
-    for (n, wanted) in spec.overlays.iter().enumerate() {
-        // All three are tried: each of them is taken from now on.
-        let new = [
-            numbers.insert(wanted.vni),
-            names.insert(&wanted.vxlan.name),
-            names.insert(&wanted.bridge.name),
-        ];
-        let name = Name::Overlay(wanted.vni);
-        units.push(if n >= MAX_OVERLAYS {
-            let why = format!("there are more than {MAX_OVERLAYS} overlays");
-            Unit::Refused { name, why }
-        } else if new.contains(&false) {
-            let (vxlan, bridge) = (&wanted.vxlan.name, &wanted.bridge.name);
-            let why = format!("its number, `{vxlan}` or `{bridge}` is another overlay's too");
-            Unit::Refused { name, why }
-        } else {
-            Unit::Overlay { wanted: wanted.clone(), managed: managed(&wanted.bridge.name) }
-        });
-    }
-    units.extend(spec.bridges.iter().enumerate().map(|(n, wanted)| {
-        if n >= MAX_BRIDGES {
-            let why = format!("there are more than {MAX_BRIDGES} managed bridges");
-            return Unit::Refused { name: Name::Bridge(wanted.name.clone()), why };
-        }
-        let is_made = names.contains(&wanted.name);
-        Unit::Bridge { wanted: wanted.clone(), is_made }
-    }));
-    units
 }
 
 impl Keep for Links {

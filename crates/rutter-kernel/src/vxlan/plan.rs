@@ -37,7 +37,7 @@ impl Machine {
 }
 
 /// Something that the kernel is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Request {
     MakeBridge { name: String, mtu: u32, stp: bool },
     MakeVxlan { name: String, mtu: u32, vxlan: VxlanDevice },

@@ -67,7 +67,7 @@ pub(crate) enum Device {
 }
 
 /// What a VXLAN is made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VxlanDevice {
     pub(crate) vni: u32,
     pub(crate) port: u16,
@@ -157,6 +157,14 @@ pub(crate) fn make_vxlan(batch: &mut Batch, name: &str, mtu: u32, vxlan: &VxlanD
     let mut message = named(name);
     message.attributes.push(LinkAttribute::Mtu(mtu));
     message.attributes.push(vxlan_info(data));
+    batch.push(kind::NEW_LINK, NLM_F_CREATE | NLM_F_EXCL, &message);
+}
+
+/// Asks for a link of a kind by a name that no link can have: whether the kernel knows the kind is
+/// what it looks at before.
+pub(crate) fn try_kind(batch: &mut Batch, what: InfoKind) {
+    let mut message = named(".");
+    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(what)]));
     batch.push(kind::NEW_LINK, NLM_F_CREATE | NLM_F_EXCL, &message);
 }
 

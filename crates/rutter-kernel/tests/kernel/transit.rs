@@ -272,8 +272,8 @@ fn without_nftables_rules_prohibit_it_and_the_counter_is_unavailable() {
         shown.sort();
         let ours: Vec<&String> = shown.iter().filter(|line| line.contains("br100")).collect();
         let expected = [
-            "90: from all to 172.16.0.0/24 iif br100 lookup main proto 82",
-            "91: from all iif br100 prohibit proto 82",
+            "80: from all to 172.16.0.0/24 iif br100 lookup main proto 82",
+            "81: from all iif br100 prohibit proto 82",
         ];
         assert_eq!(ours, expected.iter().collect::<Vec<_>>());
         // Its own network is reached, and so is this host.
@@ -294,7 +294,7 @@ fn without_nftables_rules_prohibit_it_and_the_counter_is_unavailable() {
         assert_eq!(why.kind(), ErrorKind::HostUnreachable);
         assert_eq!(of_b.n_received(), 0);
 
-        ip("rule del priority 91");
+        ip("rule del priority 81");
         kept.until("the repair", |s| s.settled && s.n_drift > 0).await;
         let mut again = lines(&ip("rule show"));
         again.sort();

@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use rutter_kernel::abilities;
 use rutter_kernel::vxlan::{
-    AtEnd, Bridge, Flooding, LinksSpec, ManagedBridge, OverlayLink, Status, Task, Vxlan, start,
+    AtEnd, Bridge, Flooding, LinksSpec, ManagedBridge, OverlayLink, Status, Task, Vxlan, apply,
+    compare, start,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::namespace::{Host, bridge, in_namespace_async, ip, lines, try_ip};
+use crate::namespace::{Host, bridge, in_namespace, in_namespace_async, ip, lines, try_ip};
 use crate::talk::{Echo, is_answered, socket};
 
 /// How long anything may take before a test gives up. Nothing here waits for it.
@@ -148,6 +150,38 @@ fn an_overlays_links_are_made_as_they_are_wanted() {
 }
 
 #[test]
+fn what_differs_is_told_and_changed_once_without_a_task() {
+    in_namespace(|| {
+        let wanted = spec(&[overlay(100, 1, &["10.0.0.2"])]);
+        let told = compare(&wanted).unwrap();
+        assert_eq!((told.len(), told[0].of.as_str()), (1, "overlay 100"));
+        assert_eq!(told[0].changes, ["make the bridge `br100`", "make the VXLAN `vx100`"]);
+        assert!(!try_ip("link show br100").0, "nothing is changed");
+        let status = apply(&wanted).unwrap();
+        assert!(status.settled, "{status:?}");
+        assert_eq!((status.n_vxlans, status.n_bridges, status.n_flood), (1, 1, 1));
+        assert_eq!(compare(&wanted).unwrap(), []);
+        ip("link set vx100 down");
+        let told = compare(&wanted).unwrap();
+        assert_eq!(told[0].changes, ["set `vx100` up"]);
+    });
+}
+
+#[test]
+fn what_the_kernel_can_do_is_found_by_asking_and_changes_nothing() {
+    in_namespace(|| {
+        let before = ip("link show");
+        let abilities = abilities().unwrap();
+        assert!(abilities.may_change);
+        // The other tests need them.
+        assert_eq!((abilities.vxlan, abilities.bridge), (Some(true), Some(true)));
+        assert_eq!(abilities.objects, Some(try_ip("nexthop show").0));
+        assert!(abilities.nftables.is_some());
+        assert_eq!(ip("link show"), before);
+    });
+}
+
+#[test]
 fn links_that_another_daemon_made_are_taken_as_they_are() {
     in_namespace_async(|| async {
         for command in [
@@ -270,6 +304,25 @@ fn entries_follow_the_peers_that_are_well_and_that_is_no_drift() {
         bridge("fdb append 00:00:00:00:00:00 dev vx100 dst 10.0.0.77");
         links.until("its end", |s| s.settled && s.n_drift == 1).await;
         assert_eq!(entries("vx100"), ["00:00:00:00:00:00 dst 10.0.0.2 self permanent"]);
+        links.stop().await;
+    });
+}
+
+#[test]
+fn thousands_of_peers_are_entered_and_removed_in_several_sends() {
+    in_namespace_async(|| async {
+        let peers = |n: u32| (1..=n).map(|n| IpAddr::from((0x0a00_1000 + n).to_be_bytes()));
+        let with = |n| {
+            let mut wanted = overlay(100, 1, &[]);
+            wanted.vxlan.flooding = Flooding::HeadEnd(peers(n).collect());
+            spec(&[wanted])
+        };
+        let links = Links::keep_all(with(2500), AtEnd::Leave);
+        links.until("the entries", |s| s.settled && s.n_flood == 2500).await;
+        assert_eq!(entries("vx100").len(), 2500);
+        links.wanted.send_replace(with(7));
+        links.until("the rest", |s| s.settled && s.n_flood == 7).await;
+        assert_eq!(entries("vx100").len(), 7);
         links.stop().await;
     });
 }
