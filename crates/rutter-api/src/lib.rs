@@ -31,6 +31,7 @@ mod v1;
 pub use metrics::Metrics;
 pub use overlay::{
     AsksOverlay, KernelState, LinksState, OverlayState, OverlayStatus, PeerLife, PeerStanding,
+    TransitState,
 };
 pub use peer::Peer;
 pub use serve::{BindError, Limits, Listener};

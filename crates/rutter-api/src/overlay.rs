@@ -29,6 +29,12 @@ pub struct OverlayStatus {
     pub overlays: Vec<OverlayState>,
     /// Its peers, by name.
     pub peers: Vec<PeerStanding>,
+    /// The links; absent where they are only observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<LinksState>,
+    /// What passes between overlays; absent where it is only observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transit: Option<TransitState>,
 }
 
 /// How an overlay stands.
@@ -52,9 +58,15 @@ pub struct OverlayState {
     /// What the kernel's table has of it; absent where it is only observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<KernelState>,
-    /// The links; absent where it is only observed.
+    /// The MTU of its VXLAN; absent while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub links: Option<LinksState>,
+    pub mtu: Option<u32>,
+    /// Why its links aren't as they should be, until they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_problem: Option<String>,
+    /// What is to be known of its links, such as an MTU that was cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_remark: Option<String>,
 }
 
 /// How a table of the kernel stands.
@@ -86,14 +98,41 @@ pub struct KernelState {
     pub failed: Option<String>,
 }
 
-/// How an overlay's links stand.
+/// How the links of all overlays stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinksState {
-    /// The bridge and the VXLAN link are as they should be.
+    /// All are as they should be.
     pub settled: bool,
-    /// Peers that get a copy of what is for everybody.
+    /// VXLANs that are there.
+    pub vxlans: usize,
+    /// Overlays' bridges that are there.
+    pub bridges: usize,
+    /// Peers that get a copy of what is for everybody, counted in each overlay.
     pub flooded_to: usize,
     /// What someone else removed or changed, since the start.
+    pub drift: u64,
+    /// Bridges that are to be managed and can't be, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+    /// Why they can't be looked at, until they can be again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// How it is seen to that packets pass from one overlay to another, or don't.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TransitState {
+    /// They don't.
+    pub denied: bool,
+    /// It is as it should be.
+    pub settled: bool,
+    /// Packets that were dropped since the start; absent where nothing counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_packets: Option<u64>,
+    /// Their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_bytes: Option<u64>,
+    /// How often someone else removed or changed what is ours, since the start.
     pub drift: u64,
     /// What is wrong, until it isn't.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -141,8 +180,10 @@ impl OverlayStatus {
     /// Why the kernel isn't as it should be, a line each; empty: it is.
     pub fn failures(&self) -> impl Iterator<Item = &str> {
         let kernels = self.overlays.iter().filter_map(|overlay| overlay.kernel.as_ref());
-        let links = self.overlays.iter().filter_map(|overlay| overlay.links.as_ref());
-        let failed = kernels.filter_map(|kernel| kernel.failed.as_deref());
-        failed.chain(links.flat_map(|links| links.problems.iter().map(String::as_str)))
+        let failed = kernels.filter_map(|kernel| kernel.failed.as_ref());
+        let of_links = self.overlays.iter().filter_map(|overlay| overlay.link_problem.as_ref());
+        let links = self.links.iter().flat_map(|links| links.failed.iter().chain(&links.problems));
+        let transit = self.transit.iter().flat_map(|transit| &transit.problems);
+        failed.chain(of_links).chain(links).chain(transit).map(String::as_str)
     }
 }

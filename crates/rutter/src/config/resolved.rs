@@ -299,6 +299,7 @@ pub(crate) struct Overlay {
     pub(crate) netman: PathBuf,
     pub(crate) mode: SinkMode,
     pub(crate) at_end: AtEnd,
+    pub(crate) remove_links: bool,
     pub(crate) protocol: u8,
     pub(crate) next_hop_objects: bool,
     pub(crate) host: OverlayConfig,

@@ -36,6 +36,7 @@ pub(super) fn tell() -> anyhow::Result<()> {
     say("1. What host a has learned, as the kernel has it (`ip route show table 100`):\n")?;
     wait("host a learns", || Ok(hosts.table_of_a()?.len() == 3))?;
     wait("the better way", || hosts.way_of_a().map(|way| way.contains("via 10.100.0.3 ")))?;
+    wait("host a calls the others", || hosts.a_has_called())?;
     for line in hosts.table_of_a()? {
         say(&format!("   {line}"))?;
     }

@@ -19,18 +19,22 @@
 
 mod figures;
 mod kernel;
+mod links;
+mod own;
 mod peers;
 mod rights;
 mod rules;
 mod surfaces;
+mod transit;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rutter_api::{AsksOverlay, Metrics, OverlayState, OverlayStatus, Tables};
+use rutter_api::{AsksOverlay, LinksState, Metrics, OverlayState, OverlayStatus, Tables};
 use rutter_book::{BookHandle, Clock, SystemClock};
+use rutter_kernel::vxlan;
 use rutter_overlay::compat::nnetman::{Host, Listener};
 use rutter_overlay::feed::Feed;
 use rutter_overlay::{Announced, OverlayConfig, import};
@@ -43,8 +47,11 @@ use tokio_util::sync::CancellationToken;
 use super::controller::{ends, seed};
 use crate::config::{Config, resolved};
 use kernel::Kernel;
+use links::Links;
+use own::Own;
 use peers::Exchange;
 use surfaces::Surfaces;
+use transit::Transit;
 
 /// How long a goodbye and the kernel's last changes may take together.
 const END: Duration = Duration::from_secs(10);
@@ -53,13 +60,21 @@ const END: Duration = Duration::from_secs(10);
 pub(crate) struct OverlayRole {
     shared: Arc<Shared>,
     /// `None`: not open yet, or observing.
-    kernel: Option<Kernel>,
+    acting: Option<Acting>,
     exchange: Option<Exchange>,
     /// What it takes to begin; `None` when it has.
     prepared: Option<Prepared>,
     surfaces: Option<Surfaces>,
     stop_book: CancellationToken,
     book_ended: CancellationToken,
+}
+
+/// What changes the kernel, and what is read from it.
+struct Acting {
+    links: Links,
+    transit: Transit,
+    kernel: Kernel,
+    own: Own,
 }
 
 /// What waits for [`OverlayRole::open`].
@@ -77,7 +92,9 @@ pub(super) struct Shared {
     stopping: AtomicBool,
     started: Instant,
     kernel: watch::Sender<Vec<kernel::Shown>>,
-    standings: watch::Sender<Option<peers::Standings>>,
+    links: OnceLock<watch::Receiver<vxlan::Status>>,
+    transit: OnceLock<watch::Receiver<rutter_kernel::transit::Status>>,
+    standings: OnceLock<peers::Standings>,
 }
 
 impl OverlayRole {
@@ -120,13 +137,15 @@ impl OverlayRole {
             stopping: AtomicBool::new(false),
             started: Instant::now(),
             kernel: watch::Sender::new(Vec::new()),
-            standings: watch::Sender::new(None),
+            links: OnceLock::new(),
+            transit: OnceLock::new(),
+            standings: OnceLock::new(),
         });
         metrics.add(Box::new(figures::Figures(shared.clone())));
         let surfaces = Surfaces::bind(&overlay.host.observe)?;
         Ok(Self {
             shared,
-            kernel: None,
+            acting: None,
             exchange: None,
             prepared: Some(Prepared { listener }),
             surfaces: Some(surfaces),
@@ -164,17 +183,20 @@ impl OverlayRole {
         let shared = &self.shared;
         match shared.observes {
             true => kernel::observe(&shared.book, &config.host, metrics).await?,
-            false => {
-                let kernel = Kernel::start(config, &shared.book, dir, ended).await?;
-                shared.kernel.send_replace(kernel.shown());
-                self.kernel = Some(kernel);
-            }
+            false => self.acting = Some(shared.act(config, dir, ended).await?),
         }
         let exchange = Exchange::start(&shared.host, prepared.listener, ended)?;
-        shared.standings.send_replace(Some(exchange.standings()));
-        if let Some(kernel) = &self.kernel {
-            let (standings, whole) = (exchange.standings(), kernel.whole());
-            tokio::spawn(peers::become_whole(config.host.clone(), standings, whole));
+        // Opened once.
+        let _first = shared.standings.set(exchange.standings());
+        if let Some(acting) = &self.acting {
+            let (standings, whole) = (exchange.standings(), acting.kernel.whole());
+            tokio::spawn(peers::become_whole(
+                config.host.clone(),
+                standings.clone(),
+                whole.clone(),
+            ));
+            let wanted = acting.links.wanted();
+            tokio::spawn(peers::flood_to_the_well(config.host.clone(), standings, whole, wanted));
         }
         tracing::info!(listen = %exchange.address(), node = %config.host.node, "the overlay runs");
         self.exchange = Some(exchange);
@@ -204,12 +226,10 @@ impl OverlayRole {
                 shared.book.apply(move |book, now| book.set_policy(now, &table.name, table.policy));
             set.await??;
         }
-        if !shared.observes {
-            shared.announce.send_replace(Arc::new(Announced::of(&to.host)));
-        }
-        if let Some(kernel) = &mut self.kernel {
-            kernel.reload(to, &shared.book, dir, ended).await?;
-            shared.kernel.send_replace(kernel.shown());
+        if let Some(acting) = &mut self.acting {
+            acting.own.reload(&to.host)?;
+            acting.kernel.reload(to, &shared.book, dir, ended).await?;
+            shared.kernel.send_replace(acting.kernel.shown());
         }
         Ok(())
     }
@@ -221,8 +241,10 @@ impl OverlayRole {
             if let Some(exchange) = self.exchange.take() {
                 exchange.shutdown().await;
             }
-            if let Some(kernel) = self.kernel.take() {
-                kernel.shutdown().await;
+            if let Some(acting) = self.acting.take() {
+                acting.kernel.shutdown().await;
+                acting.transit.shutdown().await;
+                acting.links.shutdown().await;
             }
         });
         if ended.await.is_err() {
@@ -237,6 +259,23 @@ impl OverlayRole {
 }
 
 impl Shared {
+    /// Begins to change the kernel: first the links, which routes lead over.
+    async fn act(
+        &self,
+        config: &resolved::Overlay,
+        dir: Option<&DataDir>,
+        ended: &CancellationToken,
+    ) -> anyhow::Result<Acting> {
+        let links = Links::start(config, ended)?;
+        let transit = Transit::start(config, ended)?;
+        let kernel = Kernel::start(config, &self.book, dir, ended).await?;
+        let own = Own::start(config, self.announce.clone(), ended)?;
+        // Opened once.
+        let _first = (self.links.set(links.status()), self.transit.set(transit.status()));
+        self.kernel.send_replace(kernel.shown());
+        Ok(Acting { links, transit, kernel, own })
+    }
+
     fn config(&self) -> &OverlayConfig {
         self.host.config()
     }
@@ -245,6 +284,8 @@ impl Shared {
     async fn status(&self) -> OverlayStatus {
         let kernels = self.kernel.borrow().clone();
         let announced = self.announce.borrow().clone();
+        let links = self.links.get().map(|status| status.borrow().clone());
+        let transit = self.transit.get().map(|status| status.borrow().clone());
         let mut overlays = Vec::new();
         for (vni, overlay) in &self.config().overlays {
             let table = vni.table();
@@ -262,7 +303,9 @@ impl Shared {
                 destinations: counts.destinations,
                 routes: counts.routes,
                 kernel: kernels.iter().find(|shown| shown.vni == *vni).map(kernel::Shown::state),
-                links: None,
+                mtu: links.as_ref().and_then(|links| links.mtus.get(&vni.get()).copied()),
+                link_problem: links.as_ref().and_then(|l| l.errors.get(&vni.get()).cloned()),
+                link_remark: links.as_ref().and_then(|l| l.remarks.get(&vni.get()).cloned()),
             });
         }
         OverlayStatus {
@@ -272,6 +315,21 @@ impl Shared {
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             overlays,
             peers: peers::standings(self).await,
+            links: links.map(links_state),
+            transit: transit.map(|status| transit::state(self.config(), &status)),
         }
+    }
+}
+
+fn links_state(status: vxlan::Status) -> LinksState {
+    let problems = status.bridge_errors.iter().map(|(bridge, why)| format!("{bridge}: {why}"));
+    LinksState {
+        settled: status.settled,
+        vxlans: status.n_vxlans,
+        bridges: status.n_bridges,
+        flooded_to: status.n_flood,
+        drift: status.n_drift,
+        problems: problems.collect(),
+        failed: status.failed,
     }
 }

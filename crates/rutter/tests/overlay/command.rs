@@ -7,8 +7,6 @@ use crate::support::{ends, rutter, stderr, stdout};
 #[test]
 fn status_routes_and_explain_tell_of_the_host_that_runs() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let host = Host::start(scene.place(1), Says::of(1, 2));
     let _other = Host::start(scene.place(2), Says::of(2, 2));
     host.learns(&["172.16.20.0/24"]);
@@ -36,8 +34,6 @@ fn status_routes_and_explain_tell_of_the_host_that_runs() {
 #[test]
 fn one_that_observes_says_what_it_would_do_and_does_nothing() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let says = Says { options: vec!["--observe".into()], ..Says::of(1, 2) };
     let mut host = Host::start(scene.place(1), says);
     let other = Host::start(scene.place(2), Says::of(2, 2));
@@ -159,8 +155,6 @@ fn certificates_of_ones_own_prove_who_speaks() {
         ),
         ..Says::of(n, 2)
     };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let hosts = [1, 2].map(|n| Host::start(scene.place(n), says(n)));
     hosts[0].learns(&["172.16.20.0/24"]);
     hosts[1].learns(&["172.16.10.0/24"]);

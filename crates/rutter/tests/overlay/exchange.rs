@@ -13,8 +13,6 @@ const SOON: Duration = Duration::from_secs(1);
 #[test]
 fn s9_hosts_know_each_other_in_whatever_order_they_start() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let first = Host::start(scene.place(1), Says::of(1, 2));
     assert_eq!(first.learned(), Vec::<String>::new());
     let second = Host::start(scene.place(2), Says::of(2, 2));
@@ -42,10 +40,6 @@ fn s9_hosts_know_each_other_in_whatever_order_they_start() {
 #[test]
 fn the_three_hosts_of_the_documentation_have_its_routes_and_rules() {
     let Some(scene) = Scene::new(3) else { return };
-    let peers: [&[usize]; 3] = [&[2, 3], &[1, 3], &[1, 2]];
-    for n in 1..=3 {
-        scene.place(n).links_by_hand(100, peers[n - 1]);
-    }
     let hosts: Vec<_> = (1..=3).map(|n| Host::start(scene.place(n), Says::of(n, 3))).collect();
     hosts[0].learns(&["172.16.20.0/24", "172.16.30.0/24"]);
     hosts[1].learns(&["172.16.10.0/24", "172.16.30.0/24"]);
@@ -71,8 +65,6 @@ fn the_three_hosts_of_the_documentation_have_its_routes_and_rules() {
 #[test]
 fn s24_packets_of_the_host_and_of_its_network_find_what_was_learned() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let hosts =
         [Host::start(scene.place(1), Says::of(1, 2)), Host::start(scene.place(2), Says::of(2, 2))];
     hosts[0].learns(&["172.16.20.0/24"]);
@@ -91,8 +83,6 @@ fn s24_packets_of_the_host_and_of_its_network_find_what_was_learned() {
 #[test]
 fn a_wide_network_that_is_learned_takes_nothing_of_the_hosts_own() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let mut wide = Says::of(2, 2);
     wide.networks = vec!["172.16.0.0/12".into(), "10.0.0.0/8".into()];
     let mut takes = Says::of(1, 2);
@@ -115,10 +105,9 @@ fn a_wide_network_that_is_learned_takes_nothing_of_the_hosts_own() {
 #[test]
 fn s11_ipv6_networks_are_installed_and_so_is_ipv4_by_a_router_of_ipv6() {
     let Some(scene) = Scene::new(2) else { return };
-    let hosts: Vec<_> = [(1, 2), (2, 1)]
+    let hosts: Vec<_> = [1, 2]
         .into_iter()
-        .map(|(n, peer)| {
-            scene.place(n).links_by_hand(100, &[peer]);
+        .map(|n| {
             let mut says = Says::of(n, 2);
             says.networks.push(format!("fd16:{n}::/64"));
             Host::start(scene.place(n), says)
@@ -137,11 +126,6 @@ fn s11_ipv6_networks_are_installed_and_so_is_ipv4_by_a_router_of_ipv6() {
 #[test]
 fn s18_a_network_of_two_overlays_stays_in_the_one_when_it_leaves_the_other() {
     let Some(scene) = Scene::new(2) else { return };
-    for (n, peer) in [(1, 2), (2, 1)] {
-        for vni in [100, 200] {
-            scene.place(n).links_by_hand(vni, &[peer]);
-        }
-    }
     let says = |n, vnis: &[u32]| Says { vnis: vnis.to_vec(), ..Says::of(n, 2) };
     let listens = Host::start(scene.place(1), says(1, &[100, 200]));
     let tells = Host::start(scene.place(2), says(2, &[100, 200]));
@@ -161,8 +145,6 @@ fn s18_a_network_of_two_overlays_stays_in_the_one_when_it_leaves_the_other() {
 #[test]
 fn s10_a_short_lease_never_ends_while_its_peer_is_there() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let short = |n| Says { install: ", route_lease_seconds: 2".into(), ..Says::of(n, 2) };
     let hosts = [Host::start(scene.place(1), short(1)), Host::start(scene.place(2), short(2))];
     hosts[0].learns(&["172.16.20.0/24"]);
@@ -175,4 +157,17 @@ fn s10_a_short_lease_never_ends_while_its_peer_is_there() {
     let lost = probe.lost(since);
     println!("S10: {lost:?}");
     assert_eq!(lost.lost, 0, "{lost:?}");
+}
+
+/// S12: hosts that share no network below, only a router.
+#[test]
+fn s12_hosts_behind_a_router_exchange_all_the_same() {
+    let Some(scene) = Scene::new(2) else { return };
+    scene.route_the_wire();
+    let says = |n| Says { routed: true, ..Says::of(n, 2) };
+    let hosts = [1, 2].map(|n| Host::start(scene.place(n), says(n)));
+    hosts[0].learns(&["172.16.20.0/24"]);
+    hosts[1].learns(&["172.16.10.0/24"]);
+    let probe = Probe::start(&scene.place(1).lan, &[&scene.place(2).lan], "172.16.20.2");
+    probe.flows();
 }

@@ -23,10 +23,6 @@ struct Three<'s> {
 
 impl<'s> Three<'s> {
     fn start(scene: &'s Scene, metrics: [u32; 2]) -> Self {
-        let peers: [&[usize]; 3] = [&[2, 3], &[1, 3], &[1, 2]];
-        for n in 1..=3 {
-            scene.place(n).links_by_hand(100, peers[n - 1]);
-        }
         let lans = [2, 3].map(|n| scene.place(n).shared_lan("172.16.99"));
         let says = |n: usize| {
             let mut says = Says::of(n, 3);
@@ -106,10 +102,6 @@ fn s2_a_peer_that_is_stopped_loses_nothing_where_there_is_another_way() {
 #[test]
 fn s3_of_two_equals_the_other_takes_over_without_a_gap() {
     let Some(scene) = Scene::new(3) else { return };
-    let peers: [&[usize]; 3] = [&[2, 3], &[1, 3], &[1, 2]];
-    for n in 1..=3 {
-        scene.place(n).links_by_hand(100, peers[n - 1]);
-    }
     let lans = [2, 3].map(|n| scene.place(n).shared_lan("172.16.99"));
     let says = |n: usize| {
         let mut says = Says::of(n, 3);
@@ -137,8 +129,6 @@ fn s3_of_two_equals_the_other_takes_over_without_a_gap() {
 #[test]
 fn s5_a_metric_that_changes_leaves_one_route_and_a_withdrawal_none() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let looks = Host::start(scene.place(1), Says::of(1, 2));
     let mut tells = Host::start(scene.place(2), Says { metric: 50, ..Says::of(2, 2) });
     looks.learns(&["172.16.20.0/24"]);

@@ -24,6 +24,10 @@ pub(crate) struct Says {
     pub(crate) install: String,
     /// At the file's top.
     pub(crate) more: String,
+    /// The hosts are behind a router.
+    pub(crate) routed: bool,
+    /// Within `export` of each overlay.
+    pub(crate) export: String,
     /// Options of the command.
     pub(crate) options: Vec<String>,
 }
@@ -40,12 +44,14 @@ impl Says {
             import: "allow: [172.16.0.0/16, 'fd16::/16']".into(),
             install: String::new(),
             more: "rutter: {insecure: true}\n".into(),
+            routed: false,
+            export: String::new(),
             options: Vec::new(),
         }
     }
 
     fn yaml(&self) -> String {
-        let Self { n, metric, import, install, .. } = self;
+        let Self { n, metric, import, install, export, .. } = self;
         let mut yaml = format!(
             "version: 2\nnode: {{id: host-{n}}}\nobservability: {{logging: {{format: text}}}}\n\
              overlays:\n"
@@ -58,7 +64,7 @@ impl Says {
                 yaml,
                 "  - vni: {vni}\n    name: vx{vni}\n    underlay_interface: eth0\n    \
                  bridge: {{name: {bridge}, ipv4: 10.{third}.0.{n}/24, ipv6: 'fd64:{vni}::{n}/64'}}\n    \
-                 routing:\n      export: {{networks: [{networks}], metric: {metric}}}\n      \
+                 routing:\n      export: {{networks: [{networks}], metric: {metric}{export}}}\n      \
                  import: {{{import}, install: {{table: {table}, \
                  lookup_rules: {{enabled: true}}{install}}}}}\n"
             )
@@ -66,8 +72,9 @@ impl Says {
         }
         yaml.push_str("peers:\n");
         for peer in &self.peers {
-            writeln!(yaml, "  - {{id: host-{peer}, endpoint: {{address: 10.66.0.{peer}}}}}")
-                .unwrap();
+            let third = if self.routed { *peer } else { 0 };
+            let address = format!("10.66.{third}.{peer}");
+            writeln!(yaml, "  - {{id: host-{peer}, endpoint: {{address: {address}}}}}").unwrap();
         }
         if self.peers.is_empty() {
             yaml = yaml.replace("peers:\n", "");

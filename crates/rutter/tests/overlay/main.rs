@@ -12,7 +12,9 @@
 )]
 
 mod adoption;
+mod announcing;
 mod command;
+mod demo;
 mod drift;
 mod exchange;
 mod failover;

@@ -25,7 +25,7 @@ pub(crate) struct Probe {
 /// What came of it since a moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lost {
-    _sent: u64,
+    pub(crate) sent: u64,
     pub(crate) lost: u64,
     /// Of packets one after the other.
     pub(crate) longest: u64,
@@ -102,7 +102,7 @@ impl Probe {
                 }
             }
         }
-        Lost { _sent: until - since, lost, longest }
+        Lost { sent: until - since, lost, longest }
     }
 }
 

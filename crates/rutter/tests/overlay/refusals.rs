@@ -7,8 +7,6 @@ use crate::scene::Scene;
 #[test]
 fn s6_an_operators_route_is_left_alone_and_the_conflict_is_shown() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let place = scene.place(1);
     let theirs = "172.16.20.0/24 via 10.66.0.7 dev eth0 proto static metric 100";
     place.inside.ip(&format!("route add {theirs} table 100"));
@@ -29,8 +27,6 @@ fn s6_an_operators_route_is_left_alone_and_the_conflict_is_shown() {
 #[test]
 fn with_replace_existing_an_operators_route_is_put_aside_and_back() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let place = scene.place(1);
     let theirs = "172.16.20.0/24 via 10.66.0.7 dev eth0 proto static metric 100";
     place.inside.ip(&format!("route add {theirs} table 100"));
@@ -47,8 +43,6 @@ fn with_replace_existing_an_operators_route_is_put_aside_and_back() {
 #[test]
 fn s15_what_would_harm_the_host_is_refused_with_a_reason() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let host = Host::start(scene.place(1), Says::of(1, 2));
     let mut tells = Says::of(2, 2);
     let harmful = ["172.16.10.0/24", "127.0.0.0/8", "0.0.0.0/0", "172.0.0.0/8", "10.100.0.0/25"];
@@ -74,8 +68,6 @@ fn s15_what_would_harm_the_host_is_refused_with_a_reason() {
 #[test]
 fn s16_who_isnt_proven_or_isnt_listed_is_refused() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let unproven = Says { more: String::new(), ..Says::of(1, 2) };
     let mut host = Host::start(scene.place(1), unproven);
     assert!(host.process.said().contains("nobody is believed"), "{}", host.process.said());

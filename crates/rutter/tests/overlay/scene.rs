@@ -55,6 +55,19 @@ impl Scene {
         &self.places[n - 1]
     }
 
+    /// Puts a router between the hosts, each with a network of its own.
+    pub(crate) fn route_the_wire(&self) {
+        self.wire.set("ipv4/ip_forward", "1");
+        for place in &self.places {
+            let n = place.n;
+            self.wire.ip(&format!("link set host{n} nomaster"));
+            self.wire.ip(&format!("address add 10.66.{n}.254/24 dev host{n}"));
+            place.inside.ip("address flush dev eth0");
+            place.inside.ip(&format!("address add 10.66.{n}.{n}/24 dev eth0"));
+            place.inside.ip(&format!("route add default via 10.66.{n}.254"));
+        }
+    }
+
     /// Cuts a host's wire without a word to anybody, or mends it.
     pub(crate) fn cut(&self, n: usize, cut: bool) {
         let how = if cut { "down" } else { "up" };

@@ -25,8 +25,6 @@ fn get(place: &Place, port: u16, path: &str) -> (String, String, String) {
 #[test]
 fn health_and_metrics_answer_where_n_netman_does() {
     let Some(scene) = Scene::new(2) else { return };
-    scene.place(1).links_by_hand(100, &[2]);
-    scene.place(2).links_by_hand(100, &[1]);
     let host = Host::start(scene.place(1), Says::of(1, 2));
     let _other = Host::start(scene.place(2), Says::of(2, 2));
     host.learns(&["172.16.20.0/24"]);

@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::overlay::{OverlayState, OverlayStatus, PeerLife};
+use crate::overlay::{LinksState, OverlayState, OverlayStatus, PeerLife};
 
 /// What was asked for last. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -25,10 +25,9 @@ impl Collector for Figures {
         // Nobody has asked on the metrics listener yet.
         let Some(status) = status else { return Ok(()) };
         let kernels = || status.overlays.iter().filter_map(|overlay| overlay.kernel.as_ref());
-        let links = || status.overlays.iter().filter_map(|overlay| overlay.links.as_ref());
+        let links = |of: fn(&LinksState) -> usize| status.links.as_ref().map_or(0, of);
         let sum = |of: fn(&OverlayState) -> usize| status.overlays.iter().map(of).sum::<usize>();
         let there = status.peers.iter().filter(|peer| peer.life == PeerLife::There).count();
-        let settled = links().filter(|links| links.settled).count();
         let reconciled = kernels().map(|kernel| kernel.looks).sum::<u64>();
         let counter = ConstCounter::new(reconciled);
         let help = "Comparisons of what is wanted with the kernel";
@@ -36,12 +35,12 @@ impl Collector for Figures {
         let name = "nnetman_reconciliations";
         counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         let gauges: [(&str, &str, usize); 8] = [
-            ("vxlans_active", "VXLAN links that are as they should be", settled),
-            ("bridges_active", "Bridges that are as they should be", settled),
+            ("vxlans_active", "VXLAN links that are there", links(|links| links.vxlans)),
+            ("bridges_active", "Bridges that are there", links(|links| links.bridges)),
             (
                 "fdb_entries_total",
                 "Peers that get a copy of what is for everybody",
-                links().map(|links| links.flooded_to).sum(),
+                links(|links| links.flooded_to),
             ),
             ("peers_configured", "Peers of the file", status.peers.len()),
             ("peers_connected", "Peers that are connected", there),

@@ -41,7 +41,15 @@ fn status() -> OverlayStatus {
         refused_rules: Vec::new(),
         failed: None,
     };
-    let links = LinksState { settled: true, flooded_to: 1, drift: 0, problems: Vec::new() };
+    let links = LinksState {
+        settled: true,
+        vxlans: 1,
+        bridges: 1,
+        flooded_to: 1,
+        drift: 0,
+        problems: Vec::new(),
+        failed: None,
+    };
     OverlayStatus {
         node: "host-a".into(),
         observes: false,
@@ -56,13 +64,17 @@ fn status() -> OverlayStatus {
             destinations: 3,
             routes: 5,
             kernel: Some(kernel),
-            links: Some(links),
+            mtu: Some(1450),
+            link_problem: None,
+            link_remark: None,
         }],
         peers: vec![
             peer("host-b", PeerLife::There),
             peer("host-c", PeerLife::Away),
             peer("host-d", PeerLife::Unknown),
         ],
+        links: Some(links),
+        transit: None,
     }
 }
 

@@ -19,6 +19,8 @@ section! {
         /// What becomes of the kernel's routes and rules at the end: they are removed (`flush`), stay
         /// for the next start (`adopt`), or stay for good (`leave`).
         at_end: AtEnd = Is("flush"),
+        /// Links that were made here are removed at the end; without it they stay, as n-netman's do.
+        remove_links: bool = Is("false"),
         /// The protocol number that its routes and rules bear, 5 to 255. Nothing that bears another is
         /// ever changed. 99 is n-netman's, and Open/R's: where that runs too, take another.
         protocol: u32 = Is("99"),

@@ -47,6 +47,7 @@ pub(super) fn resolve(raw: &raw::Overlay, to: &mut Problems) -> Option<Overlay> 
         netman: file,
         mode: raw.mode.unwrap_or_default(),
         at_end: raw.at_end.unwrap_or_default(),
+        remove_links: raw.remove_links.unwrap_or(false),
         protocol: u8::try_from(protocol).ok()?,
         next_hop_objects: raw.next_hop_objects.unwrap_or(false),
         host: reading.config,

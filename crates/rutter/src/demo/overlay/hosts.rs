@@ -66,15 +66,25 @@ impl Hosts {
 
     /// What host a says of that way.
     pub(super) fn explain(&self) -> anyhow::Result<String> {
+        self.ask_a(&["explain", SHARED])
+    }
+
+    /// Whether host a has called both others, and they answered.
+    pub(super) fn a_has_called(&self) -> anyhow::Result<bool> {
+        let status = self.ask_a(&["status", "--output", "json"])?;
+        Ok(status.matches("\"there\"").count() == 2)
+    }
+
+    fn ask_a(&self, what: &[&str]) -> anyhow::Result<String> {
         let host = self.of(1)?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["overlay", "explain", SHARED, "--data"]).arg(&host.data);
+        command.arg("overlay").args(what).arg("--data").arg(&host.data);
         let output = host.place.enter(move || command.output())??;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Host c and its wire are gone at one blow, as when a machine loses its power.
+    /// The process of host c is gone at one blow.
     pub(super) fn kill_c(&mut self) -> anyhow::Result<()> {
         let host = self.hosts.get_mut(2).context("there are three hosts")?;
         host.process.kill()?;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use rutter_api::{KernelState, Metrics};
 use rutter_book::BookHandle;
 use rutter_kernel::{
-    AtEnd, ByAddress, DEFAULT_AUDIT, KernelError, ObjectIds, Sink, SinkSpec, Status, Task, TaskSpec,
+    AtEnd, ByAddress, DEFAULT_AUDIT, KernelError, ObjectIds, Sink, SinkSpec, Status, TaskSpec,
 };
 use rutter_overlay::{Overlay, OverlayConfig, Vni};
 use rutter_registry::DataDir;
@@ -147,7 +147,8 @@ impl Kept {
         let task = rutter_kernel::start(spec.clone(), book, ByAddress, stop.clone()).await;
         let task = task.with_context(|| format!("the kernel's table {table}"))?;
         let status = task.status.clone();
-        let ended = tokio::spawn(watch_over(task, table, ended.clone()));
+        let what = format!("the kernel's table {table}");
+        let ended = tokio::spawn(watch_over(task.ended, what, ended.clone()));
         Ok(Self { vni, spec, at_end, status, stop, ended })
     }
 
@@ -159,14 +160,18 @@ impl Kept {
     }
 }
 
-/// Waits for a task's end, which concerns everybody if it isn't asked for.
-async fn watch_over(task: Task, table: u32, ended: CancellationToken) {
-    let why = match task.ended.await {
+/// Waits for the end of a part of the kernel's keeping, which concerns everybody if it isn't asked for.
+pub(super) async fn watch_over(
+    task: JoinHandle<Result<(), KernelError>>,
+    what: impl std::fmt::Display,
+    ended: CancellationToken,
+) {
+    let why = match task.await {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    tracing::error!(why, table, "the kernel's table is kept no more");
+    tracing::error!(why, "{what}: kept no more");
     ended.cancel();
 }
 

@@ -1,16 +1,19 @@
 //! The exchange with peers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rutter_api::{PeerLife, PeerStanding};
+use rutter_kernel::vxlan::LinksSpec;
 use rutter_overlay::OverlayConfig;
 use rutter_overlay::compat::nnetman::{self, Host, Listener};
 use rutter_route::Prefix;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{Shared, links};
 
 pub(super) use rutter_overlay::compat::nnetman::Standings;
 
@@ -99,6 +102,45 @@ pub(super) async fn become_whole(
     whole.cancel();
 }
 
+/// Has frames for everybody go to the peers that are well, once it is known who is (`whole`), until
+/// nobody wants them any more.
+pub(super) async fn flood_to_the_well(
+    config: OverlayConfig,
+    standings: Standings,
+    whole: CancellationToken,
+    wanted: watch::Sender<LinksSpec>,
+) {
+    whole.cancelled().await;
+    let away = Arc::new(Mutex::new(BTreeSet::new()));
+    let config = Arc::new(config);
+    for peer in &config.peers {
+        let (config, standings, name) = (config.clone(), standings.clone(), peer.name.clone());
+        let (away, wanted) = (away.clone(), wanted.clone());
+        tokio::spawn(async move {
+            let mut there = standings.is_there(&name).unwrap_or_default();
+            loop {
+                let spec = {
+                    let mut away = away.lock().unwrap_or_else(PoisonError::into_inner);
+                    match there {
+                        true => away.remove(&name),
+                        false => away.insert(name.clone()),
+                    };
+                    links::spec(&config, &away)
+                };
+                match spec {
+                    Ok(spec) => drop(wanted.send_replace(spec)),
+                    // It was made of the same names before.
+                    Err(error) => tracing::error!(%error, "the links' peers"),
+                }
+                if !standings.wait(&name, !there).await {
+                    return;
+                }
+                there = !there;
+            }
+        });
+    }
+}
+
 /// How each peer stands.
 pub(super) async fn standings(shared: &Shared) -> Vec<PeerStanding> {
     let mut routes: HashMap<String, usize> = HashMap::new();
@@ -113,11 +155,11 @@ pub(super) async fn standings(shared: &Shared) -> Vec<PeerStanding> {
             *routes.entry(source.to_string()).or_default() += n;
         }
     }
-    let standings = shared.standings.borrow().clone();
+    let standings = shared.standings.get();
     let peers = shared.config().peers.iter();
     let mut peers: Vec<PeerStanding> = peers
         .map(|peer| {
-            let there = standings.as_ref().and_then(|standings| standings.is_there(&peer.name));
+            let there = standings.and_then(|standings| standings.is_there(&peer.name));
             PeerStanding {
                 name: peer.name.to_string(),
                 address: peer.address.to_string(),
