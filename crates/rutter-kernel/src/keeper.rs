@@ -66,6 +66,8 @@ pub(crate) async fn run<K: Keep>(
     audit: Duration,
     stop: CancellationToken,
 ) -> Result<(), KernelError> {
+    // A period of nothing is no period.
+    let audit = audit.max(SPACING);
     let mut audit = interval_at(Instant::now() + audit, audit);
     audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut part = Some(part);

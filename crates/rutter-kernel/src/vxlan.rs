@@ -50,7 +50,7 @@ pub use keep::{AtEnd, Difference, Status, apply, compare};
 pub use plan::NOTE;
 pub use spec::{
     Bridge, Flooding, LinkAddress, LinksSpec, MAX_BRIDGES, MAX_OVERLAYS, MAX_PEERS, ManagedBridge,
-    OverlayLink, Vxlan,
+    OverlayLink, Remote, Vxlan,
 };
 
 /// Running links.

@@ -1,6 +1,7 @@
 //! The keeper: looks, plans, asks, and tells how it stands.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -32,6 +33,8 @@ pub enum AtEnd {
 /// How the links stand.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
+    /// What was wanted when it was looked last, which all else is about.
+    pub wanted: Arc<LinksSpec>,
     /// All is as it is wanted.
     pub settled: bool,
     /// Looks since the start.
@@ -107,6 +110,8 @@ pub(super) struct Links {
     settled: BTreeMap<Name, Unit>,
     /// Names of links that were wanted at some time, and are removed when they no longer are.
     known: BTreeSet<String>,
+    /// What is wanted.
+    wanted: Arc<LinksSpec>,
     status: watch::Sender<Status>,
 }
 
@@ -137,8 +142,8 @@ impl Links {
     pub(super) fn open(at_end: AtEnd) -> Result<(Self, watch::Receiver<Status>), KernelError> {
         let (status, shown) = watch::channel(Status::default());
         let socket = Socket::open()?;
-        let (settled, known) = (BTreeMap::new(), BTreeSet::new());
-        Ok((Self { socket, at_end, settled, known, status }, shown))
+        let (settled, known, wanted) = Default::default();
+        Ok((Self { socket, at_end, settled, known, wanted, status }, shown))
     }
 
     pub(super) fn port(&self) -> u32 {
@@ -249,7 +254,7 @@ impl Links {
             .filter(|(_, plan)| whole(plan))
             .map(|(unit, _)| (unit.name(), unit.clone()))
             .collect();
-        let mut status = Status { settled, ..Status::default() };
+        let mut status = Status { settled, wanted: Arc::clone(&self.wanted), ..Status::default() };
         for (unit, plan) in units.iter().zip(plans) {
             status.n_bridges += usize::from(plan.has_bridge);
             status.n_vxlans += usize::from(plan.has_vxlan);
@@ -328,6 +333,9 @@ impl Keep for Links {
     type Spec = LinksSpec;
 
     fn keep(&mut self, wanted: &LinksSpec) -> Result<Kept, KernelError> {
+        if *self.wanted != *wanted {
+            self.wanted = Arc::new(wanted.clone());
+        }
         let units = units(wanted);
         let names = |unit: &Unit| match unit {
             Unit::Overlay { wanted, .. } => {

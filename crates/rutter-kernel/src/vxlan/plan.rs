@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::spec::{Flooding, LinkAddress, MAX_PEERS, ManagedBridge, OverlayLink, Vxlan};
+use super::spec::{Flooding, LinkAddress, MAX_PEERS, ManagedBridge, OverlayLink, Remote, Vxlan};
 use crate::wire::{self, AddressRow, Batch, Device, DeviceRow, FloodRow, VxlanDevice};
 
 /// What is noted on a link that was made here (`ip link` shows it as `alias`).
@@ -307,7 +307,13 @@ impl Plan {
         }
         let none = BTreeSet::new();
         let there = machine.flood.get(&index).unwrap_or(&none);
-        let wanted: BTreeSet<FloodRow> = peers.iter().map(|peer| FloodRow::to(*peer)).collect();
+        let (mut wanted, mut lost) = (BTreeSet::new(), None);
+        for peer in peers {
+            match entry(peer, machine) {
+                Ok(row) => drop(wanted.insert(row)),
+                Err(why) => lost = lost.or(Some(why)),
+            }
+        }
         self.n_flood = wanted.intersection(there).count();
         // Those that are new first: a frame for everybody is rather sent to one too many.
         for row in wanted.difference(there) {
@@ -318,13 +324,22 @@ impl Plan {
             let (name, row) = (name.clone(), *row);
             self.requests.push(Request::DeleteFlood { name, index, row });
         }
-        Ok(())
+        lost.map_or(Ok(()), Err)
     }
 
     fn is_made_anew(&self, name: &str) -> bool {
         let mut deleted = self.requests.iter();
         deleted.any(|request| matches!(request, Request::Delete { name: n, .. } if n == name))
     }
+}
+
+/// The entry that copies frames to a peer.
+fn entry(peer: &Remote, machine: &Machine) -> Result<FloodRow, String> {
+    let plain = FloodRow::to(peer.address);
+    let Some(over) = &peer.over else { return Ok(plain) };
+    let found = machine.named(over.as_str());
+    let found = found.ok_or_else(|| format!("there is no link `{over}` to {}", peer.address))?;
+    Ok(FloodRow { below: Some(found.link.index), ..plain })
 }
 
 /// What is below a VXLAN.

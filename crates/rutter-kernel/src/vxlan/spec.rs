@@ -70,9 +70,24 @@ impl Vxlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flooding {
     /// A copy to each of these peers, which are well.
-    HeadEnd(BTreeSet<IpAddr>),
+    HeadEnd(BTreeSet<Remote>),
     /// To a multicast group.
     Multicast(IpAddr),
+}
+
+/// Where a peer's end of the VXLAN is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Remote {
+    /// Its address, of the family of the link's own.
+    pub address: IpAddr,
+    /// The link that leads there, if it is to be that one.
+    pub over: Option<LinkName>,
+}
+
+impl From<IpAddr> for Remote {
+    fn from(address: IpAddr) -> Self {
+        Self { address, over: None }
+    }
 }
 
 /// An overlay's bridge.

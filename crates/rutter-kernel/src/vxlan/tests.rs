@@ -9,6 +9,10 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn head_end(peers: &[&str]) -> Flooding {
+    Flooding::HeadEnd(peers.iter().map(|peer| ip(peer).into()).collect())
+}
+
 fn row(index: u32, name: &str, mtu: u32, what: Device) -> DeviceRow {
     let link = LinkRow { index, name: name.into(), up: true, carrier: true, loopback: false };
     DeviceRow { link, mac: None, mtu, master: None, note: String::new(), what }
@@ -57,7 +61,7 @@ fn wanted() -> OverlayLink {
             mtu: Some(1450),
             underlay: Some("eth0".parse().unwrap()),
             prefers_v6: false,
-            flooding: Flooding::HeadEnd(BTreeSet::from([ip("10.66.0.2")])),
+            flooding: head_end(&["10.66.0.2"]),
         },
         bridge: Bridge {
             name: "br100".parse().unwrap(),
@@ -175,7 +179,7 @@ fn entries_follow_the_peers_and_what_is_odd_goes() {
     let odd = FloodRow { port: Some(1), ..FloodRow::to(ip("10.66.0.3")) };
     machine.flood.get_mut(&4).unwrap().insert(odd);
     let mut two = wanted();
-    two.vxlan.flooding = Flooding::HeadEnd(BTreeSet::from([ip("10.66.0.3"), ip("10.66.0.4")]));
+    two.vxlan.flooding = head_end(&["10.66.0.3", "10.66.0.4"]);
     let plan = planned(&two, &machine);
     let expected = [
         "have `vx100` copy frames to 10.66.0.3",
@@ -185,11 +189,21 @@ fn entries_follow_the_peers_and_what_is_odd_goes() {
     ];
     assert_eq!(shown(&plan), expected);
     assert_eq!(plan.n_flood, 0);
+    // One is reached over another link, of one the link is gone; the rest goes on.
+    let over = |address, link: &str| Remote { address, over: Some(link.parse().unwrap()) };
+    let peers = [over(ip("10.66.0.2"), "bare0"), over(ip("10.66.0.5"), "gone0")];
+    two.vxlan.flooding = Flooding::HeadEnd(BTreeSet::from(peers));
+    let plan = planned(&two, &machine);
+    assert_eq!(plan.mistake.as_deref(), Some("there is no link `gone0` to 10.66.0.5"));
+    let entry = FloodRow { below: Some(5), ..FloodRow::to(ip("10.66.0.2")) };
+    assert!(matches!(plan.requests[0], Request::AddFlood { row, .. } if row == entry));
+    assert_eq!(plan.requests.len(), 3);
     // In a multicast overlay entries are the kernel's.
     vxlan_mut(&mut machine).group = Some(ip("239.0.0.1"));
     two.vxlan.flooding = Flooding::Multicast(ip("239.0.0.1"));
     assert_eq!(shown(&planned(&two, &machine)), Vec::<String>::new());
-    let many = (0..=u32::try_from(MAX_PEERS).unwrap()).map(|n| IpAddr::from(n.to_be_bytes()));
+    let many =
+        (0..=u32::try_from(MAX_PEERS).unwrap()).map(|n| IpAddr::from(n.to_be_bytes()).into());
     two = wanted();
     two.vxlan.flooding = Flooding::HeadEnd(many.collect());
     let plan = planned(&two, &self::machine());

@@ -29,14 +29,14 @@ const EVERYBODY: [u8; 6] = [0; 6];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FloodRow {
     pub(crate) to: IpAddr,
-    /// Where it differs from its link's own: UDP port, VNI, link below. All absent in one of ours.
+    /// Where it differs from its link's own: UDP port, VNI, link below. Of ours only the last does.
     pub(crate) port: Option<u16>,
     pub(crate) vni: Option<u32>,
     pub(crate) below: Option<u32>,
 }
 
 impl FloodRow {
-    /// An entry as ours are.
+    /// An entry that differs from its link in nothing.
     pub(crate) fn to(to: IpAddr) -> Self {
         Self { to, port: None, vni: None, below: None }
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rutter_kernel::abilities;
 use rutter_kernel::vxlan::{
-    AtEnd, Bridge, Flooding, LinksSpec, ManagedBridge, OverlayLink, Status, Task, Vxlan, apply,
-    compare, start,
+    AtEnd, Bridge, Flooding, LinksSpec, ManagedBridge, OverlayLink, Remote, Status, Task, Vxlan,
+    apply, compare, start,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -57,6 +57,13 @@ impl Links {
         began.elapsed()
     }
 
+    /// Wants other links, and waits until they are there.
+    async fn change(&self, overlays: &[OverlayLink]) {
+        let wanted = spec(overlays);
+        self.wanted.send_replace(wanted.clone());
+        self.until("the change", |s| s.settled && *s.wanted == wanted).await;
+    }
+
     fn status(&self) -> Status {
         self.task.status.borrow().clone()
     }
@@ -76,7 +83,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 fn head_end(peers: &[&str]) -> Flooding {
-    Flooding::HeadEnd(peers.iter().map(|peer| address(peer)).collect())
+    Flooding::HeadEnd(peers.iter().map(|peer| address(peer).into()).collect())
 }
 
 /// An overlay over `up0`, whose bridge has `10.VNI.0.HOST/24`.
@@ -291,14 +298,20 @@ fn entries_follow_the_peers_that_are_well_and_that_is_no_drift() {
     in_namespace_async(|| async {
         let links = Links::keep(&[overlay(100, 1, &["10.0.0.2", "10.0.0.3"])]);
         links.until("the links", |s| s.settled && s.n_flood == 2).await;
-        links.wanted.send_replace(spec(&[overlay(100, 1, &["10.0.0.3"])]));
-        links.until("one less", |s| s.settled && s.n_flood == 1).await;
+        links.change(&[overlay(100, 1, &["10.0.0.3"])]).await;
+        assert_eq!(links.status().n_flood, 1);
         assert_eq!(entries("vx100"), ["00:00:00:00:00:00 dst 10.0.0.3 self permanent"]);
-        links.wanted.send_replace(spec(&[overlay(100, 1, &[])]));
-        links.until("none", |s| s.settled && s.n_flood == 0).await;
+        // Over a link of its own.
+        let mut over = overlay(100, 1, &[]);
+        let remote = Remote { address: address("10.0.0.3"), over: Some("up1".parse().unwrap()) };
+        over.vxlan.flooding = Flooding::HeadEnd([remote].into());
+        links.change(&[over]).await;
+        assert_eq!(entries("vx100"), ["00:00:00:00:00:00 dst 10.0.0.3 via up1 self permanent"]);
+        links.change(&[overlay(100, 1, &[])]).await;
+        assert_eq!(links.status().n_flood, 0);
         assert_eq!(entries("vx100"), Vec::<String>::new());
-        links.wanted.send_replace(spec(&[overlay(100, 1, &["10.0.0.2"])]));
-        links.until("another", |s| s.settled && s.n_flood == 1).await;
+        links.change(&[overlay(100, 1, &["10.0.0.2"])]).await;
+        assert_eq!(links.status().n_flood, 1);
         assert_eq!(links.status().n_drift, 0);
         // An original's entry for a peer that is dead.
         bridge("fdb append 00:00:00:00:00:00 dev vx100 dst 10.0.0.77");
@@ -311,7 +324,7 @@ fn entries_follow_the_peers_that_are_well_and_that_is_no_drift() {
 #[test]
 fn thousands_of_peers_are_entered_and_removed_in_several_sends() {
     in_namespace_async(|| async {
-        let peers = |n: u32| (1..=n).map(|n| IpAddr::from((0x0a00_1000 + n).to_be_bytes()));
+        let peers = |n: u32| (1..=n).map(|n| IpAddr::from((0x0a00_1000 + n).to_be_bytes()).into());
         let with = |n| {
             let mut wanted = overlay(100, 1, &[]);
             wanted.vxlan.flooding = Flooding::HeadEnd(peers(n).collect());
@@ -335,8 +348,7 @@ fn what_cant_be_changed_while_the_link_lives_makes_it_anew() {
         let (vxlan, bridge) = (index("vx100"), index("br100"));
         let mut wanted = overlay(100, 1, &["10.0.0.2"]);
         (wanted.vni, wanted.vxlan.port) = (7, 4790);
-        links.wanted.send_replace(spec(&[wanted.clone()]));
-        links.until("the new one", |s| s.settled && s.mtus.contains_key(&7)).await;
+        links.change(&[wanted.clone()]).await;
         shows("vx100", "vxlan id 7 local 10.0.0.1 dev up0 srcport 0 0 dstport 4790");
         assert_ne!(index("vx100"), vxlan);
         assert_eq!(index("br100"), bridge);
@@ -346,16 +358,12 @@ fn what_cant_be_changed_while_the_link_lives_makes_it_anew() {
         let vxlan = index("vx100");
         wanted.vxlan.underlay = Some("up1".parse().unwrap());
         wanted.vxlan.learning = true;
-        let n_looks = links.status().n_looks;
-        links.wanted.send_replace(spec(&[wanted.clone()]));
-        links.until("the change", |s| s.settled && s.n_looks > n_looks).await;
+        links.change(&[wanted.clone()]).await;
         shows("vx100", "vxlan id 7 local 10.0.1.1 dev up1 srcport 0 0 dstport 4790 ttl");
         assert_eq!(index("vx100"), vxlan);
         // A multicast group is no property of a link that lives.
         wanted.vxlan.flooding = Flooding::Multicast(address("239.1.1.1"));
-        let n_looks = links.status().n_looks;
-        links.wanted.send_replace(spec(&[wanted]));
-        links.until("the group", |s| s.settled && s.n_looks > n_looks).await;
+        links.change(&[wanted]).await;
         shows("vx100", "vxlan id 7 group 239.1.1.1 local 10.0.1.1 dev up1");
         assert_ne!(index("vx100"), vxlan);
         assert_eq!(links.status().n_drift, 0);
