@@ -57,6 +57,29 @@ pub(crate) trait Keep: Send + 'static {
 
 type Job<K> = JoinHandle<(K, Result<Kept, KernelError>)>;
 
+/// When to look next.
+struct Next {
+    /// At once: what is wanted has changed.
+    now: bool,
+    /// As soon as may be: something has happened.
+    soon: bool,
+    /// Then: something failed.
+    retry_at: Option<Instant>,
+    /// What only happened waits until then.
+    not_before: Instant,
+}
+
+impl Next {
+    /// `None`: there is no reason to.
+    fn at(&self) -> Option<Instant> {
+        if self.now {
+            return Some(Instant::now());
+        }
+        let soon = self.soon.then_some(self.not_before);
+        [soon, self.retry_at].into_iter().flatten().min()
+    }
+}
+
 /// Keeps a part until it is told to stop. When nobody can want anything else any more, what was
 /// wanted last is kept.
 pub(crate) async fn run<K: Keep>(
@@ -72,41 +95,40 @@ pub(crate) async fn run<K: Keep>(
     audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut part = Some(part);
     let mut job: Option<Job<K>> = None;
-    // When to look; `None`: there is no reason to.
-    let mut look_at = Some(Instant::now());
-    let mut may_look_at = Instant::now();
+    let mut next = Next { now: true, soon: false, retry_at: None, not_before: Instant::now() };
     let mut can_change = true;
     loop {
-        if job.is_none() && look_at.is_some_and(|at| at <= Instant::now()) {
-            look_at = None;
+        if job.is_none() && next.at().is_some_and(|at| at <= Instant::now()) {
+            next = Next { now: false, soon: false, retry_at: None, ..next };
             job = part.take().map(|part| begin(part, wanted.borrow_and_update().clone()));
         }
+        let at = next.at().filter(|_| job.is_none());
         tokio::select! {
             () = stop.cancelled() => break,
             changed = wanted.changed(), if can_change => match changed {
-                Ok(()) => look_at = Some(Instant::now()),
+                Ok(()) => next.now = true,
                 Err(_) => can_change = false,
             },
             happened = any_changed(&mut watches) => {
                 happened?;
-                look_at = Some(sooner(look_at, may_look_at));
+                next.soon = true;
             }
-            _ = audit.tick() => look_at = Some(sooner(look_at, may_look_at)),
+            _ = audit.tick() => next.soon = true,
             done = finished(&mut job), if job.is_some() => {
                 job = None;
                 let (kept, done) = done.map_err(|_| KernelError::Thread)?;
                 let kept = part.insert(kept);
-                may_look_at = Instant::now() + SPACING;
+                next.not_before = Instant::now() + SPACING;
                 if let Err(error) = &done {
                     tracing::error!(%error, "the kernel can't be asked");
                     kept.failed(error);
                 }
                 if !matches!(done, Ok(Kept::Whole)) {
-                    look_at = Some(sooner(look_at, Instant::now() + RETRY));
+                    next.retry_at = Some(Instant::now() + RETRY);
                 }
             }
             // Only to come back here.
-            () = sleep_until(look_at.unwrap_or_else(Instant::now)), if look_at.is_some() && job.is_none() => {}
+            () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => {}
         }
     }
     end(part, job).await
@@ -120,10 +142,6 @@ async fn any_changed(watches: &mut [Watch]) -> Result<(), KernelError> {
         all.find(Poll::is_ready).unwrap_or(Poll::Pending)
     });
     first.await
-}
-
-fn sooner(one: Option<Instant>, other: Instant) -> Instant {
-    one.map_or(other, |one| one.min(other))
 }
 
 fn begin<K: Keep>(mut part: K, wanted: K::Spec) -> Job<K> {
