@@ -1,3 +1,6 @@
+mod kernel;
+mod properties;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
