@@ -58,7 +58,7 @@ pub use error::{KernelError, Said};
 pub use fib::{ObjectIds, Target, Wanted};
 pub use hop::{Hop, HopSet, LinkName, MAX_HOPS};
 pub use map::{ByAddress, Map};
-pub use rules::{Family, MAX_RULES, Mark, Rule, Verdict};
+pub use rules::{Family, MAX_RULES, Mark, Rule, Verdict, missing_rules};
 pub use shelf::MAX_DISPLACED;
 pub use sink::{DEFAULT_PROTOCOL, Looked, ROOM, Settled, Sink, SinkSpec};
 pub use task::{AtEnd, DEFAULT_AUDIT, Status, Task, TaskSpec, start};

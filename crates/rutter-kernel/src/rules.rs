@@ -18,6 +18,7 @@ use rutter_route::Prefix;
 use crate::hop::LinkName;
 
 pub(crate) use keep::RuleKeeper;
+pub use keep::missing_rules;
 
 /// The most rules that one sink may want. Over it the sink doesn't start.
 pub const MAX_RULES: usize = 1024;

@@ -57,6 +57,9 @@ pub(crate) use control::{Asked, Said, ask as ask_running};
 pub(crate) use handover::{Predecessor, Upgraded};
 pub(crate) use local::{Local, RunFile, is_held};
 pub(crate) use logging::Logging;
+pub(crate) use overlay::{
+    Differs, apply as apply_overlay, clean as clean_overlay, compare as compare_overlay,
+};
 pub(crate) use signals::Signals;
 
 use certificates::Certificates;

@@ -12,6 +12,17 @@ use crate::wire::{self, Batch};
 /// How often rules are compared until they are as wanted.
 const ROUNDS: u32 = 4;
 
+/// Of these rules, those that the kernel doesn't have, whoever put them, in the network namespace of
+/// the calling thread. Nothing is changed.
+///
+/// # Errors
+/// The kernel can't be asked.
+pub fn missing_rules(wanted: &BTreeSet<Rule>) -> Result<Vec<Rule>, KernelError> {
+    let found = list(&mut Socket::open()?)?;
+    // Of what is found nothing is removed here, so whose it is doesn't matter.
+    Ok(difference(wanted, &found, 0, |_| false).add)
+}
+
 /// Keeps the rules of one owner.
 #[derive(Debug, Default)]
 pub(crate) struct RuleKeeper {

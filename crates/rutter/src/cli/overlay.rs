@@ -1,6 +1,9 @@
 //! `rutter overlay`: a host of overlays, by n-netman's file, and what is asked of it.
 
+mod apply;
 mod cert;
+mod clean;
+mod doctor;
 mod remarks;
 mod routes;
 mod status;
@@ -13,7 +16,7 @@ use rutter_route::SinkMode;
 
 use super::Global;
 use crate::config::raw::AtEnd;
-use crate::config::{self, Form, NetmanOptions, Origin};
+use crate::config::{self, Config, ConfigError, Form, NetmanOptions, Origin};
 use crate::run::{Announce, Logging, Running, Signals};
 
 pub(super) use remarks::{Remarked, remarks};
@@ -60,6 +63,9 @@ struct Start {
     /// The protocol number of its routes in the kernel; n-netman's is 99
     #[arg(long, value_name = "NUMBER")]
     protocol: Option<u8>,
+    /// Set the kernel's settings that routes need, such as ip_forward
+    #[arg(long)]
+    sysctl: bool,
     /// Where the API answers; by default on any free port of loopback
     #[arg(long, value_name = "ADDRESS:PORT")]
     api: Option<SocketAddr>,
@@ -74,6 +80,14 @@ enum Command {
     Status,
     /// List what is announced and what was learned
     Routes(routes::Routes),
+    /// Compare links, rules and settings of the kernel with the file
+    Diff,
+    /// Make links, rules and settings of the kernel as the file says, once
+    Apply(apply::Apply),
+    /// Look for what keeps an overlay from working
+    Doctor,
+    /// Remove the routes that a host left in the kernel
+    Clean(clean::Clean),
     /// Make a CA, and certificates of hosts
     #[command(subcommand)]
     Cert(cert::Cert),
@@ -87,10 +101,20 @@ impl Overlay {
             None => run(self.config, self.start, global).await,
             Some(Command::Status) => status::run(global).await,
             Some(Command::Routes(routes)) => routes.run(global).await,
+            Some(Command::Diff) => apply::diff(self.config, global),
+            Some(Command::Apply(apply)) => apply.run(self.config, global),
+            Some(Command::Doctor) => doctor::run(self.config, global),
+            Some(Command::Clean(clean)) => clean.run(self.config, global),
             Some(Command::Cert(cert)) => cert.run(global),
             Some(Command::Explain(explain)) => explain.run(global).await,
         }
     }
+}
+
+/// What a file says, for commands that run beside a host or without one.
+fn load(file: PathBuf, options: NetmanOptions, global: &Global) -> Result<Config, ConfigError> {
+    let origin = Origin { file, data: global.data.clone(), form: Form::NNetman(options) };
+    config::load(&origin)
 }
 
 async fn run(file: PathBuf, start: Start, global: &Global) -> anyhow::Result<()> {
@@ -98,6 +122,7 @@ async fn run(file: PathBuf, start: Start, global: &Global) -> anyhow::Result<()>
         mode: start.observe.then_some(SinkMode::Observe),
         at_end: start.at_end,
         protocol: start.protocol,
+        sysctl: start.sysctl.then_some(true),
         api: start.api,
         log_level: start.log_level,
     };

@@ -25,6 +25,8 @@ pub(crate) struct NetmanOptions {
     pub(crate) at_end: Option<AtEnd>,
     /// The protocol number.
     pub(crate) protocol: Option<u8>,
+    /// The kernel's settings that routes need are set.
+    pub(crate) sysctl: Option<bool>,
     /// Where the API answers.
     pub(crate) api: Option<SocketAddr>,
     /// What is logged, instead of what the file says.
@@ -61,6 +63,7 @@ pub(super) fn load(origin: &Origin, options: &NetmanOptions) -> Result<Config, C
             mode: options.mode,
             at_end: options.at_end,
             protocol: options.protocol.map(u32::from),
+            sysctl: options.sysctl,
             ..raw::Overlay::default()
         }),
         ..raw::File::default()

@@ -301,6 +301,7 @@ pub(crate) struct Overlay {
     pub(crate) at_end: AtEnd,
     pub(crate) remove_links: bool,
     pub(crate) protocol: u8,
+    pub(crate) sysctl: bool,
     pub(crate) next_hop_objects: bool,
     pub(crate) host: OverlayConfig,
     /// What is to be said of the file; nothing happens by it.

@@ -20,9 +20,9 @@
 mod figures;
 mod kernel;
 mod links;
+mod once;
 mod own;
 mod peers;
-mod rights;
 mod rules;
 mod surfaces;
 mod transit;
@@ -43,6 +43,8 @@ use rutter_rib::Book;
 use rutter_route::{Incarnation, Prefix};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use once::{Differs, apply, clean, compare};
 
 use super::controller::{ends, seed};
 use crate::config::{Config, resolved};
@@ -106,7 +108,7 @@ impl OverlayRole {
         let overlay = config.overlay.as_ref().context("no overlay is configured")?;
         let observes = overlay.mode.observes();
         if !observes {
-            rights::check()?;
+            check_right()?;
         }
         for remark in overlay.remarks.iter().filter(|remark| remark.kind.is_warning()) {
             tracing::warn!("{}", remark.problem.message);
@@ -267,6 +269,7 @@ impl Shared {
         ended: &CancellationToken,
     ) -> anyhow::Result<Acting> {
         let links = Links::start(config, ended)?;
+        once::set(config)?;
         let transit = Transit::start(config, ended)?;
         let kernel = Kernel::start(config, &self.book, dir, ended).await?;
         let own = Own::start(config, self.announce.clone(), ended)?;
@@ -319,6 +322,17 @@ impl Shared {
             transit: transit.map(|status| transit::state(self.config(), &status)),
         }
     }
+}
+
+/// Fails unless this process may change the kernel's networking, and says what to do.
+fn check_right() -> anyhow::Result<()> {
+    anyhow::ensure!(
+        rutter_kernel::abilities()?.may_change,
+        "the overlay changes links, routes and rules, which needs CAP_NET_ADMIN: run it as root, or \
+         let systemd give it (`AmbientCapabilities=CAP_NET_ADMIN`), or look on without it \
+         (`--observe`)"
+    );
+    Ok(())
 }
 
 fn links_state(status: vxlan::Status) -> LinksState {

@@ -1,6 +1,6 @@
 //! The command line beside a host that runs, and without one.
 
-use crate::host::{Host, Says};
+use crate::host::{Host, Idle, Says};
 use crate::scene::Scene;
 use crate::support::{ends, rutter, stderr, stdout};
 
@@ -158,4 +158,93 @@ fn certificates_of_ones_own_prove_who_speaks() {
     let hosts = [1, 2].map(|n| Host::start(scene.place(n), says(n)));
     hosts[0].learns(&["172.16.20.0/24"]);
     hosts[1].learns(&["172.16.10.0/24"]);
+}
+
+#[test]
+fn apply_makes_what_diff_shows_and_a_dry_run_nothing() {
+    let Some(scene) = Scene::new(1) else { return };
+    let place = scene.place(1);
+    let idle = Idle::new(place, &Says::of(1, 2));
+    let links = || place.inside.ip("-brief link show type vxlan").len();
+    let differs = stdout(&idle.overlay(&["diff"]));
+    for word in ["overlay 100", "rules", "would add IPv4 rule 100 iif br-prod lookup 100"] {
+        assert!(differs.contains(word), "no `{word}` in:\n{differs}");
+    }
+    assert_eq!(stdout(&idle.overlay(&["apply", "--dry-run"])), differs);
+    assert_eq!((links(), place.rules().len()), (0, 3));
+
+    let done = idle.overlay(&["apply"]);
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert_eq!(links(), 1);
+    assert!(place.rules().iter().any(|rule| rule.starts_with("100: from all iif br-prod")));
+    assert_eq!(stdout(&idle.overlay(&["diff"])), "nothing differs\n");
+
+    // Settings only where that is asked for.
+    place.inside.set("ipv4/ip_forward", "0");
+    assert_eq!(stdout(&idle.overlay(&["apply"])), "nothing differs\n");
+    let done = stdout(&idle.overlay(&["apply", "--sysctl"]));
+    assert!(done.contains("net.ipv4.ip_forward: 1"), "{done}");
+    let forwards = place.inside.try_run("cat", "/proc/sys/net/ipv4/ip_forward").1;
+    assert_eq!(forwards, ["1"]);
+}
+
+#[test]
+fn the_doctor_finds_what_keeps_an_overlay_from_working() {
+    let Some(scene) = Scene::new(2) else { return };
+    let place = scene.place(1);
+    place.inside.set("ipv4/ip_forward", "0");
+    place.inside.ip("link add br-prod type veth peer name other");
+    let says = Says { more: String::new(), ..Says::of(1, 2) };
+    let sick = Idle::new(place, &says);
+    let output = sick.overlay(&["doctor"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stdout(&output);
+    for word in [
+        "good     file: ",
+        "good     VXLAN: this kernel has them",
+        "good     exchange: 0.0.0.0:9898 is free",
+        "FAILED   net.ipv4.ip_forward: 0",
+        "sysctl -w net.ipv4.ip_forward=1",
+        "FAILED   overlay 100: ",
+        "FAILED   certificates: there are none",
+        "WARNING  peer host-2: 10.66.0.2:9898: Connection refused",
+    ] {
+        assert!(told.contains(word), "no `{word}` in:\n{told}");
+    }
+    let found: serde_json::Value =
+        serde_json::from_str(&stdout(&sick.overlay(&["doctor", "--output", "json"]))).unwrap();
+    assert!(found.as_array().unwrap().iter().any(|check| check["state"] == "failed"));
+
+    place.inside.ip("link del br-prod");
+    place.inside.set("ipv4/ip_forward", "1");
+    let _other = Host::start(scene.place(2), Says::of(2, 2));
+    let well = Idle::new(place, &Says::of(1, 2));
+    let output = well.overlay(&["doctor"]);
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("good     peer host-2: 10.66.0.2:9898 answers"));
+    // A file that isn't good is what is wrong.
+    let broken = Idle::new(place, &Says { import: "allow: [nonsense]".into(), ..Says::of(1, 2) });
+    let output = broken.overlay(&["doctor"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("FAILED   file: "), "{}", stdout(&output));
+}
+
+#[test]
+fn clean_removes_what_a_killed_host_left_and_nothing_else() {
+    let Some(scene) = Scene::new(2) else { return };
+    let place = scene.place(1);
+    let mut host = Host::start(place, Says::of(1, 2));
+    let _other = Host::start(scene.place(2), Says::of(2, 2));
+    host.learns(&["172.16.20.0/24"]);
+    let file = host.file().to_string_lossy().into_owned();
+    let refused = host.command(&["overlay", "clean", "--config", &file]);
+    assert!(stderr(&refused).contains("a host runs with this data"), "{}", stderr(&refused));
+    host.process.kill();
+    place.inside.ip("route add 172.16.77.0/24 via 10.100.0.2 table 100 proto static");
+    let told = host.text(&["overlay", "clean", "--config", &file]);
+    assert_eq!(told, "table 100: 1 routes and 0 objects removed\n");
+    let left = place.table(100);
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].starts_with("172.16.77.0/24 "), "{left:?}");
+    assert_eq!(place.rules().len(), 3, "{:?}", place.rules());
 }

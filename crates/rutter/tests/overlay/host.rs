@@ -83,6 +83,30 @@ impl Says {
     }
 }
 
+/// A host on which nothing runs, and its file.
+pub(crate) struct Idle<'s> {
+    place: &'s Place,
+    dir: tempfile::TempDir,
+}
+
+impl<'s> Idle<'s> {
+    pub(crate) fn new(place: &'s Place, says: &Says) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("netman.yaml"), says.yaml()).unwrap();
+        Self { place, dir }
+    }
+
+    /// Runs `rutter overlay` with arguments.
+    pub(crate) fn overlay(&self, arguments: &[&str]) -> Output {
+        let path = |name| self.dir.path().join(name).to_string_lossy().into_owned();
+        let (file, data) = (path("netman.yaml"), path("data"));
+        let mut all = vec!["overlay", "--config", &file, "--data", &data];
+        all.extend(arguments);
+        let mut command = rutter(&all);
+        self.place.inside.enter(move || command.output().expect("the program starts"))
+    }
+}
+
 /// A host that runs. Dropping it kills it.
 pub(crate) struct Host<'s> {
     pub(crate) place: &'s Place,

@@ -24,6 +24,10 @@ section! {
         /// The protocol number that its routes and rules bear, 5 to 255. Nothing that bears another is
         /// ever changed. 99 is n-netman's, and Open/R's: where that runs too, take another.
         protocol: u32 = Is("99"),
+        /// The kernel's settings that routes need are set at the start, and by `rutter overlay apply`:
+        /// forwarding on, a strict reverse path filter of the bridges loose, and with
+        /// `next_hop_objects` their compatibility mode off. `rutter overlay doctor` names them.
+        sysctl: bool = Is("false"),
         /// Routes name next-hop objects that they share, so that many move in one message; `ip route
         /// flush` doesn't work on such routes.
         next_hop_objects: bool = Is("false")

@@ -49,6 +49,7 @@ pub(super) fn resolve(raw: &raw::Overlay, to: &mut Problems) -> Option<Overlay> 
         at_end: raw.at_end.unwrap_or_default(),
         remove_links: raw.remove_links.unwrap_or(false),
         protocol: u8::try_from(protocol).ok()?,
+        sysctl: raw.sysctl.unwrap_or(false),
         next_hop_objects: raw.next_hop_objects.unwrap_or(false),
         host: reading.config,
         remarks: reading.remarks,

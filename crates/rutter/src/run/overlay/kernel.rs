@@ -183,9 +183,7 @@ pub(super) fn spec(
     dir: Option<&DataDir>,
 ) -> anyhow::Result<TaskSpec> {
     let table = overlay.install.table.get();
-    let objects = config
-        .next_hop_objects
-        .then_some(ObjectIds { first: FIRST_OBJECT + table * OBJECTS, count: OBJECTS });
+    let objects = config.next_hop_objects.then_some(objects(table));
     let replace_existing = match overlay.install.replace_existing {
         false => None,
         true => Some(displaced(table, dir)?),
@@ -208,6 +206,11 @@ pub(super) fn spec(
         },
         audit: DEFAULT_AUDIT,
     })
+}
+
+/// The numbers of a table's next-hop objects.
+pub(super) fn objects(table: u32) -> ObjectIds {
+    ObjectIds { first: FIRST_OBJECT + table * OBJECTS, count: OBJECTS }
 }
 
 /// Where the operator's routes are kept that ours stand in the place of.
