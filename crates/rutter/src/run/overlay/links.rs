@@ -89,7 +89,10 @@ fn link(
 ) -> anyhow::Result<OverlayLink> {
     let (vxlan, bridge) = (&overlay.vxlan, &overlay.bridge);
     let well = |peer: &&Peer| peer.overlays.contains(&vni) && !away.contains(&peer.name);
-    let peers = || config.peers.iter().filter(well).map(|peer| peer.address);
+    let remote = |peer: &Peer| -> anyhow::Result<vxlan::Remote> {
+        let over = peer.interface.as_ref().map(name).transpose()?;
+        Ok(vxlan::Remote { address: peer.address, over })
+    };
     let address = |address: &rutter_overlay::InterfaceAddress| {
         LinkAddress::new(address.address(), address.network().length())
     };
@@ -103,7 +106,9 @@ fn link(
             underlay: vxlan.underlay.as_ref().map(name).transpose()?,
             prefers_v6: config.netplan.prefers_v6,
             flooding: match vxlan.flooding {
-                Flooding::HeadEnd => vxlan::Flooding::HeadEnd(peers().collect()),
+                Flooding::HeadEnd => vxlan::Flooding::HeadEnd(
+                    config.peers.iter().filter(well).map(remote).collect::<Result<_, _>>()?,
+                ),
                 Flooding::Multicast(group) => vxlan::Flooding::Multicast(group),
             },
         },
