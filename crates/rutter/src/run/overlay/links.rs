@@ -122,3 +122,6 @@ fn link(
 fn name(name: &rutter_overlay::LinkName) -> anyhow::Result<LinkName> {
     Ok(name.as_str().parse()?)
 }
+
+#[cfg(test)]
+mod tests;
