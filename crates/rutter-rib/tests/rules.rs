@@ -206,3 +206,49 @@ rules:
     }
     assert_eq!(judged("default: deny", "192.0.2.1"), (false, "default".to_owned()));
 }
+
+fn exported(then: &str, attributes: Attributes) -> Option<Attributes> {
+    let text = format!("rules: [{{name: on, match: {{}}, then: {then}}}]");
+    let export: Rules = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
+    let mut t = scene::table(Policy::default());
+    let s = scene::up(&mut t, "agent/a", None);
+    let route = Advertisement::new(scene::service("x"), attributes);
+    t.advertise(now(0), &s, route);
+    scene::settle(&mut t, now(0));
+    let mut outlet = Outlet::new(OutletSpec { export, ..OutletSpec::best("sink") }, 7);
+    match outlet.next(now(0), &t, 8).tells.pop() {
+        Some(Tell::Advertise { mut routes, .. }) => routes.pop().map(|r| r.attributes),
+        _ => None,
+    }
+}
+
+#[test]
+fn an_export_list_hands_a_route_on_as_its_own() {
+    let received = Attributes { metric: 5, ..Attributes::via("192.0.2.1".parse().unwrap()) };
+    let then = "{next_hop: 192.0.2.9, add_metric: 10, append_step: {cluster: c, table: t}}";
+    let told = exported(then, received.clone()).unwrap();
+    assert_eq!(told.next_hop, "192.0.2.9".parse().unwrap());
+    assert_eq!(told.metric, 15);
+    let step = PathStep { cluster: "c".parse().unwrap(), table: "t".parse().unwrap() };
+    assert_eq!(told.path_list, std::slice::from_ref(&step));
+    // The metric has an end, and so has the path list: past it nobody could see a loop.
+    let far = Attributes { metric: u32::MAX - 1, ..received.clone() };
+    assert_eq!(exported("{add_metric: 10}", far).unwrap().metric, u32::MAX);
+    let full = Attributes { path_list: vec![step; MAX_PATH_LIST], ..received };
+    assert_eq!(exported(then, full), None);
+}
+
+#[test]
+fn what_only_an_export_list_does_is_refused_on_import() {
+    let lists = [
+        ("import: {rules: [{then: {next_hop: 192.0.2.9}}]}", "import.rules[0].then.next_hop"),
+        (
+            "import_of: {peer: {rules: [{then: {append_step: {cluster: c, table: t}}}]}}",
+            "import_of.peer.rules[0].then.append_step",
+        ),
+    ];
+    for (text, field) in lists {
+        let policy: Policy = serde_saphyr::from_str(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(policy.check().unwrap_err().field, field, "{text}");
+    }
+}

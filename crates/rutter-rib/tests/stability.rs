@@ -70,6 +70,51 @@ fn hold_down_holds_the_withdrawn_path_for_its_time() {
 }
 
 #[test]
+fn hold_down_never_keeps_away_the_only_route() {
+    run(
+        "{hold_down: 5s, spare_sole: true}",
+        &[
+            (100, Advertise, FREE),
+            (101, Withdraw, None),
+            (102, Advertise, FREE),
+            (103, Lose, AWAY),
+            (104, Return, FREE),
+        ],
+    );
+}
+
+#[test]
+fn hold_down_ends_when_the_alternative_goes() {
+    let stability: Stability =
+        serde_saphyr::from_str("{hold_down: 60s, spare_sole: true}").unwrap();
+    let mut t = table(Policy { stability, ..Policy::default() });
+    let [a, b] = ["agent/a", "agent/b"].map(|source| up(&mut t, source, None));
+    let best = |t: &Table<Service>| best(t, "x");
+    for s in [&a, &b] {
+        t.advertise(now(0), s, route("x", "", 1));
+    }
+    settle(&mut t, now(0));
+    assert_eq!(best(&t).as_deref(), Some("agent/a"));
+    t.withdraw(now(1), &a, &service("x"), &PathId::default());
+    t.advertise(now(1), &a, route("x", "", 1));
+    settle(&mut t, now(1));
+    assert_eq!(best(&t).as_deref(), Some("agent/b"), "the path that was withdrawn waits");
+    let offline = SourceState::Offline { why: "lost".into() };
+    t.source(now(2), &b, offline).unwrap();
+    settle(&mut t, now(2));
+    assert_eq!(best(&t).as_deref(), Some("agent/a"), "until it is all there is");
+    // Too many flaps hold the only one, too: what never stands still is no way.
+    let stability = serde_saphyr::from_str(
+        "{hold_down: 5s, spare_sole: true, flap_limit: {flaps: 1, window: 10s}}",
+    );
+    t.set_policy(now(2), Policy { stability: stability.unwrap(), ..Policy::default() }).unwrap();
+    t.withdraw(now(3), &a, &service("x"), &PathId::default());
+    t.advertise(now(3), &a, route("x", "", 1));
+    settle(&mut t, now(3));
+    assert_eq!(best(&t), None);
+}
+
+#[test]
 fn a_count_of_flaps_holds_for_a_window() {
     run(
         "flap_limit: {flaps: 2, window: 10s}",

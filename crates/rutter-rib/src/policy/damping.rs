@@ -21,6 +21,8 @@ pub struct Stability {
     /// How long a withdrawn path of a source is held; zero: not at all.
     #[serde(with = "seconds")]
     pub hold_down: Duration,
+    /// Hold-down ends where nothing else is left: it is for those who have another way meanwhile.
+    pub spare_sole: bool,
     /// Damping by penalty.
     pub damping: Option<Damping>,
     /// The simple count.
@@ -175,6 +177,11 @@ impl FlapState {
                 self.limit_until = Some(now.after(limit.window));
             }
         }
+    }
+
+    /// Hold-down is over, whatever else holds the path.
+    pub(crate) fn end_hold_down(&mut self) {
+        self.hold_down_until = None;
     }
 
     /// A hold by count that is over takes its count along.

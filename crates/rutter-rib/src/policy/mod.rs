@@ -237,9 +237,12 @@ impl Policy {
             if kind.parse::<rutter_route::SourceKind>().is_err() {
                 return error(&format!("import_of.{source}"), "expected `KIND` or `KIND/NAME`");
             }
-            rules.check(&format!("import_of.{source}"))?;
+            let at = format!("import_of.{source}");
+            rules.check(&at)?;
+            rules.check_import(&at)?;
         }
         self.import.check("import")?;
+        self.import.check_import("import")?;
         self.stability.check()
     }
 }

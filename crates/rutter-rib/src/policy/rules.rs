@@ -5,7 +5,8 @@
 //! by `default`, or, in a list for one source without a default, by the table's list.
 
 use rutter_route::{
-    Attributes, Destination, Group, PolicyTrace, Priority, SourceId, SourceInfo, Tag,
+    Attributes, Destination, Group, MAX_PATH_LIST, NextHop, PathStep, PolicyTrace, Priority,
+    SourceId, SourceInfo, Tag,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,16 @@ pub struct Then {
     /// Sets the metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<u32>,
+    /// Adds to the metric, set or not; what doesn't fit is the greatest that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add_metric: Option<u32>,
+    /// Sets the next hop. In export lists only: what is received resolves by what was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_hop: Option<NextHop>,
+    /// Appends a step to the path list, in export lists only. A route whose list is full is denied:
+    /// whoever hears it could not see any more where it came through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub append_step: Option<PathStep>,
     /// Sets the group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
@@ -142,7 +153,13 @@ impl Rules {
             if !rule.matches.matches(&subject, attributes) {
                 continue;
             }
-            rule.then.apply(attributes);
+            if !rule.then.apply(attributes) {
+                if let Some(trace) = trace {
+                    trace.matched.push(format!("{}: {}", self.name_of(at), rule.then));
+                    trace.decided_by = format!("{}, as the path list is full", self.name_of(at));
+                }
+                return Outcome { accepted: Some(false), approved_by };
+            }
             if rule.then.approve {
                 approved_by = Some(at);
             }
@@ -187,11 +204,32 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// What only an export list may do.
+    pub(super) fn check_import(&self, at: &str) -> Result<(), PolicyError> {
+        for (n, rule) in self.rules.iter().enumerate() {
+            let field = match &rule.then {
+                Then { next_hop: Some(_), .. } => "next_hop",
+                Then { append_step: Some(_), .. } => "append_step",
+                _ => continue,
+            };
+            let field = format!("{at}.rules[{n}].then.{field}");
+            return Err(PolicyError::new(&field, "only an export list does this"));
+        }
+        Ok(())
+    }
+}
+
 impl Then {
-    fn apply(&self, attributes: &mut Attributes) {
+    /// Whether there was room for what it appends.
+    fn apply(&self, attributes: &mut Attributes) -> bool {
         attributes.preference = self.preference.unwrap_or(attributes.preference);
         attributes.priority = self.priority.unwrap_or(attributes.priority);
         attributes.metric = self.metric.unwrap_or(attributes.metric);
+        attributes.metric = attributes.metric.saturating_add(self.add_metric.unwrap_or(0));
+        if let Some(hop) = &self.next_hop {
+            attributes.next_hop = hop.clone();
+        }
         if let Some(group) = &self.group {
             attributes.group = Some(group.clone());
         }
@@ -204,6 +242,12 @@ impl Then {
                 break;
             }
         }
+        let Some(step) = &self.append_step else { return true };
+        let room = attributes.path_list.len() < MAX_PATH_LIST;
+        if room {
+            attributes.path_list.push(step.clone());
+        }
+        room
     }
 }
 
@@ -222,6 +266,15 @@ impl std::fmt::Display for Then {
         }
         if let Some(n) = self.metric {
             write!(f, ", metric {n}")?;
+        }
+        if let Some(n) = self.add_metric {
+            write!(f, ", metric +{n}")?;
+        }
+        if let Some(hop) = &self.next_hop {
+            write!(f, ", next hop {hop}")?;
+        }
+        if let Some(step) = &self.append_step {
+            write!(f, ", step {}/{}", step.cluster, step.table)?;
         }
         if let Some(group) = &self.group {
             write!(f, ", group {group}")?;

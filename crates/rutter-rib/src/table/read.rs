@@ -1,6 +1,6 @@
 //! What readers see: the selection of the last commit, listings, counts.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::{Hash, Hasher};
 
 use rutter_route::{Attributes, Destination, PathId, RouteKey, SourceId, SourceInfo, Standing};
@@ -164,6 +164,54 @@ pub(super) fn is_authorized(standing: Standing) -> bool {
     !matches!(standing, Standing::Denied | Standing::Unapproved)
 }
 
+/// How many routes each source has, counted in slices: as of the commits that it meets.
+#[derive(Debug, Default)]
+pub struct Tally {
+    next: u32,
+    of: BTreeMap<SourceId, Tallied>,
+}
+
+/// How many routes a source has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tallied {
+    /// Those that import takes.
+    pub accepted: usize,
+    /// Those that it denies, or that nobody approved.
+    pub refused: usize,
+}
+
+impl Tally {
+    /// Counts the routes of `budget` more destinations of the table.
+    pub fn count<D: Destination>(&mut self, table: &Table<D>, budget: usize) -> Progress {
+        let span = table.dests.span();
+        let end = span.min(self.next.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX)));
+        for id in self.next..end {
+            for place in table.places(id).filter(|_| table.dests[id].n > 0) {
+                let candidate = table.candidate(place);
+                if candidate.flags.has(Flags::NEW) {
+                    continue;
+                }
+                let source = &table.sources[candidate.source].id;
+                let tallied = match self.of.get_mut(source) {
+                    Some(tallied) => tallied,
+                    None => self.of.entry(source.clone()).or_default(),
+                };
+                match candidate.standing {
+                    Standing::Denied | Standing::Unapproved => tallied.refused += 1,
+                    _ => tallied.accepted += 1,
+                }
+            }
+        }
+        self.next = end;
+        if end < span { Progress::More } else { Progress::Done }
+    }
+
+    /// What was counted of a source.
+    pub fn of(&self, source: &SourceId) -> Tallied {
+        self.of.get(source).copied().unwrap_or_default()
+    }
+}
+
 impl<D: Destination> Table<D> {
     /// What the last commit selected for a destination, as a view sees it.
     pub fn selected(&self, destination: &D, view: ViewId) -> Selected<'_> {
@@ -295,6 +343,11 @@ impl<D: Destination> Table<D> {
         };
         let there = |p: &Place| !self.candidate(*p).flags.has(Flags::NEW);
         self.places(id).filter(there).map(route).collect()
+    }
+
+    /// How many routes a source has, barred ones too.
+    pub fn routes_of(&self, source: &SourceId) -> usize {
+        self.sources.find(source).map_or(0, |ix| self.sources[ix].n_live as usize)
     }
 
     /// The sources there are, in order, with their sessions and how many routes each has.

@@ -1,11 +1,13 @@
 //! A new policy: live, from what was received, and what it would do.
 
+use std::time::Duration;
+
 use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, Standing, What};
 
-use crate::policy::{HopKind, Policy, PolicyError};
+use crate::policy::{HopKind, Policy, PolicyError, Stability};
 
 use super::Table;
-use super::candidate::{Flags, Place};
+use super::candidate::{Candidate, Flags, Place};
 use super::evaluate::Imported;
 use super::rank::{Contender, Rankable, Ranked, order};
 
@@ -189,10 +191,14 @@ impl<D: Destination> Table<D> {
         if !policy.strict {
             self.suppose_approvals(&there, &mut imported);
         }
+        let stability = self.stability_of(now, policy, id, &there, &imported);
         let mut list: Vec<Supposed> = there
             .iter()
             .zip(imported)
-            .map(|(p, imported)| self.supposed(now, policy, id, *p, imported, effect))
+            .map(|(p, imported)| {
+                let stood = self.standing_under(now, policy, &stability, id, *p, &imported);
+                self.supposed(policy, id, *p, stood, imported, effect)
+            })
             .collect();
         let before = self.places(id).map(|p| self.candidate(p));
         let before = before.filter(|c| c.flags.has(Flags::SHOWN)).map(|c| self.key_of(c)).next();
@@ -220,26 +226,58 @@ impl<D: Destination> Table<D> {
         }
     }
 
-    fn supposed(
+    /// What holds the routes of a destination: a policy's, or the same without hold-down where that
+    /// would keep away all there is.
+    fn stability_of(
         &self,
         now: Now,
         policy: &Policy,
         id: u32,
+        there: &[Place],
+        imported: &[Imported],
+    ) -> Stability {
+        let stability = policy.stability.clone();
+        let barred = |(place, imported): (&Place, &Imported)| {
+            self.standing_under(now, policy, &stability, id, *place, imported).1.is_barred()
+        };
+        match stability.spare_sole && there.iter().zip(imported).all(barred) {
+            true => Stability { hold_down: Duration::ZERO, ..stability },
+            false => stability,
+        }
+    }
+
+    /// A candidate as it would be, and how it would stand.
+    fn standing_under(
+        &self,
+        now: Now,
+        policy: &Policy,
+        stability: &Stability,
+        id: u32,
         place: Place,
-        imported: Imported,
-        effect: &mut PolicyEffect<D>,
-    ) -> Supposed {
+        imported: &Imported,
+    ) -> (Candidate, Standing) {
         let mut candidate = *self.candidate(place);
-        let was = self.standing(&candidate);
         candidate.flags.set(Flags::DENIED, imported.denied);
         candidate.flags.set(Flags::UNAPPROVED, imported.unapproved);
         candidate.flags.set(Flags::DRAINED, imported.drained);
-        let held = self.held_under(now, id, place, &policy.stability);
-        candidate.flags.set(Flags::HELD, held);
+        candidate.flags.set(Flags::HELD, self.held_under(now, id, place, stability));
         let hop = &self.hops[self.sets.extra(candidate.received).hop];
         let kind = HopKind::of(&hop.hop);
         let forgiven = self.policy.resolve.contains(&kind) && !policy.resolve.contains(&kind);
         let standing = self.standing_if(&candidate, hop.unresolved.is_some() && !forgiven);
+        (candidate, standing)
+    }
+
+    fn supposed(
+        &self,
+        policy: &Policy,
+        id: u32,
+        place: Place,
+        (candidate, standing): (Candidate, Standing),
+        imported: Imported,
+        effect: &mut PolicyEffect<D>,
+    ) -> Supposed {
+        let was = self.standing_at(id, place);
         effect.barred += usize::from(standing.is_barred() && !was.is_barred());
         effect.freed += usize::from(!standing.is_barred() && was.is_barred());
         effect.changed += usize::from(imported.attributes != *self.sets.get(candidate.effective));

@@ -4,7 +4,8 @@
 //! ids. Bounded: over the bound the memory of the one asked for is not made, and the route is free.
 
 use hashbrown::HashMap;
-use rutter_route::{Destination, Mono, Now, PathId, SourceId};
+use rutter_route::{Destination, Mono, Now, PathId, SourceId, Standing};
+use smallvec::SmallVec;
 
 use crate::policy::{FlapState, Flapped, Stability};
 
@@ -76,6 +77,30 @@ impl<D: Destination> Table<D> {
         if was != held.is_some() {
             self.candidate_mut(place).flags.set(Flags::HELD, held.is_some());
             self.marks.set(id);
+        }
+    }
+
+    /// Where every route of a destination is barred, those that only hold-down keeps away are free
+    /// (`spare_sole`). It is asked as the destination is ranked, when all that was said is known: a
+    /// route that is withdrawn and back before its alternative goes is free then, not before.
+    pub(super) fn spare_sole(&mut self, now: Now, id: u32) {
+        if !self.policy.stability.spare_sole || self.flaps.of.is_empty() {
+            return;
+        }
+        let live = |p: &Place| !self.candidate(*p).is_gone();
+        let places: SmallVec<[Place; 2]> = self.places(id).filter(live).collect();
+        if places.iter().any(|p| !self.standing_at(id, *p).is_barred()) {
+            return;
+        }
+        for place in places {
+            if self.standing_at(id, place) != Standing::Held {
+                continue;
+            }
+            let key = self.flap_key(id, place);
+            if let Some(state) = self.flaps.of.get_mut(&key) {
+                state.end_hold_down();
+            }
+            self.hold_if_flapping(now, id, place);
         }
     }
 

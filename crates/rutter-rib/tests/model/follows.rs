@@ -114,6 +114,25 @@ impl<D: Destination> Model<D> {
         self.facts(at).first().copied().unwrap_or_default()
     }
 
+    /// What only hold-down keeps away is free where all is barred.
+    fn spare_sole(&mut self) {
+        if !self.policy.stability.spare_sole {
+            return;
+        }
+        for d in self.destinations() {
+            let of_d: Vec<_> = self.routes.keys().filter(|(of, _)| *of == d).cloned().collect();
+            if of_d.iter().any(|at| !self.standing(at).is_barred()) {
+                continue;
+            }
+            let held = of_d.into_iter().filter(|at| self.standing(at) == Standing::Held);
+            for at in held.collect::<Vec<_>>() {
+                if let Some(flaps) = self.flaps.get_mut(&at) {
+                    flaps.hold_down_until = 0;
+                }
+            }
+        }
+    }
+
     pub(super) fn flap(&mut self, at: (D, RouteKey), change: bool) {
         if self.policy.stability.flap_limit.is_some() {
             self.flaps.entry(at).or_default().history.push((self.now, change));
@@ -215,6 +234,7 @@ impl<D: Destination> Model<D> {
 
     /// A commit of everything: awaited nominees are seated, and each view's best is its incumbent.
     pub fn commit(&mut self) {
+        self.spare_sole();
         let views: Vec<ViewName> = self.views.keys().cloned().collect();
         for (at, (key, until)) in self.awaited.clone() {
             if self.routes.contains_key(&(at.1.clone(), key.clone())) {

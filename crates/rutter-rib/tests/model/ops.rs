@@ -337,8 +337,9 @@ pub fn policy(draw: Draw) -> impl Strategy<Value = Policy> {
             if memory && incumbent {
                 policy.all_unhealthy = AllUnhealthy::Incumbent;
             }
-            if memory && hold_down == 1 {
+            if memory && hold_down > 0 {
                 policy.stability.hold_down = Duration::from_millis(700);
+                policy.stability.spare_sole = hold_down == 2;
             }
             if memory && flaps == 1 {
                 let window = Duration::from_millis(900);
