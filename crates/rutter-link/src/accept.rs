@@ -4,18 +4,21 @@
 //!   listener ─TLS─▶ service ─▶ session ─┬─ pump: an outlet of a table ──▶ updates
 //!                      │                ├─ what the speaker says ───────▶ Announced
 //!                  Admission            └─ what the speaker sees ───────▶ the tables' `health`
-//!               who is this key?
+//!                 who is this?
 //! ```
 //!
-//! The link knows keys, sessions and tables; who a key belongs to and what it may do is the
-//! [`Admission`]'s word, asked when a session begins and, of the key alone, as long as it lasts.
+//! The link knows callers, sessions and tables; who a caller is and what it may do is the
+//! [`Admission`]'s word, asked when a session begins and, of the caller alone, as long as it lasts.
+//! [`LinkListener`] is for callers that are keys; where callers are known otherwise, [`link_service`]
+//! is served beside other services over [`Incoming`] connections.
 //!
 //! Bounds: [`AcceptConfig::max_connections`] connections, of which one that has shown no key in
-//! [`HANDSHAKE`] is cut; one session a key, the newer ends the older; [`MAX_SUBSCRIPTIONS`] tables
+//! [`HANDSHAKE`] is cut; one session a caller, the newer ends the older; [`MAX_SUBSCRIPTIONS`] tables
 //! a session; 64 outlets that wait for a sink to come back, over which the oldest is forgotten and
 //! its sink gets a snapshot. What a sink doesn't read stays in its outlet, where later overwrites
 //! earlier.
 
+mod incoming;
 mod listener;
 mod observed;
 mod parked;
@@ -25,18 +28,24 @@ mod session;
 mod subscribe;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rutter_book::BookHandle;
 use rutter_rib::OutletSpec;
 use rutter_route::{DestinationKind, TableName};
+use tokio_util::sync::CancellationToken;
 
+pub use incoming::{ByteStream, Connection, Handshake, Incoming};
 pub use listener::LinkListener;
-pub(crate) use service::{Accepter, CODE};
+pub use service::Accepter;
+pub(crate) use service::CODE;
 pub(crate) use session::run as run_session;
 
-use crate::{PeerKey, Refusal, SourceReport, SourceUpdate};
+use crate::wire::MAX_MESSAGE;
+use crate::wire::v1::link_server::LinkServer;
+use crate::{Caller, PeerKey, Pulse, Refusal, RefusalCode, SourceReport, SourceUpdate};
 
 /// How long a connection may take until it has shown its key.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -49,8 +58,8 @@ pub const MAX_SUBSCRIPTIONS: usize = 64;
 pub struct AcceptConfig {
     /// What it calls itself in its hello.
     pub name: String,
-    /// How often it says something.
-    pub keepalive: Duration,
+    /// How it shows that it lives, to callers of whom the admission says nothing else.
+    pub pulse: Pulse,
     /// Connections open at once; over it new ones are closed at once.
     pub max_connections: usize,
 }
@@ -58,7 +67,7 @@ pub struct AcceptConfig {
 impl AcceptConfig {
     /// The usual bounds under a name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), keepalive: crate::KEEPALIVE, max_connections: 4096 }
+        Self { name: name.into(), pulse: Pulse::default(), max_connections: 4096 }
     }
 }
 
@@ -106,18 +115,38 @@ pub struct Offer {
     pub spec: OutletSpec,
 }
 
-/// What a key may do in a session.
+/// What a caller may do in a session.
 pub struct Admitted {
     /// By what name it is known, such as `gateway/edge-1`: its outlets' and its verdicts' name.
     pub name: String,
     /// The session's number.
     pub incarnation: u64,
+    /// How this end shows it that it lives; `None`: as it does to everybody.
+    pub pulse: Option<Pulse>,
+    /// Cancelled when what was admitted has changed: the caller is told to begin again within
+    /// [`AGAIN`].
+    pub changed: CancellationToken,
     /// An agent's name under the server's domain, as it is now: what it announces lies under it.
     pub domain: Option<String>,
     /// What it may be told of.
     pub offers: Vec<Offer>,
     /// Who takes what it says; `None`: it may say nothing.
     pub announced: Option<Box<dyn Announced>>,
+}
+
+impl Admitted {
+    /// A caller of that name may do nothing, for as long as it is known.
+    pub fn new(name: impl Into<String>, incarnation: u64) -> Self {
+        Self {
+            name: name.into(),
+            incarnation,
+            pulse: None,
+            changed: CancellationToken::new(),
+            domain: None,
+            offers: Vec::new(),
+            announced: None,
+        }
+    }
 }
 
 /// Who takes what one speaker says as a source. It lives as long as the session.
@@ -133,21 +162,43 @@ pub trait Announced: Send + Sync {
     async fn ended(&mut self, said: bool);
 }
 
-/// Who decides about keys.
+/// In what time a caller whose session ends because something changed is to be back.
+pub const AGAIN: Duration = Duration::from_secs(5);
+
+/// Who decides about callers.
 #[async_trait]
 pub trait Admission: Send + Sync + 'static {
-    /// Makes a key known by a token.
+    /// Makes a key known by a token. Nobody enrols unless it says otherwise.
     ///
     /// # Errors
     /// What speaks against it.
-    async fn enrol(&self, enrolment: Enrolment) -> Result<Enrolled, Refusal>;
+    async fn enrol(&self, _: Enrolment) -> Result<Enrolled, Refusal> {
+        Err(Refusal::new(RefusalCode::NotAllowed, "nobody enrols here"))
+    }
 
-    /// A session of a key begins.
+    /// A session of a caller begins.
     ///
     /// # Errors
     /// What speaks against it.
-    async fn admit(&self, key: PeerKey, from: SocketAddr) -> Result<Admitted, Refusal>;
+    async fn admit(&self, caller: &Caller, from: SocketAddr) -> Result<Admitted, Refusal>;
 
-    /// Whether the key is still known; asked while a session lasts, so from memory.
-    fn knows(&self, key: PeerKey) -> bool;
+    /// Whether the caller is still known; asked while a session lasts, so from memory.
+    fn knows(&self, caller: &Caller) -> bool;
+
+    /// In what time the accepter means to be back when it ends; `None`: it says nothing of that.
+    fn back_within(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// The gRPC service of an accepting end, for a server over [`Incoming`] connections. Sessions are
+/// told goodbye when `stop` is cancelled.
+pub fn link_service(
+    config: AcceptConfig,
+    admission: Arc<dyn Admission>,
+    stop: CancellationToken,
+) -> LinkServer<Accepter> {
+    LinkServer::new(Accepter::new(config, admission, stop))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE)
 }

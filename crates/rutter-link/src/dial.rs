@@ -1,38 +1,38 @@
-//! The dialing end: one address, one key, sessions.
+//! The dialing end: one address, one way to connect to it, sessions.
 
 pub(crate) mod announce;
+mod keyed;
 pub(crate) mod seen;
 pub(crate) mod uplink;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Request, Status, Streaming};
 use tower::service_fn;
 
-use crate::accept::Enrolled;
-use crate::talk::{Ended, QUEUE, Talk, said_by};
+use crate::accept::{ByteStream, Enrolled};
+use crate::talk::{Ended, QUEUE, RESTART, Talk, said_by};
 use crate::wire::v1::frame::Body;
 use crate::wire::v1::link_client::LinkClient;
 use crate::wire::{MAX_MESSAGE, v1};
-use crate::{CaPin, LinkError, LinkKey, RefusalCode, tls};
+use crate::{CaPin, LinkError, LinkKey, Pulse, RefusalCode};
 
-/// How long a connection may take to come about, TLS included, and an answer to an enrolment.
+/// How long a connection may take to come about, TLS included, and an answer to an enrolment,
+/// unless a dialer is told otherwise.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The receive windows of one stream and of its connection, in bytes. A batch of routes fits, so
 /// that a snapshot doesn't wait a round trip an update.
 const WINDOW: u32 = 1024 * 1024;
 
-/// Whom to dial.
+/// Whom to dial by a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
     /// `HOST:PORT`; the host is also the name that the certificate must be good for.
@@ -41,13 +41,25 @@ pub struct Remote {
     pub pin: CaPin,
 }
 
-/// Dials one accepter with one key.
+/// Makes connections to one accepter, and proves on them what there is to prove.
+#[async_trait]
+pub trait Connects: std::fmt::Debug + Send + Sync + 'static {
+    /// A new connection.
+    ///
+    /// # Errors
+    /// None comes about, or the other end isn't who it should be.
+    async fn connect(&self) -> io::Result<Box<dyn ByteStream>>;
+}
+
+/// Dials one accepter.
 #[derive(Debug, Clone)]
 pub struct Dialer {
-    remote: Remote,
-    tls: Arc<rustls::ClientConfig>,
-    server_name: ServerName<'static>,
-    keepalive: Duration,
+    remote: Arc<str>,
+    connects: Arc<dyn Connects>,
+    /// What it calls itself in its hello.
+    name: Arc<str>,
+    pulse: Pulse,
+    patience: Duration,
 }
 
 /// Who has a dialer when one is needed: a [`Dialer`] itself, or somebody who must first find out
@@ -76,29 +88,32 @@ pub(crate) struct Dialled {
 }
 
 impl Dialer {
-    /// A dialer.
+    /// A dialer that is known by its key.
     ///
     /// # Errors
     /// [`LinkError::Tls`] for an address that isn't `HOST:PORT`, [`LinkError::Key`].
     pub fn new(remote: Remote, key: &LinkKey) -> Result<Self, LinkError> {
-        let wrong = || LinkError::Tls(format!("`{}` isn't `HOST:PORT`", remote.address));
-        let (host, port) = remote.address.rsplit_once(':').ok_or_else(wrong)?;
-        port.parse::<u16>().map_err(|_| wrong())?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let server_name = ServerName::try_from(host.to_owned()).map_err(|_| wrong())?;
-        let tls = Arc::new(tls::client_config(remote.pin, key)?);
-        Ok(Self { remote, tls, server_name, keepalive: crate::KEEPALIVE })
+        let connects = keyed::Keyed::new(&remote, key)?;
+        Ok(Self::over(&remote.address, Arc::new(connects), ""))
     }
 
-    /// As it is, but saying something this often.
+    /// A dialer over connections that another makes. `remote` is what errors call the other end,
+    /// `name` what this end calls itself.
+    pub fn over(remote: &str, connects: Arc<dyn Connects>, name: &str) -> Self {
+        let (pulse, patience) = (Pulse::default(), CONNECT);
+        Self { remote: remote.into(), connects, name: name.into(), pulse, patience }
+    }
+
+    /// As it is, but showing this pulse.
     #[must_use]
-    pub fn with_keepalive(self, keepalive: Duration) -> Self {
-        Self { keepalive, ..self }
+    pub fn with_pulse(self, pulse: Pulse) -> Self {
+        Self { pulse, ..self }
     }
 
-    /// Whom it dials.
-    pub fn remote(&self) -> &Remote {
-        &self.remote
+    /// As it is, but a connection may take this long to come about.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Makes this end's key known by a join token for that role. Asking again with the same key
@@ -113,7 +128,7 @@ impl Dialer {
             name: name.to_owned(),
             role: role.to_owned(),
         });
-        request.set_timeout(CONNECT);
+        request.set_timeout(self.patience);
         let reply = client.enrol(request).await.map_err(|status| self.refused(&status))?;
         let v1::EnrolReply { name, role, domain, address, ca } = reply.into_inner();
         let some = |text: String| (!text.is_empty()).then_some(text);
@@ -125,35 +140,30 @@ impl Dialer {
         let (said, to_send) = mpsc::channel(QUEUE);
         let heard = client.session(ReceiverStream::new(to_send));
         // The accepter answers the call at once; a stopped one never does.
-        let heard = match tokio::time::timeout(CONNECT, heard).await {
+        let heard = match tokio::time::timeout(self.patience, heard).await {
             Ok(Ok(heard)) => heard.into_inner(),
             Ok(Err(status)) => return Err(self.refused(&status)),
             Err(_) => return Err(self.unreachable("no answer in time")),
         };
-        let mut talk = Talk::new(heard, said, self.keepalive);
-        let hello = talk.hello("");
+        let mut talk = Talk::new(heard, said, self.pulse);
+        let hello = talk.hello(&self.name);
         talk.say(Body::Hello(hello)).await.map_err(|ended| self.ended(ended))?;
         let hello = talk.greeted().await.map_err(|ended| self.ended(ended))?;
-        Ok(Dialled { talk, hello, remote: self.remote.address.clone() })
+        Ok(Dialled { talk, hello, remote: self.remote.to_string() })
     }
 
     async fn connect(&self) -> Result<LinkClient<Channel>, LinkError> {
-        let (address, name) = (self.remote.address.clone(), self.server_name.clone());
-        let connector = TlsConnector::from(self.tls.clone());
+        let connects = self.connects.clone();
         let connect = service_fn(move |_: Uri| {
-            let (address, name, connector) = (address.clone(), name.clone(), connector.clone());
-            async move {
-                let stream = TcpStream::connect(&address).await?;
-                stream.set_nodelay(true)?;
-                std::io::Result::Ok(TokioIo::new(connector.connect(name, stream).await?))
-            }
+            let connects = connects.clone();
+            async move { io::Result::Ok(TokioIo::new(connects.connect().await?)) }
         });
         // Never looked up: the connector above goes where the dialer says.
         let endpoint = Endpoint::from_static("https://rutter.invalid")
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW);
         let connecting = endpoint.connect_with_connector(connect);
-        match tokio::time::timeout(CONNECT, connecting).await {
+        match tokio::time::timeout(self.patience, connecting).await {
             Ok(Ok(channel)) => Ok(LinkClient::new(channel)
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE)),
@@ -163,7 +173,7 @@ impl Dialer {
     }
 
     fn unreachable(&self, why: impl std::fmt::Display) -> LinkError {
-        LinkError::Unreachable { remote: self.remote.address.clone(), why: why.to_string() }
+        LinkError::Unreachable { remote: self.remote.to_string(), why: why.to_string() }
     }
 
     /// A call that failed: by the other end's word, or on the way.
@@ -177,13 +187,16 @@ impl Dialer {
             ) => {
                 return self.unreachable(said_by(status));
             }
+            (None, Code::Unimplemented) => {
+                return LinkError::NotSpoken { remote: self.remote.to_string() };
+            }
             (None, _) => RefusalCode::Protocol.to_string(),
         };
-        LinkError::Refused { remote: self.remote.address.clone(), code, why: said_by(status) }
+        LinkError::Refused { remote: self.remote.to_string(), code, why: said_by(status) }
     }
 
     fn ended(&self, ended: Ended) -> LinkError {
-        lost(self.remote.address.clone(), ended)
+        lost(self.remote.to_string(), ended)
     }
 }
 
@@ -195,7 +208,10 @@ pub(crate) async fn open(dials: &dyn Dials) -> Result<Dialled, LinkError> {
 /// A session that has ended, as an error.
 fn lost(remote: String, ended: Ended) -> LinkError {
     match ended {
-        Ended::Bye { code, why } => LinkError::Refused { remote, code, why },
+        Ended::Bye { code, why, back_within: Some(back_within) } if code == RESTART => {
+            LinkError::Restarts { remote, why, back_within }
+        }
+        Ended::Bye { code, why, .. } => LinkError::Refused { remote, code, why },
         Ended::Protocol(why) => LinkError::Protocol { remote, why },
         Ended::Silent(_) | Ended::Broken(_) => {
             LinkError::Unreachable { remote, why: ended.to_string() }

@@ -1,5 +1,7 @@
 //! What can go wrong with a link.
 
+use std::time::Duration;
+
 use rutter_book::BookClosed;
 
 /// What can go wrong with a link. Nothing has changed where it says nothing else.
@@ -28,6 +30,22 @@ pub enum LinkError {
         code: String,
         /// The reason for people.
         why: String,
+    },
+    /// The other end says that it will be back, and what it said stands until then.
+    #[error("{remote} will be back in {back_within:?}: {why}")]
+    Restarts {
+        /// Whom was asked.
+        remote: String,
+        /// The reason for people.
+        why: String,
+        /// In what time.
+        back_within: Duration,
+    },
+    /// Somebody answers who doesn't know `rutter.v1` at all.
+    #[error("{remote} doesn't speak rutter.v1")]
+    NotSpoken {
+        /// Who.
+        remote: String,
     },
     /// The other end doesn't keep to the protocol.
     #[error("{remote} doesn't speak rutter.v1 as expected: {why}")]

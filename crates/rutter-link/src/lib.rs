@@ -17,12 +17,14 @@
 //!
 //! - Both ends are level-triggered: a lost session loses nothing that a later one doesn't make
 //!   good, and nothing is withdrawn because a session was lost.
-//! - Who speaks is a key ([`LinkKey`]), proved in the TLS handshake; who is listened to is a pin.
+//! - On a link, who speaks is a key ([`LinkKey`]), proved in the TLS handshake; who is listened to is
+//!   a pin. Others may prove it otherwise ([`Proof`], [`Connects`]): the session is the same.
 //! - [`relay`] puts what was told into a table of one's own.
 #![forbid(unsafe_code)]
 
 mod accept;
 mod backoff;
+mod caller;
 mod dial;
 mod error;
 mod key;
@@ -33,19 +35,21 @@ mod tls;
 mod wire;
 
 pub use accept::{
-    AcceptConfig, Admission, Admitted, Announced, Enrolled, Enrolment, HANDSHAKE, LinkListener,
-    MAX_SUBSCRIPTIONS, Offer,
+    AGAIN, AcceptConfig, Accepter, Admission, Admitted, Announced, ByteStream, Connection,
+    Enrolled, Enrolment, HANDSHAKE, Handshake, Incoming, LinkListener, MAX_SUBSCRIPTIONS, Offer,
+    link_service,
 };
 pub use backoff::{Backoff, chance};
+pub use caller::{Caller, Peer, Proof};
 pub use dial::announce::{Announcer, Answered, MAX_SOURCES};
 pub use dial::uplink::{Heard, SinkSpec, Uplink};
-pub use dial::{Dialer, Dials, Remote};
+pub use dial::{Connects, Dialer, Dials, Remote};
 pub use error::{LinkError, Refusal, RefusalCode};
 pub use key::{LinkKey, PeerKey};
 /// What an [`AnyBatch`] holds.
 pub use rutter_rib::{Batch, Tell, ToldRoute};
 pub use said::{AnyBatch, Outcome, SourceReport, SourceUpdate};
-pub use talk::{KEEPALIVE, SILENCES};
+pub use talk::{KEEPALIVE, LastHeard, Pulse, SILENCES};
 pub use tls::{CaPin, PinMismatch, PinnedCa, Signatures};
 pub use wire::observation::{Observation, Seen};
 pub use wire::{Family, Malformed, REVISION};

@@ -47,19 +47,45 @@ pub fn take<D: Destination>(
     session: &Session,
     batch: &Batch<D>,
 ) -> Vec<NotTaken<D>> {
+    take_by(now, table, session, batch, |table, route| match table.advertise(now, session, route) {
+        Verdict::Stands(_) => Ok(()),
+        Verdict::Refused(why) => Err(why.to_string()),
+    })
+}
+
+/// As [`take`], where each route is put in by `advertise`, which may make something else of it but
+/// its destination and path id, and says why it isn't in the table where it isn't.
+pub fn take_by<D: Destination>(
+    now: Now,
+    table: &mut Table<D>,
+    session: &Session,
+    batch: &Batch<D>,
+    mut advertise: impl FnMut(&mut Table<D>, Advertisement<D>) -> Result<(), String>,
+) -> Vec<NotTaken<D>> {
     let mut not_taken = Vec::new();
     if batch.begin_snapshot {
         table.begin_refresh(now, session);
     }
     for tell in &batch.tells {
-        match tell {
-            Tell::Advertise { destination, routes, .. } => {
-                replace(now, table, session, destination, routes, &mut not_taken);
-            }
-            Tell::Withdraw { destination, .. } => {
-                replace(now, table, session, destination, &[], &mut not_taken);
+        let (destination, routes) = match tell {
+            Tell::Advertise { destination, routes, .. } => (destination, routes.as_slice()),
+            Tell::Withdraw { destination, .. } => (destination, [].as_slice()),
+        };
+        let mut kept: Vec<PathId> = Vec::with_capacity(routes.len());
+        for told in routes {
+            let said = claim(destination, told).and_then(|route| {
+                let path = route.path.clone();
+                advertise(table, route).map(|()| path)
+            });
+            match said {
+                Ok(path) => kept.push(path),
+                Err(why) => {
+                    let (destination, route) = (destination.clone(), told.route.clone());
+                    not_taken.push(NotTaken { destination, route, why });
+                }
             }
         }
+        withdraw_others(now, table, session, destination, &kept);
     }
     if batch.end_of_snapshot {
         table.end_of_refresh(now, session);
@@ -67,26 +93,14 @@ pub fn take<D: Destination>(
     not_taken
 }
 
-/// Makes these the destination's routes, and no others.
-fn replace<D: Destination>(
+/// Leaves the source these routes to the destination, and no others.
+fn withdraw_others<D: Destination>(
     now: Now,
     table: &mut Table<D>,
     session: &Session,
     destination: &D,
-    routes: &[ToldRoute],
-    not_taken: &mut Vec<NotTaken<D>>,
+    kept: &[PathId],
 ) {
-    let mut kept: Vec<PathId> = Vec::with_capacity(routes.len());
-    for told in routes {
-        match advertise(now, table, session, destination, told) {
-            Ok(path) => kept.push(path),
-            Err(why) => not_taken.push(NotTaken {
-                destination: destination.clone(),
-                route: told.route.clone(),
-                why,
-            }),
-        }
-    }
     let held: Vec<PathId> = table
         .candidates(destination)
         .iter()
@@ -99,19 +113,9 @@ fn replace<D: Destination>(
     }
 }
 
-fn advertise<D: Destination>(
-    now: Now,
-    table: &mut Table<D>,
-    session: &Session,
-    destination: &D,
-    told: &ToldRoute,
-) -> Result<PathId, String> {
+fn claim<D: Destination>(destination: &D, told: &ToldRoute) -> Result<Advertisement<D>, String> {
     let path = key::encode(&told.route).map_err(|e| e.to_string())?;
-    let mut route = Advertisement::new(destination.clone(), told.attributes.clone());
-    route.path = path.clone();
-    route.standing = told.standing;
-    match table.advertise(now, session, route) {
-        Verdict::Stands(_) => Ok(path),
-        Verdict::Refused(why) => Err(why.to_string()),
-    }
+    let standing = told.standing;
+    let route = Advertisement::new(destination.clone(), told.attributes.clone());
+    Ok(Advertisement { path, standing, ..route })
 }

@@ -5,6 +5,7 @@
 //! end's own intervals without a frame. A process that is stopped keeps its sockets open and its
 //! kernel acknowledging, so only words of its own show that it lives.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -14,15 +15,68 @@ use tonic::Status;
 
 use crate::wire::{REVISION, SOFTWARE, frame, v1};
 
-/// How often an end says something, at least. [`SILENCES`] of them without a word end a session.
+/// How often an end says something, at least, unless it is told otherwise.
 pub const KEEPALIVE: Duration = Duration::from_secs(5);
 
-/// See [`KEEPALIVE`].
+/// So many of the other end's intervals without a word end a session, unless a [`Pulse`] says
+/// otherwise.
 pub const SILENCES: u32 = 3;
+
+/// The fewest intervals of the other end that are waited for, whatever a [`Pulse`] says: one word
+/// that is late is no silence.
+const FEWEST_SILENCES: u32 = 2;
 
 /// The interval that an end may ask the other to believe in.
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(50)..=Duration::from_secs(300);
+
+/// How an end shows that it lives, and how long it waits for the other to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// It says something this often.
+    pub keepalive: Duration,
+    /// How long the other end may be silent; `None`: three of the other's own intervals. Less than
+    /// two of those is not believed.
+    pub dead: Option<Duration>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self::every(KEEPALIVE)
+    }
+}
+
+impl Pulse {
+    /// Something is said this often.
+    pub fn every(keepalive: Duration) -> Self {
+        Self { keepalive, dead: None }
+    }
+
+    /// How long the other end may be silent, which says something each `told`.
+    fn patience(&self, told: Duration) -> Duration {
+        let told = told.clamp(*INTERVALS.start(), *INTERVALS.end());
+        match self.dead {
+            Some(dead) => dead.max(told * FEWEST_SILENCES),
+            None => told * SILENCES,
+        }
+    }
+}
+
+/// When the other end was heard last. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct LastHeard(Arc<Mutex<Option<Instant>>>);
+
+impl LastHeard {
+    /// It is heard now.
+    pub fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// When it was heard; `None`: never.
+    pub fn at(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// How many frames wait to be sent.
 pub(crate) const QUEUE: usize = 8;
@@ -30,8 +84,8 @@ pub(crate) const QUEUE: usize = 8;
 /// How a conversation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The other end said so: its code, and why.
-    Bye { code: String, why: String },
+    /// The other end said so: its code, why, and in what time it means to be back.
+    Bye { code: String, why: String, back_within: Option<Duration> },
     /// It said nothing for so long.
     Silent(Duration),
     /// It doesn't keep to the protocol.
@@ -50,29 +104,58 @@ impl std::fmt::Display for Ended {
     }
 }
 
+impl From<v1::Bye> for Ended {
+    fn from(bye: v1::Bye) -> Self {
+        let back_within = (bye.code == RESTART).then(|| Duration::from_millis(bye.back_within_ms));
+        Self::Bye { code: bye.code, why: bye.why, back_within }
+    }
+}
+
+/// The word of a goodbye that isn't for long.
+pub(crate) const RESTART: &str = "restart";
+
 /// The frames of one session.
 pub(crate) struct Talk<S> {
     heard: S,
     said: mpsc::Sender<v1::Frame>,
-    keepalive: Duration,
+    pulse: Pulse,
     next_keepalive: Instant,
-    patience: Duration,
+    /// How often the other end says something, as it told.
+    told: Duration,
     last_heard: Instant,
+    shown: LastHeard,
 }
 
 impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
     /// A conversation that nobody has begun.
-    pub(crate) fn new(heard: S, said: mpsc::Sender<v1::Frame>, keepalive: Duration) -> Self {
+    pub(crate) fn new(heard: S, said: mpsc::Sender<v1::Frame>, pulse: Pulse) -> Self {
         let now = Instant::now();
         Self {
             heard,
             said,
-            keepalive,
-            next_keepalive: now + keepalive,
+            pulse,
+            next_keepalive: now + pulse.keepalive,
             // Until the other end's hello tells its own interval.
-            patience: keepalive * SILENCES,
+            told: pulse.keepalive,
             last_heard: now,
+            shown: LastHeard::default(),
         }
+    }
+
+    /// Another pulse than it began with, before the hello says which.
+    pub(crate) fn set_pulse(&mut self, pulse: Pulse) {
+        self.pulse = pulse;
+        self.next_keepalive = self.next_keepalive.min(Instant::now() + pulse.keepalive);
+    }
+
+    /// From now on shows when the other end was heard.
+    pub(crate) fn show_heard(&mut self, shown: LastHeard) {
+        shown.now();
+        self.shown = shown;
+    }
+
+    fn patience(&self) -> Duration {
+        self.pulse.patience(self.told)
     }
 
     /// A hello with what every end says in it.
@@ -81,7 +164,7 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
             software: SOFTWARE.to_owned(),
             revision: REVISION,
             name: name.to_owned(),
-            keepalive_ms: u32::try_from(self.keepalive.as_millis()).unwrap_or(u32::MAX),
+            keepalive_ms: u32::try_from(self.pulse.keepalive.as_millis()).unwrap_or(u32::MAX),
             ..v1::Hello::default()
         }
     }
@@ -90,18 +173,17 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
     pub(crate) async fn greeted(&mut self) -> Result<v1::Hello, Ended> {
         let hello = match self.frame().await? {
             v1::frame::Body::Hello(hello) => hello,
-            v1::frame::Body::Bye(bye) => return Err(Ended::Bye { code: bye.code, why: bye.why }),
+            v1::frame::Body::Bye(bye) => return Err(bye.into()),
             _ => return Err(Ended::Protocol("the first frame isn't a hello".into())),
         };
-        let told = Duration::from_millis(hello.keepalive_ms.into());
-        self.patience = told.clamp(*INTERVALS.start(), *INTERVALS.end()) * SILENCES;
+        self.told = Duration::from_millis(hello.keepalive_ms.into());
         Ok(hello)
     }
 
     /// The next frame that says something. Safe to drop and call again.
     pub(crate) async fn next(&mut self) -> Result<v1::frame::Body, Ended> {
         match self.frame().await? {
-            v1::frame::Body::Bye(bye) => Err(Ended::Bye { code: bye.code, why: bye.why }),
+            v1::frame::Body::Bye(bye) => Err(bye.into()),
             v1::frame::Body::Hello(_) => Err(Ended::Protocol("a second hello".into())),
             body => Ok(body),
         }
@@ -109,10 +191,20 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
 
     async fn frame(&mut self) -> Result<v1::frame::Body, Ended> {
         loop {
-            let deadline = self.last_heard + self.patience;
+            let patience = self.patience();
+            let deadline = self.last_heard + patience;
             tokio::select! {
+                // In this order: a keepalive is due now and then, however much is heard; and what
+                // was said while this end was busy was no silence.
+                biased;
+                () = sleep_until(self.next_keepalive) => {
+                    self.next_keepalive = Instant::now() + self.pulse.keepalive;
+                    // A full queue holds words enough.
+                    let _full = self.said.try_send(frame(v1::frame::Body::Keepalive(v1::Keepalive {})));
+                }
                 frame = self.heard.next() => {
                     self.last_heard = Instant::now();
+                    self.shown.now();
                     match frame {
                         // A body of a later revision is none that we know.
                         Some(Ok(v1::Frame { body: None })) => {}
@@ -122,22 +214,18 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
                         None => return Err(Ended::Broken("the stream ended".into())),
                     }
                 }
-                () = sleep_until(deadline) => return Err(Ended::Silent(self.patience)),
-                () = sleep_until(self.next_keepalive) => {
-                    self.next_keepalive = Instant::now() + self.keepalive;
-                    // A full queue holds words enough.
-                    let _full = self.said.try_send(frame(v1::frame::Body::Keepalive(v1::Keepalive {})));
-                }
+                () = sleep_until(deadline) => return Err(Ended::Silent(patience)),
             }
         }
     }
 
     /// Says something, and waits for room as long as the other end may be silent.
     pub(crate) async fn say(&self, body: v1::frame::Body) -> Result<(), Ended> {
-        match tokio::time::timeout(self.patience, self.said.send(frame(body))).await {
+        let patience = self.patience();
+        match tokio::time::timeout(patience, self.said.send(frame(body))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Ended::Broken("the stream ended".into())),
-            Err(_) => Err(Ended::Silent(self.patience)),
+            Err(_) => Err(Ended::Silent(patience)),
         }
     }
 
@@ -147,7 +235,8 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
         if self.say(v1::frame::Body::Bye(bye)).await.is_err() {
             return;
         }
-        let (said, deadline) = (self.said, Instant::now() + self.patience);
+        let deadline = Instant::now() + self.patience();
+        let said = self.said;
         drop(said);
         while let Ok(Some(Ok(_))) = tokio::time::timeout_at(deadline, self.heard.next()).await {}
     }
@@ -163,5 +252,21 @@ pub(crate) fn said_by(status: &Status) -> String {
     match status.message() {
         "" => status.code().description().to_owned(),
         message => message.chars().filter(|c| !c.is_control()).take(300).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_told_by_the_other_ends_own_interval_and_by_what_is_configured() {
+        let ms = Duration::from_millis;
+        let written = |dead| Pulse { keepalive: ms(300), dead: Some(ms(dead)) };
+        assert_eq!(Pulse::every(ms(300)).patience(ms(300)), ms(900));
+        assert_eq!(Pulse::every(ms(300)).patience(ms(0)), ms(150), "it is told what can be");
+        assert_eq!(written(900).patience(ms(300)), ms(900));
+        assert_eq!(written(6000).patience(ms(300)), ms(6000), "what is written is obeyed");
+        assert_eq!(written(900).patience(ms(1500)), ms(3000), "one late word is no silence");
     }
 }

@@ -81,6 +81,8 @@ pub(crate) struct Gate {
     pub(crate) book: BookHandle,
     known: Mutex<HashMap<PeerKey, String>>,
     incarnation: Mutex<u64>,
+    pub(crate) back_within: Mutex<Option<Duration>>,
+    changed: Mutex<CancellationToken>,
     said: mpsc::UnboundedSender<Said>,
 }
 
@@ -95,11 +97,17 @@ impl Gate {
     pub(crate) fn new(book: BookHandle) -> (Arc<Self>, mpsc::UnboundedReceiver<Said>) {
         let (said, heard) = mpsc::unbounded_channel();
         let (known, incarnation) = (Mutex::default(), Mutex::new(0));
-        (Arc::new(Self { book, known, incarnation, said }), heard)
+        let (back_within, changed) = (Mutex::default(), Mutex::default());
+        (Arc::new(Self { book, known, incarnation, back_within, changed, said }), heard)
     }
 
     pub(crate) fn let_in(&self, key: PeerKey, name: &str) {
         self.known.lock().unwrap().insert(key, name.to_owned());
+    }
+
+    /// What is admitted from now on isn't what was.
+    pub(crate) fn change(&self) {
+        std::mem::take(&mut *self.changed.lock().unwrap()).cancel();
     }
 
     pub(crate) fn shut_out(&self, key: PeerKey) {
@@ -119,7 +127,8 @@ impl Admission for Gate {
         Ok(Enrolled { name, role: "gateway".into(), domain: None, address, ca: Vec::new() })
     }
 
-    async fn admit(&self, key: PeerKey, _: SocketAddr) -> Result<Admitted, Refusal> {
+    async fn admit(&self, caller: &Caller, _: SocketAddr) -> Result<Admitted, Refusal> {
+        let key = caller.key()?;
         let name = self.known.lock().unwrap().get(&key).cloned();
         let name =
             name.ok_or_else(|| Refusal::new(RefusalCode::NotKnown, "nobody has this key"))?;
@@ -141,11 +150,17 @@ impl Admission for Gate {
         ];
         let announced = Box::new(Ears { said: self.said.clone() });
         let domain = name.strip_prefix("agent/").map(|name| format!("{name}.localhost"));
-        Ok(Admitted { name, incarnation, domain, offers, announced: Some(announced) })
+        let changed = self.changed.lock().unwrap().clone();
+        let announced: Option<Box<dyn Announced>> = Some(announced);
+        Ok(Admitted { changed, domain, offers, announced, ..Admitted::new(name, incarnation) })
     }
 
-    fn knows(&self, key: PeerKey) -> bool {
-        self.known.lock().unwrap().contains_key(&key)
+    fn knows(&self, caller: &Caller) -> bool {
+        caller.key().is_ok_and(|key| self.known.lock().unwrap().contains_key(&key))
+    }
+
+    fn back_within(&self) -> Option<Duration> {
+        *self.back_within.lock().unwrap()
     }
 }
 
@@ -185,7 +200,7 @@ impl Accepting {
     pub(crate) fn start(address: SocketAddr, ca: &Arc<Authority>, gate: Arc<Gate>) -> Self {
         let listener = LinkListener::bind(address).unwrap();
         let address = listener.address();
-        let config = AcceptConfig { keepalive: OFTEN, ..AcceptConfig::new("controller") };
+        let config = AcceptConfig { pulse: Pulse::every(OFTEN), ..AcceptConfig::new("controller") };
         let stop = CancellationToken::new();
         let task = tokio::spawn(listener.serve(config, ca.clone(), gate, stop.clone()));
         Self { address, stop, task }
@@ -203,7 +218,7 @@ pub(crate) fn anywhere() -> SocketAddr {
 
 pub(crate) fn dialer(address: SocketAddr, ca: &Authority, key: &LinkKey) -> Arc<Dialer> {
     let remote = Remote { address: address.to_string(), pin: ca.pin };
-    Arc::new(Dialer::new(remote, key).unwrap().with_keepalive(OFTEN))
+    Arc::new(Dialer::new(remote, key).unwrap().with_pulse(Pulse::every(OFTEN)))
 }
 
 pub(crate) fn eager() -> Backoff {

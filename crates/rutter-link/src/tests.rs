@@ -1,3 +1,4 @@
 mod announcing;
+mod named;
 mod recorded;
 mod told;

@@ -154,8 +154,10 @@ type Serving = (SocketAddr, CancellationToken, tokio::task::JoinHandle<Result<()
 fn serve(address: SocketAddr, ca: &Arc<Authority>, gate: &Arc<Gate>) -> Serving {
     let listener = LinkListener::bind(address).unwrap();
     let (address, stop) = (listener.address(), CancellationToken::new());
-    let config =
-        AcceptConfig { keepalive: Duration::from_millis(300), ..AcceptConfig::new("controller") };
+    let config = AcceptConfig {
+        pulse: Pulse::every(Duration::from_millis(300)),
+        ..AcceptConfig::new("controller")
+    };
     let task = tokio::spawn(listener.serve(config, ca.clone(), gate.clone(), stop.clone()));
     (address, stop, task)
 }
@@ -186,7 +188,8 @@ impl Admission for Gate {
         Err(Refusal::new(RefusalCode::Token, format!("the token {token} opens nothing")))
     }
 
-    async fn admit(&self, key: PeerKey, _: SocketAddr) -> Result<Admitted, Refusal> {
+    async fn admit(&self, caller: &Caller, _: SocketAddr) -> Result<Admitted, Refusal> {
+        let key = caller.key()?;
         let word = self.word.lock().unwrap();
         if !word.knows || !word.keys.contains(&key) {
             return Err(Refusal::new(RefusalCode::NotKnown, "this key is nobody's"));
@@ -194,11 +197,12 @@ impl Admission for Gate {
         self.tell(Event::Up);
         let announced: Option<Box<dyn Announced>> =
             Some(Box::new(Ears { word: self.word.clone(), tell: self.tell.clone() }));
-        let (name, domain) = ("agent/alice".to_owned(), Some(word.domain.clone()));
-        Ok(Admitted { name, incarnation: 1, domain, offers: Vec::new(), announced })
+        let (name, domain) = ("agent/alice", Some(word.domain.clone()));
+        Ok(Admitted { domain, announced, ..Admitted::new(name, 1) })
     }
 
-    fn knows(&self, key: PeerKey) -> bool {
+    fn knows(&self, caller: &Caller) -> bool {
+        let Ok(key) = caller.key() else { return false };
         let word = self.word.lock().unwrap();
         word.knows && word.keys.contains(&key)
     }

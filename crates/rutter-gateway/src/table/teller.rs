@@ -77,7 +77,7 @@ impl Teller {
             Self::OnDemand { told } => told.recv().await.map(Told::Batch).ok_or(BookClosed),
             Self::Link { uplink, .. } => match uplink.next().await.ok_or(BookClosed)? {
                 Heard::Up { accepter, .. } => Ok(Told::Up { controller: accepter }),
-                Heard::Batch(batch) => Ok(Told::Batch(batch)),
+                Heard::Batch { batch, .. } => Ok(Told::Batch(batch)),
                 Heard::Lost(why) => Ok(Told::Lost(why)),
             },
         }

@@ -89,6 +89,12 @@ impl<D: Family> Telling<D> {
         stop: CancellationToken,
         mut reported: mpsc::Receiver<v1::Report>,
     ) -> Left {
+        // Else a sink that missed nothing would not know that.
+        let goes_on =
+            Batch { tells: Vec::new(), begin_snapshot: false, end_of_snapshot: false, more: false };
+        if self.complete_at.is_some() && !self.tell(&goes_on).await {
+            return (self.complete_at, Box::new(self.subscription));
+        }
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,

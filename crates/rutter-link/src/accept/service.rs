@@ -1,6 +1,5 @@
 //! The gRPC service before the sessions.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,13 +9,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::listener::Peer;
 use super::parked::{Parked, Sessions};
 use super::{AcceptConfig, Admission, Enrolment, run_session};
 use crate::talk::QUEUE;
 use crate::wire::v1;
 use crate::wire::v1::link_server::Link;
-use crate::{PeerKey, Refusal, RefusalCode};
+use crate::{Peer, Refusal, RefusalCode};
 
 /// What all sessions of an accepting end share.
 pub(crate) struct Shared {
@@ -27,9 +25,15 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
 }
 
-/// The service.
+/// The service of an accepting end.
 #[derive(Clone)]
-pub(crate) struct Accepter(Arc<Shared>);
+pub struct Accepter(Arc<Shared>);
+
+impl std::fmt::Debug for Accepter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Accepter")
+    }
+}
 
 impl Accepter {
     pub(crate) fn new(
@@ -53,7 +57,8 @@ impl Link for Accepter {
         &self,
         request: Request<v1::EnrolRequest>,
     ) -> Result<Response<v1::EnrolReply>, Status> {
-        let (key, from) = peer(&request)?;
+        let Peer { proof, from } = peer(&request)?;
+        let key = proof.caller("").and_then(|caller| caller.key()).map_err(|r| status(&r))?;
         let v1::EnrolRequest { token, name, role } = request.into_inner();
         let role = (!role.is_empty()).then_some(role);
         let enrolment = Enrolment { key, from, token, name, role };
@@ -73,18 +78,17 @@ impl Link for Accepter {
         &self,
         request: Request<Streaming<v1::Frame>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        let (key, from) = peer(&request)?;
+        let peer = peer(&request)?;
         let (said, to_send) = mpsc::channel(QUEUE);
-        tokio::spawn(run_session(self.0.clone(), key, from, request.into_inner(), said));
+        tokio::spawn(run_session(self.0.clone(), peer, request.into_inner(), said));
         let sent = futures_util::StreamExt::map(ReceiverStream::new(to_send), Ok);
         Ok(Response::new(Box::pin(sent)))
     }
 }
 
-fn peer<T>(request: &Request<T>) -> Result<(PeerKey, SocketAddr), Status> {
-    let peer = request.extensions().get::<Peer>();
-    let peer = peer.ok_or_else(|| Status::unauthenticated("no key was shown"))?;
-    Ok((peer.key, peer.from))
+fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
+    let peer = request.extensions().get::<Peer>().cloned();
+    peer.ok_or_else(|| Status::unauthenticated("nothing is known of the connection"))
 }
 
 /// The header in which a refusal's own word travels beside gRPC's.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::Stream;
 use tokio::sync::mpsc;
@@ -11,33 +12,29 @@ use tonic::Status;
 use super::observed::Observations;
 use super::service::Shared;
 use super::subscribe::Subscriptions;
-use super::{Admitted, Announced};
-use crate::talk::{Ended, Talk};
-use crate::wire::said;
+use super::{AGAIN, Admitted, Announced};
+use crate::talk::{Ended, RESTART, Talk};
 use crate::wire::v1::{self, frame::Body};
-use crate::{PeerKey, Refusal, RefusalCode};
+use crate::wire::{frame, millis, said};
+use crate::{Caller, Peer, Refusal, RefusalCode};
 
 /// Speaks with a dialer until one of the two ends it.
-pub(crate) async fn run<S>(
-    shared: Arc<Shared>,
-    key: PeerKey,
-    from: SocketAddr,
-    heard: S,
-    said: mpsc::Sender<v1::Frame>,
-) where
+pub(crate) async fn run<S>(shared: Arc<Shared>, peer: Peer, heard: S, said: mpsc::Sender<v1::Frame>)
+where
     S: Stream<Item = Result<v1::Frame, Status>> + Unpin + Send,
 {
-    let mut talk = Talk::new(heard, said, shared.config.keepalive);
-    let (mut session, superseded) = match begin(&shared, key, from, &mut talk).await {
+    let from = peer.from;
+    let mut talk = Talk::new(heard, said, shared.config.pulse);
+    let mut session = match begin(&shared, &peer, &mut talk).await {
         Ok(begun) => begun,
-        Err(ended) => return farewell(&talk, &ended, key, from).await,
+        Err(ended) => return farewell(&talk, &ended, from).await,
     };
     let name = session.name.clone();
     tracing::info!(name, %from, incarnation = session.incarnation, "a link session begins");
-    let ended = session.until_the_end(&shared, key, &mut talk, superseded).await;
-    session.close(&shared, key, matches!(ended, End::Theirs(Ended::Bye { .. }))).await;
+    let ended = session.until_the_end(&shared, &mut talk).await;
+    session.close(&shared, matches!(ended, End::Theirs(Ended::Bye { .. }))).await;
     tracing::info!(name, %from, why = %ended, "a link session has ended");
-    farewell(&talk, &ended, key, from).await;
+    farewell(&talk, &ended, from).await;
 }
 
 /// Why a session ends.
@@ -46,6 +43,8 @@ enum End {
     Theirs(Ended),
     /// By us.
     Ours(Refusal),
+    /// By us, and not for long.
+    Restart { why: &'static str, back_within: Duration },
 }
 
 impl From<Ended> for End {
@@ -65,120 +64,137 @@ impl std::fmt::Display for End {
         match self {
             Self::Theirs(ended) => ended.fmt(f),
             Self::Ours(refusal) => f.write_str(&refusal.why),
+            Self::Restart { why, .. } => f.write_str(why),
         }
     }
 }
 
 /// Says why it ends, to whom may still listen.
-async fn farewell<S>(talk: &Talk<S>, end: &End, key: PeerKey, from: SocketAddr)
+async fn farewell<S>(talk: &Talk<S>, end: &End, from: SocketAddr)
 where
     S: Stream<Item = Result<v1::Frame, Status>> + Unpin,
 {
-    let refusal = match end {
-        End::Ours(refusal) => refusal.clone(),
-        End::Theirs(Ended::Protocol(why)) => Refusal::new(RefusalCode::Protocol, why),
-        End::Theirs(Ended::Silent(_)) => Refusal::new(RefusalCode::Silent, end),
+    let of = |refusal: &Refusal| v1::Bye {
+        code: refusal.code.to_string(),
+        why: refusal.why.clone(),
+        back_within_ms: 0,
+    };
+    let bye = match end {
+        End::Ours(refusal) => of(refusal),
+        End::Restart { why, back_within } => v1::Bye {
+            code: RESTART.to_owned(),
+            why: (*why).to_owned(),
+            back_within_ms: millis(*back_within),
+        },
+        End::Theirs(Ended::Protocol(why)) => of(&Refusal::new(RefusalCode::Protocol, why)),
+        End::Theirs(Ended::Silent(_)) => of(&Refusal::new(RefusalCode::Silent, end)),
         End::Theirs(Ended::Bye { .. } | Ended::Broken(_)) => return,
     };
-    tracing::debug!(%key, %from, %refusal, "a link session is refused or ended");
-    let bye = v1::Bye { code: refusal.code.to_string(), why: refusal.why };
+    tracing::debug!(%from, bye.code, bye.why, "a link session is refused or ended");
     // A way out that is full belongs to one who doesn't read: it will see the stream end.
-    let _unheard = talk.way_out().try_send(crate::wire::frame(Body::Bye(bye)));
+    let _unheard = talk.way_out().try_send(frame(Body::Bye(bye)));
 }
 
 struct Session {
+    caller: Caller,
     name: String,
     incarnation: u64,
     subscriptions: Subscriptions,
     observations: Observations,
     announced: Option<Box<dyn Announced>>,
+    changed: CancellationToken,
+    superseded: CancellationToken,
 }
 
-async fn begin<S>(
-    shared: &Arc<Shared>,
-    key: PeerKey,
-    from: SocketAddr,
-    talk: &mut Talk<S>,
-) -> Result<(Session, CancellationToken), End>
+async fn begin<S>(shared: &Arc<Shared>, peer: &Peer, talk: &mut Talk<S>) -> Result<Session, End>
 where
     S: Stream<Item = Result<v1::Frame, Status>> + Unpin,
 {
     let greeted = talk.greeted().await?;
-    let Admitted { name, incarnation, domain, offers, announced } =
-        shared.admission.admit(key, from).await?;
-    // After the key was found to be somebody's: a stranger ends nobody's session.
-    let superseded = shared.sessions.enter(key);
+    let caller = peer.proof.caller(&greeted.name)?;
+    let admitted = shared.admission.admit(&caller, peer.from).await?;
+    let Admitted { name, incarnation, pulse, changed, domain, offers, announced } = admitted;
+    // After the caller was found to be somebody: a stranger ends nobody's session.
+    let superseded = shared.sessions.enter(&caller);
     tracing::debug!(name, software = greeted.software, revision = greeted.revision, "admitted");
+    talk.set_pulse(pulse.unwrap_or(shared.config.pulse));
+    let observations = Observations::new(&name, &offers);
+    let subscriptions = Subscriptions::new(&name, offers);
     let hello = v1::Hello {
         you_are: name.clone(),
         incarnation,
-        your_address: from.ip().to_canonical().to_string(),
+        your_address: peer.from.ip().to_canonical().to_string(),
         your_domain: domain.unwrap_or_default(),
+        tables: subscriptions.tables(),
         ..talk.hello(&shared.config.name)
     };
-    talk.say(Body::Hello(hello)).await?;
     let session = Session {
-        observations: Observations::new(&name, &offers),
-        subscriptions: Subscriptions::new(&name, offers),
+        caller,
         name,
         incarnation,
+        subscriptions,
+        observations,
         announced,
+        changed,
+        superseded,
     };
-    Ok((session, superseded))
+    if let Err(ended) = talk.say(Body::Hello(hello)).await {
+        shared.sessions.leave(&session.caller, &session.superseded);
+        return Err(ended.into());
+    }
+    Ok(session)
 }
 
 impl Session {
-    async fn until_the_end<S>(
-        &mut self,
-        shared: &Arc<Shared>,
-        key: PeerKey,
-        talk: &mut Talk<S>,
-        superseded: CancellationToken,
-    ) -> End
+    async fn until_the_end<S>(&mut self, shared: &Arc<Shared>, talk: &mut Talk<S>) -> End
     where
         S: Stream<Item = Result<v1::Frame, Status>> + Unpin,
     {
-        let mut recheck = tokio::time::interval(shared.config.keepalive);
+        let mut recheck = tokio::time::interval(shared.config.pulse.keepalive);
         loop {
             let body = tokio::select! {
                 body = talk.next() => match body {
                     Ok(body) => body,
                     Err(ended) => return ended.into(),
                 },
-                () = superseded.cancelled() => {
-                    let why = "another session of this key has begun";
+                () = self.superseded.cancelled() => {
+                    let why = "another session of this caller has begun";
                     return Refusal::new(RefusalCode::Superseded, why).into();
                 }
-                () = shared.stop.cancelled() => {
-                    return Refusal::new(RefusalCode::Shutdown, "the accepter ends").into();
+                () = self.changed.cancelled() => {
+                    let why = "what this caller may hear has changed";
+                    return match shared.admission.knows(&self.caller) {
+                        true => End::Restart { why, back_within: AGAIN },
+                        false => forgotten(),
+                    };
                 }
+                () = shared.stop.cancelled() => return match shared.admission.back_within() {
+                    Some(back_within) => {
+                        End::Restart { why: "the accepter restarts", back_within }
+                    }
+                    None => Refusal::new(RefusalCode::Shutdown, "the accepter ends").into(),
+                },
                 _ = recheck.tick() => {
-                    if shared.admission.knows(key) {
+                    if shared.admission.knows(&self.caller) {
                         continue;
                     }
-                    let why = "this key is nobody's any more";
-                    return Refusal::new(RefusalCode::NotKnown, why).into();
+                    return forgotten();
                 }
             };
-            if let Err(end) = self.take(shared, key, talk, body).await {
+            if let Err(end) = self.take(shared, talk, body).await {
                 return end;
             }
         }
     }
 
-    async fn take<S>(
-        &mut self,
-        shared: &Arc<Shared>,
-        key: PeerKey,
-        talk: &Talk<S>,
-        body: Body,
-    ) -> Result<(), End>
+    async fn take<S>(&mut self, shared: &Arc<Shared>, talk: &Talk<S>, body: Body) -> Result<(), End>
     where
         S: Stream<Item = Result<v1::Frame, Status>> + Unpin,
     {
         match body {
             Body::Subscribe(asked) => {
-                self.subscriptions.subscribe(&shared.parked, key, asked, talk.way_out()).await?;
+                let (parked, out) = (&shared.parked, talk.way_out());
+                self.subscriptions.subscribe(parked, &self.caller, asked, out).await?;
             }
             Body::Observe(observe) => self.observations.take(&observe).await,
             Body::Report(report) => self.subscriptions.reported(&report),
@@ -196,7 +212,7 @@ impl Session {
     async fn heard(&mut self, update: v1::Update) -> v1::Report {
         let (table, source) = (update.table.clone(), update.source.clone());
         let answered = match &mut self.announced {
-            None => Err(Refusal::new(RefusalCode::NotAllowed, "this key may say nothing")),
+            None => Err(Refusal::new(RefusalCode::NotAllowed, "this caller may say nothing")),
             Some(announced) => match said::decode_update(&update, &self.name) {
                 Err(malformed) => Err(Refusal::new(RefusalCode::Invalid, malformed)),
                 Ok((update, malformed)) => announced.heard(update).await.map(|mut report| {
@@ -208,11 +224,16 @@ impl Session {
         said::encode_report(table, source, answered)
     }
 
-    async fn close(&mut self, shared: &Arc<Shared>, key: PeerKey, said: bool) {
-        self.subscriptions.park(&shared.parked, key).await;
+    async fn close(&mut self, shared: &Arc<Shared>, said: bool) {
+        self.subscriptions.park(&shared.parked, &self.caller).await;
+        shared.sessions.leave(&self.caller, &self.superseded);
         self.observations.clear().await;
         if let Some(announced) = &mut self.announced {
             announced.ended(said).await;
         }
     }
+}
+
+fn forgotten() -> End {
+    Refusal::new(RefusalCode::NotKnown, "this caller is nobody any more").into()
 }

@@ -11,7 +11,7 @@ use super::parked::{Parked, ParkedOutlet};
 use super::pump::{Pump, outlet_id};
 use super::{MAX_SUBSCRIPTIONS, Offer};
 use crate::wire::{Family, v1};
-use crate::{PeerKey, Refusal, RefusalCode};
+use crate::{Caller, Refusal, RefusalCode};
 
 pub(super) struct Subscriptions {
     /// The sink's name, for `explain`.
@@ -29,7 +29,7 @@ impl Subscriptions {
     pub(super) async fn subscribe(
         &mut self,
         parked: &Parked,
-        key: PeerKey,
+        caller: &Caller,
         asked: v1::Subscribe,
         out: mpsc::Sender<v1::Frame>,
     ) -> Result<(), Refusal> {
@@ -41,7 +41,7 @@ impl Subscriptions {
         if let Some(pump) = self.pumps.remove(&offer.table) {
             pump.end().await;
         }
-        let before = parked.take(key, &offer.table, asked.outlet).filter(|_| asked.outlet != 0);
+        let before = parked.take(caller, &offer.table, asked.outlet).filter(|_| asked.outlet != 0);
         let pump = match offer.kind {
             DestinationKind::Prefix => start::<Prefix>(&offer, &asked, before, out).await?,
             DestinationKind::Service => start::<Service>(&offer, &asked, before, out).await?,
@@ -55,7 +55,7 @@ impl Subscriptions {
         let invalid = |why: String| Refusal::new(RefusalCode::Invalid, why);
         let offer = self.offers.iter().find(|offer| offer.table.as_str() == asked.table);
         let offer = offer.ok_or_else(|| {
-            let why = format!("there is no table `{}` for this key", asked.table.escape_debug());
+            let why = format!("there is no table `{}` for this caller", asked.table.escape_debug());
             Refusal::new(RefusalCode::NotAllowed, why)
         })?;
         let kind = match offer.kind {
@@ -84,6 +84,11 @@ impl Subscriptions {
         Ok(Offer { spec, ..offer.clone() })
     }
 
+    /// The tables that there are for it.
+    pub(super) fn tables(&self) -> Vec<String> {
+        self.offers.iter().map(|offer| offer.table.to_string()).collect()
+    }
+
     /// What the sink says of what it was told.
     pub(super) fn reported(&self, report: &v1::Report) {
         let pump = self.pumps.iter().find(|(table, _)| table.as_str() == report.table);
@@ -93,11 +98,12 @@ impl Subscriptions {
     }
 
     /// The session ends: its outlets wait for its sink to come back.
-    pub(super) async fn park(&mut self, parked: &Parked, key: PeerKey) {
+    pub(super) async fn park(&mut self, parked: &Parked, caller: &Caller) {
         for (table, pump) in self.pumps.drain() {
             let outlet = pump.outlet();
             let Some((complete_at, subscription)) = pump.end().await else { continue };
-            parked.park(ParkedOutlet { key, table, outlet, complete_at, subscription });
+            let caller = caller.clone();
+            parked.park(ParkedOutlet { caller, table, outlet, complete_at, subscription });
         }
     }
 }
@@ -111,7 +117,8 @@ async fn start<D: Family>(
     let unavailable = |why: &dyn std::fmt::Display| Refusal::new(RefusalCode::Unavailable, why);
     if let Some((outlet, complete_at, subscription)) = resumable::<D>(before, asked.after) {
         subscription.resume(Some(asked.after)).await.map_err(|e| unavailable(&e))?;
-        return Ok(Pump::start(offer.table.clone(), outlet, Some(complete_at), subscription, out));
+        let at = Some(complete_at);
+        return Ok(Pump::start(offer.table.clone(), outlet, at, subscription, out));
     }
     let subscribed = offer.book.subscribe::<D>(offer.table.clone(), offer.spec.clone()).await;
     let subscription = subscribed.map_err(|e| unavailable(&e))?;

@@ -224,7 +224,8 @@ impl Task {
                 () = self.words.news.notified() => Ok(()),
                 () = self.goodbye.notified() => {
                     let why = "the source ends".to_owned();
-                    let bye = v1::Bye { code: RefusalCode::Shutdown.to_string(), why };
+                    let code = RefusalCode::Shutdown.to_string();
+                    let bye = v1::Bye { code, why, back_within_ms: 0 };
                     talk.part(bye).await;
                     return None;
                 }

@@ -1,6 +1,6 @@
 //! A sink far from its table: told over a link, whatever becomes of the sessions.
 //!
-//! One task dials, subscribes, hands on what it hears, and dials again. The sink hears of each
+//! One task dials, subscribes to one table or several, hands on what it hears, and dials again. The sink hears of each
 //! loss and each return, and between the two nothing: what it holds stays. After a return it is
 //! told what it missed if the accepter still has the outlet by which it was told before, else
 //! everything again, as a snapshot; a sink handles both the same way.
@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use rutter_rib::{Batch, Depth, Tell};
 use rutter_route::{SourceId, SourceKind, TableName};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::seen::SeenBoard;
 use super::{Dialled, Dials, open};
 use crate::backoff::{Backoff, chance};
-use crate::talk::{Ended, QUEUE};
+use crate::talk::{Ended, LastHeard, QUEUE};
 use crate::wire::v1::{self, frame::Body};
 use crate::wire::{Family, observation, tells};
 use crate::{LinkError, Observation};
@@ -45,7 +45,12 @@ pub enum Heard<D> {
         you_are: String,
     },
     /// What makes the sink true.
-    Batch(Batch<D>),
+    Batch {
+        /// Of which table.
+        table: TableName,
+        /// What.
+        batch: Batch<D>,
+    },
     /// The session is lost, or none came about.
     Lost(LinkError),
 }
@@ -55,6 +60,8 @@ pub enum Heard<D> {
 pub struct Uplink<D> {
     heard: mpsc::Receiver<Heard<D>>,
     seen: Arc<SeenBoard<D>>,
+    last_heard: LastHeard,
+    hurry: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -71,13 +78,48 @@ impl<D> Drop for Uplink<D> {
 }
 
 impl<D: Family> Uplink<D> {
-    /// Begins to dial.
+    /// Begins to dial, for a table without which the session is of no use.
     pub fn start(dialer: Arc<dyn Dials>, spec: SinkSpec, backoff: Backoff) -> Self {
+        Self::begin(dialer, vec![spec], true, backoff)
+    }
+
+    /// Begins to dial, for those of these tables that the accepter offers. What is observed is said
+    /// of the first.
+    pub fn start_all(dialer: Arc<dyn Dials>, specs: Vec<SinkSpec>, backoff: Backoff) -> Self {
+        Self::begin(dialer, specs, false, backoff)
+    }
+
+    fn begin(
+        dialer: Arc<dyn Dials>,
+        specs: Vec<SinkSpec>,
+        required: bool,
+        backoff: Backoff,
+    ) -> Self {
         let (tell, heard) = mpsc::channel(QUEUE);
         let seen = Arc::new(SeenBoard::new());
-        let told = Told { outlet: 0, after: 0, complete: false };
-        let task = Task { dialer, spec, backoff, tell, seen: seen.clone(), told };
-        Self { heard, seen, task: tokio::spawn(task.run()) }
+        let (last_heard, hurry) = (LastHeard::default(), Arc::new(Notify::new()));
+        let sinks = specs.into_iter().map(|spec| Sink { spec, told: Told::default() }).collect();
+        let task = Task {
+            dialer,
+            sinks,
+            required,
+            backoff,
+            tell,
+            seen: seen.clone(),
+            last_heard: last_heard.clone(),
+            hurry: hurry.clone(),
+        };
+        Self { heard, seen, last_heard, hurry, task: tokio::spawn(task.run()) }
+    }
+
+    /// When the other end was heard last.
+    pub fn last_heard(&self) -> LastHeard {
+        self.last_heard.clone()
+    }
+
+    /// If it waits to dial again, it does so now.
+    pub fn hurry(&self) {
+        self.hurry.notify_waiters();
     }
 
     /// The next thing to hear; `None` never comes while the task runs, which is as long as this
@@ -92,7 +134,8 @@ impl<D: Family> Uplink<D> {
     }
 }
 
-/// How far the sink was told.
+/// How far a sink was told of a table.
+#[derive(Default)]
 struct Told {
     outlet: u64,
     after: u64,
@@ -100,13 +143,21 @@ struct Told {
     complete: bool,
 }
 
+struct Sink {
+    spec: SinkSpec,
+    told: Told,
+}
+
 struct Task<D> {
     dialer: Arc<dyn Dials>,
-    spec: SinkSpec,
+    sinks: Vec<Sink>,
+    /// Whether a table that isn't offered is asked for, and so refused, all the same.
+    required: bool,
     backoff: Backoff,
     tell: mpsc::Sender<Heard<D>>,
     seen: Arc<SeenBoard<D>>,
-    told: Told,
+    last_heard: LastHeard,
+    hurry: Arc<Notify>,
 }
 
 impl<D: Family> Task<D> {
@@ -129,7 +180,10 @@ impl<D: Family> Task<D> {
                 true => self.backoff.longest,
                 false => self.backoff.wait(n_failures, chance()),
             };
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.hurry.notified() => {}
+            }
         }
     }
 
@@ -137,12 +191,19 @@ impl<D: Family> Task<D> {
     async fn session(&mut self, dialled: Dialled) -> LinkError {
         let Dialled { mut talk, hello, remote } = dialled;
         let lost = |ended| super::lost(remote.clone(), ended);
-        let up = Heard::Up { accepter: hello.name, you_are: hello.you_are };
+        let up = Heard::Up { accepter: hello.name.clone(), you_are: hello.you_are.clone() };
         if self.tell.send(up).await.is_err() {
             return lost(Ended::Broken("the sink is gone".into()));
         }
-        if let Err(ended) = talk.say(Body::Subscribe(self.asked())).await {
-            return lost(ended);
+        talk.show_heard(self.last_heard.clone());
+        for sink in &self.sinks {
+            if !self.required && !hello.tables.iter().any(|t| t == sink.spec.table.as_str()) {
+                tracing::debug!(table = %sink.spec.table, "the accepter has no such table for us");
+                continue;
+            }
+            if let Err(ended) = talk.say(Body::Subscribe(sink.asked::<D>())).await {
+                return lost(ended);
+            }
         }
         self.seen.begin();
         loop {
@@ -154,7 +215,8 @@ impl<D: Family> Task<D> {
                 },
                 seen = self.seen.unsent() => {
                     let observations = seen.iter().map(observation::encode).collect();
-                    let table = self.spec.table.to_string();
+                    let table = self.sinks.first().map(|sink| sink.spec.table.to_string());
+                    let table = table.unwrap_or_default();
                     talk.say(Body::Observe(v1::Observe { table, observations })).await
                 }
             };
@@ -164,7 +226,33 @@ impl<D: Family> Task<D> {
         }
     }
 
-    fn asked(&self) -> v1::Subscribe {
+    async fn take(&mut self, update: v1::Update) -> Result<(), Ended> {
+        let sink = self.sinks.iter_mut().find(|s| s.spec.table.as_str() == update.table);
+        let Some(sink) = sink else {
+            return Err(Ended::Protocol(format!("an update of `{}`", update.table.escape_debug())));
+        };
+        let teller = SourceId::new(SourceKind::Controller, "link");
+        let teller = teller.map_err(|error| Ended::Protocol(error.to_string()))?;
+        let (batch, malformed) = tells::decode::<D>(&update, &teller);
+        for error in malformed {
+            tracing::warn!(table = %sink.spec.table, %error, "a route over the link is left out");
+        }
+        self.seen.told(&batch.tells);
+        if update.begin_snapshot {
+            sink.told = Told { outlet: update.outlet, after: 0, complete: false };
+        } else if update.outlet != sink.told.outlet {
+            return Err(Ended::Protocol("an outlet that began without a snapshot".into()));
+        }
+        sink.told.after = batch.tells.last().map_or(sink.told.after, Tell::number);
+        sink.told.complete |= update.end_of_snapshot;
+        let gone = |_| Ended::Broken("the sink is gone".into());
+        let table = sink.spec.table.clone();
+        self.tell.send(Heard::Batch { table, batch }).await.map_err(gone)
+    }
+}
+
+impl Sink {
+    fn asked<D: Family>(&self) -> v1::Subscribe {
         let (depth, first) = match self.spec.depth {
             Depth::Best => (v1::Depth::Best, 0),
             Depth::Equals => (v1::Depth::Equals, 0),
@@ -185,27 +273,5 @@ impl<D: Family> Task<D> {
             outlet,
             after,
         }
-    }
-
-    async fn take(&mut self, update: v1::Update) -> Result<(), Ended> {
-        if update.table != self.spec.table.as_str() {
-            return Err(Ended::Protocol(format!("an update of `{}`", update.table.escape_debug())));
-        }
-        let teller = SourceId::new(SourceKind::Controller, "link");
-        let teller = teller.map_err(|error| Ended::Protocol(error.to_string()))?;
-        let (batch, malformed) = tells::decode::<D>(&update, &teller);
-        for error in malformed {
-            tracing::warn!(table = %self.spec.table, %error, "a route over the link is left out");
-        }
-        self.seen.told(&batch.tells);
-        if update.begin_snapshot {
-            self.told = Told { outlet: update.outlet, after: 0, complete: false };
-        } else if update.outlet != self.told.outlet {
-            return Err(Ended::Protocol("an outlet that began without a snapshot".into()));
-        }
-        self.told.after = batch.tells.last().map_or(self.told.after, Tell::number);
-        self.told.complete |= update.end_of_snapshot;
-        let gone = |_| Ended::Broken("the sink is gone".into());
-        self.tell.send(Heard::Batch(batch)).await.map_err(gone)
     }
 }

@@ -60,13 +60,14 @@ async fn exchange() -> String {
     let key = PeerKey([7; 32]);
     gate.let_in(key, "gateway/edge-1");
     // Keepalives depend on the clock: none comes in so short a time.
-    let config = AcceptConfig { keepalive: SOON, ..AcceptConfig::new("controller") };
+    let config = AcceptConfig { pulse: Pulse::every(SOON), ..AcceptConfig::new("controller") };
     let accepter = Accepter::new(config, gate as Arc<dyn Admission>, CancellationToken::new());
     let (dialer, heard) = mpsc::channel(8);
     let (said, mut answers) = mpsc::channel(8);
     let from = "192.0.2.9:40000".parse().unwrap();
+    let peer = Peer { proof: Proof::Key(key), from };
     let heard = ReceiverStream::new(heard);
-    let task = tokio::spawn(run_session(accepter.shared(), key, from, heard, said));
+    let task = tokio::spawn(run_session(accepter.shared(), peer, heard, said));
     let mut told = Record::default();
     let hello = v1::Hello {
         software: SOFTWARE.into(),
@@ -103,7 +104,7 @@ async fn exchange() -> String {
     });
     gone.await.unwrap();
     told.hear(&mut answers).await;
-    let bye = v1::Bye { code: "shutdown".into(), why: "the sink ends".into() };
+    let bye = v1::Bye { code: "shutdown".into(), why: "the sink ends".into(), back_within_ms: 0 };
     told.say(&dialer, Body::Bye(bye)).await;
     soon(task).await.unwrap();
     assert!(answers.recv().await.is_none(), "nobody answers a goodbye");

@@ -62,7 +62,7 @@ impl<D: Family> Sink<D> {
                 self.losses.push(why);
                 "lost"
             }
-            Heard::Batch(batch) => {
+            Heard::Batch { batch, .. } => {
                 self.take(batch);
                 "batch"
             }
@@ -268,6 +268,37 @@ async fn silence_ends_a_session_and_the_next_goes_on() {
     cable.set(Mode::Carries);
     sink.until_it_holds(&expected).await;
     accepting.end().await;
+}
+
+/// An accepter that ends for a while says so; one whose offer has changed asks the sink to begin
+/// again, which goes on where it was.
+#[tokio::test]
+async fn an_end_that_isnt_for_long_is_said_to_be_so() {
+    let ca = Authority::new();
+    let (book, _stop) = book();
+    let (gate, _said) = Gate::new(book.clone());
+    let accepting = Accepting::start(anywhere(), &ca, gate.clone());
+    let key = LinkKey::generate().unwrap();
+    gate.let_in(key.public().unwrap(), "gateway/edge");
+    let expected = vec![("web.localhost".parse::<Service>().unwrap(), "http://10.0.0.1:80".into())];
+    say(&book, "services", expected.clone()).await;
+    let mut sink = Sink::new(dialer(accepting.address, &ca, &key), "services");
+    sink.until_it_holds(&expected).await;
+    gate.change();
+    sink.until("lost").await;
+    let back_in = |sink: &Sink<Service>| match sink.losses.last() {
+        Some(LinkError::Restarts { back_within, .. }) => *back_within,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(back_in(&sink), AGAIN);
+    // Nothing is new, and the sink hears that, too.
+    sink.until("batch").await;
+    assert_eq!((sink.n_snapshots, sink.n_tells), (1, 1));
+    let minute = std::time::Duration::from_secs(60);
+    *gate.back_within.lock().unwrap() = Some(minute);
+    accepting.end().await;
+    sink.until("lost").await;
+    assert_eq!(back_in(&sink), minute);
 }
 
 #[tokio::test]

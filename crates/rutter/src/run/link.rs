@@ -13,7 +13,7 @@ use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_controller::address::Registrant;
 use rutter_controller::{Controller, Enrolment as ControllerEnrolment, Error, Speaker};
 use rutter_link::{
-    Admission, Admitted, Announced, Enrolled, Enrolment, Offer, PeerKey, Refusal, RefusalCode,
+    Admission, Admitted, Announced, Caller, Enrolled, Enrolment, Offer, Refusal, RefusalCode,
 };
 use rutter_registry::{DomainName, PublicKey, Registry, Role};
 use rutter_rib::OutletSpec;
@@ -52,7 +52,8 @@ impl Admission for Gatekeeper {
         Ok(Enrolled { name, role: role.to_string(), domain, address, ca: self.ca.clone() })
     }
 
-    async fn admit(&self, key: PeerKey, from: SocketAddr) -> Result<Admitted, Refusal> {
+    async fn admit(&self, caller: &Caller, from: SocketAddr) -> Result<Admitted, Refusal> {
+        let key = caller.key()?;
         let speaker = self.controller.speaker(&PublicKey(key.0)).ok_or_else(|| {
             Refusal::new(RefusalCode::NotKnown, "this key is nobody's here: join (again)")
         })?;
@@ -64,8 +65,8 @@ impl Admission for Gatekeeper {
                 let known_as = format!("agent/{name}");
                 let says = AgentSays::new(self.controller.clone(), user, name, registrant);
                 let announced: Option<Box<dyn Announced>> = Some(Box::new(says));
-                let (name, offers) = (known_as, Vec::new());
-                Ok(Admitted { name, incarnation, domain, offers, announced })
+                let name = known_as;
+                Ok(Admitted { domain, announced, ..Admitted::new(name, incarnation) })
             }
             Speaker::Member(member) => {
                 let now = SystemClock.now();
@@ -78,13 +79,13 @@ impl Admission for Gatekeeper {
                     Role::Gateway => vec![self.services()],
                     _ => Vec::new(),
                 };
-                Ok(Admitted { name, incarnation, domain: None, offers, announced: None })
+                Ok(Admitted { offers, ..Admitted::new(name, incarnation) })
             }
         }
     }
 
-    fn knows(&self, key: PeerKey) -> bool {
-        self.controller.speaker(&PublicKey(key.0)).is_some()
+    fn knows(&self, caller: &Caller) -> bool {
+        caller.key().is_ok_and(|key| self.controller.speaker(&PublicKey(key.0)).is_some())
     }
 }
 

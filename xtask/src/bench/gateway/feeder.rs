@@ -20,7 +20,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_link::{
-    AcceptConfig, Admission, Admitted, CaPin, Enrolled, Enrolment, LinkListener, Offer, PeerKey,
+    AcceptConfig, Admission, Admitted, CaPin, Caller, Enrolled, Enrolment, LinkListener, Offer,
     Refusal,
 };
 use rutter_rib::{Book, OutletSpec, Policy, TableSpec};
@@ -161,7 +161,7 @@ impl Admission for Everyone {
         Ok(Enrolled { name, role, domain: None, address: None, ca: Vec::new() })
     }
 
-    async fn admit(&self, _: PeerKey, _: SocketAddr) -> Result<Admitted, Refusal> {
+    async fn admit(&self, _: &Caller, _: SocketAddr) -> Result<Admitted, Refusal> {
         let table = TABLE.parse().map_err(|_| anyhow!("a table's name"));
         let offer = table.map(|table| Offer {
             table,
@@ -169,16 +169,12 @@ impl Admission for Everyone {
             book: self.book.clone(),
             spec: OutletSpec::all("set by the link"),
         });
-        Ok(Admitted {
-            name: "gateway/bench".to_owned(),
-            incarnation: self.n_sessions.fetch_add(1, Ordering::Relaxed) + 1,
-            domain: None,
-            offers: offer.into_iter().collect(),
-            announced: None,
-        })
+        let incarnation = self.n_sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        let offers = offer.into_iter().collect();
+        Ok(Admitted { offers, ..Admitted::new("gateway/bench", incarnation) })
     }
 
-    fn knows(&self, _: PeerKey) -> bool {
+    fn knows(&self, _: &Caller) -> bool {
         true
     }
 }
