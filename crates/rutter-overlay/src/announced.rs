@@ -1,4 +1,4 @@
-//! What this host announces to its peers.
+//! What this host announces: its own networks, or all that one peer is told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use rutter_route::Prefix;
 
 use crate::{Overlay, OverlayConfig, Vni};
 
-/// All that this host announces, by overlay and network.
+/// What is announced, by overlay and network.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Announced(BTreeMap<(Vni, Prefix), OwnRoute>);
 
@@ -54,6 +54,25 @@ impl Announced {
         self.0.iter().filter(part).map(|((vni, prefix), route)| (*vni, *prefix, *route))
     }
 
+    /// What is said in one overlay.
+    pub fn of_overlay(&self, vni: Vni) -> BTreeMap<Prefix, OwnRoute> {
+        let of_it = self.0.iter().filter(|((of, _), _)| *of == vni);
+        of_it.map(|((_, prefix), route)| (*prefix, *route)).collect()
+    }
+
+    /// From now on this, or nothing, is said of a network.
+    pub(crate) fn set(&mut self, vni: Vni, prefix: Prefix, route: Option<OwnRoute>) {
+        match route {
+            Some(route) => self.0.insert((vni, prefix), route),
+            None => self.0.remove(&(vni, prefix)),
+        };
+    }
+
+    /// Nothing is said in an overlay.
+    pub(crate) fn clear(&mut self, vni: Vni) {
+        self.0.retain(|(of, _), _| *of != vni);
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -67,7 +86,7 @@ impl Announced {
 
 /// The bridge's address of the network's family, else its address of the other: IPv4 goes by an
 /// IPv6 next hop too (RFC 8950), and a peer that can't do that has no use for the network anyhow.
-fn next_hop(overlay: &Overlay, v4: bool) -> Option<IpAddr> {
+pub(crate) fn next_hop(overlay: &Overlay, v4: bool) -> Option<IpAddr> {
     let addresses = || overlay.bridge.addresses.iter().map(crate::InterfaceAddress::address);
     addresses().find(|address| address.is_ipv4() == v4).or_else(|| addresses().next())
 }

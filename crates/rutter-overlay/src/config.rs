@@ -21,6 +21,9 @@ pub use names::{InterfaceAddress, LinkName, PeerName, RoutingTable, Vni};
 /// The least limit of a message, in bytes: a peer may send 40,000 routes in one.
 pub const MIN_MESSAGE: usize = 16 * 1024 * 1024;
 
+/// The most prefixes of a peer in an overlay, unless something else is said.
+pub const MAX_PREFIXES: usize = 200_000;
+
 /// A host of overlays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OverlayConfig {
@@ -34,6 +37,8 @@ pub struct OverlayConfig {
     pub exchange: Exchange,
     /// Who forwards for whom.
     pub topology: Topology,
+    /// The most prefixes of a peer in an overlay, refused ones too.
+    pub max_prefixes: usize,
     /// What is said of bridges, the overlays' own and others.
     pub bridges: Vec<BridgeCare>,
     /// Where static routes are read from, if any overlay exports them.
@@ -206,6 +211,12 @@ impl Timers {
     /// Towards an original, where each question is a call of its own.
     pub const ORIGINAL: Self =
         Self { keepalive: Duration::from_secs(1), dead: Duration::from_secs(3) };
+}
+
+impl From<Timers> for rutter_link::Pulse {
+    fn from(timers: Timers) -> Self {
+        Self { keepalive: timers.keepalive, dead: Some(timers.dead) }
+    }
 }
 
 /// How this host speaks with its peers.

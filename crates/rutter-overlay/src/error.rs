@@ -1,12 +1,14 @@
-//! What can go wrong between this host and one that speaks `nnetman.v1`.
+//! What can go wrong between this host and its peers, whatever they speak.
 
 use std::path::{Path, PathBuf};
 
 use rutter_book::BookClosed;
 
+use crate::Vni;
+
 /// What can go wrong. No route has changed where it says nothing else.
 #[derive(Debug, thiserror::Error)]
-pub enum NNetManError {
+pub enum OverlayError {
     /// A file of `security.control_plane.tls` can't be used.
     #[error("{}: {why}", file.display())]
     File {
@@ -18,6 +20,12 @@ pub enum NNetManError {
     /// TLS can't be set up with those files.
     #[error("TLS of the overlay's exchange: {0}")]
     Tls(String),
+    /// The configuration can't be in force; nothing of it is.
+    #[error("{0}")]
+    Policy(#[from] rutter_rib::PolicyError),
+    /// There is no such overlay here.
+    #[error("there is no overlay {0} here")]
+    NoOverlay(Vni),
     /// The listener's own fault: the system, or HTTP/2.
     #[error("the overlay's exchange can't be served: {0}")]
     Serve(String),
@@ -44,8 +52,8 @@ pub enum NNetManError {
     Closed(#[from] BookClosed),
 }
 
-impl NNetManError {
-    pub(super) fn file(file: &Path, why: impl std::fmt::Display) -> Self {
+impl OverlayError {
+    pub(crate) fn file(file: &Path, why: impl std::fmt::Display) -> Self {
         Self::File { file: file.to_owned(), why: why.to_string() }
     }
 }

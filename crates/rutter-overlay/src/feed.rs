@@ -5,29 +5,42 @@
 //! claim that import policy denies is in the table too, barred, so that `explain` shows it; here it
 //! counts as refused, and its reason goes back to the peer.
 //!
+//! ```text
+//!   nnetman.v1: announce, withdraw ─┐
+//!                                   ├─▶ Intake ─▶ table
+//!   rutter.v1: batches of an outlet ┘   loops, next hops, policy's reasons, counts
+//! ```
+//!
 //! All that is remembered between calls (who is up, what a peer's own address is) is read and
 //! written on the book's owner, in the order of its commands: a loss that is noticed while an
 //! announcement is on its way comes before or behind it, never between.
+//!
+//! A source's session rises each time the peer tells everything anew: what it said before stands as
+//! stale until it is said again, or goes at the snapshot's end. A session that only goes on where it
+//! was keeps its number.
 //!
 //! Bounds: an announcement is put in in slices of [`rutter_rib::SLICE`], so the owner hears others
 //! between; a report names [`NAMED`] refusals and counts the rest; what is remembered is a pair a
 //! source and overlay, whose number the table bounds.
 
+mod intake;
+mod known;
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rutter_book::{BookClosed, BookHandle};
-use rutter_rib::Table;
+use rutter_rib::{Batch, Book, Table};
 use rutter_route::{
-    Advertisement, Attributes, Incarnation, NextHop, Now, PathId, Prefix, Session, SourceInfo,
-    SourceState, Standing, Tags, Verdict,
+    ClusterId, Incarnation, Now, PathId, PathStep, Prefix, SourceState, Standing, Tags,
 };
 
 use crate::{PeerName, Vni};
+pub(crate) use intake::Intake;
+pub(crate) use known::{Known, Source};
 
 pub use report::{Counts, NAMED, Refused, Report, Totals};
 
@@ -46,6 +59,12 @@ pub struct Claim {
     pub lease: Option<Duration>,
     /// Words that policy matches on.
     pub tags: Tags,
+    /// Which of the peer's routes to the prefix.
+    pub path: PathId,
+    /// The hosts that it came through, where the protocol tells.
+    pub path_list: Vec<PathStep>,
+    /// An impairment that it has at the peer.
+    pub standing: Standing,
 }
 
 /// How a lost peer's routes fare.
@@ -61,28 +80,19 @@ pub enum Lost {
 #[derive(Debug, Clone)]
 pub struct Feed {
     book: BookHandle,
-    /// The life of this process: an older one's claims are refused.
-    incarnation: Incarnation,
+    /// This host in path lists.
+    here: ClusterId,
     known: Arc<Mutex<Known>>,
     counts: Arc<Counts>,
 }
 
-/// What is remembered of sources, a source and overlay each.
-#[derive(Debug, Default)]
-struct Known(HashMap<(PeerName, Vni), Source>);
-
-#[derive(Debug, Default)]
-struct Source {
-    up: bool,
-    /// Its own addresses, the latest it was a next hop by, a family each.
-    v4: Option<IpAddr>,
-    v6: Option<IpAddr>,
-}
-
 impl Feed {
-    /// A feed of a book. `incarnation` rises from one life of the process to the next.
-    pub fn new(book: BookHandle, incarnation: Incarnation) -> Self {
-        Self { book, incarnation, known: Arc::default(), counts: Arc::default() }
+    /// A feed of a book. `base` is what sources' sessions are counted from: it must rise from one
+    /// life of the process to the next by more than a peer has sessions, as a clock's milliseconds
+    /// do. `here` is how this host is called in path lists.
+    pub fn new(book: BookHandle, base: Incarnation, here: ClusterId) -> Self {
+        let known = Arc::new(Mutex::new(Known::new(base)));
+        Self { book, here, known, counts: Arc::default() }
     }
 
     /// What was taken and refused since the start.
@@ -125,77 +135,78 @@ impl Feed {
         vni: Vni,
         claims: Vec<Claim>,
     ) -> Result<Report, BookClosed> {
-        let (feed, session) = (self.clone(), self.session(&peer));
+        let feed = self.clone();
         self.book
             .apply(move |book, now| {
-                let mut report = Report::default();
-                let Some(table) = book.table_mut::<Prefix>(&vni.table()) else {
-                    for claim in claims {
-                        feed.refuse(&mut report, claim.prefix, Refused::NoOverlay(vni.get()));
+                let of_all = |why: Refused| {
+                    let mut report = Report::default();
+                    for claim in &claims {
+                        feed.counts.refused(&why);
+                        report.refuse(&claim.prefix.to_string(), &why);
                     }
-                    return report;
+                    report
+                };
+                let Some(table) = book.table_mut::<Prefix>(&vni.table()) else {
+                    return of_all(Refused::NoOverlay(vni.get()));
                 };
                 let mut known = feed.known();
-                let source = match known.raise(now, table, &session, (peer.clone(), vni)) {
-                    Ok(source) => source,
-                    Err(why) => {
+                match known.raise(now, table, (&peer, vni), false) {
+                    Ok(source) => feed.take(now, table, source, &peer, |intake| {
                         for claim in claims {
-                            feed.refuse(&mut report, claim.prefix, Refused::Table(why.clone()));
+                            // Whether it stands is in the report.
+                            let _stands = intake.claim(claim);
                         }
-                        return report;
-                    }
-                };
-                for claim in claims {
-                    feed.advertise(now, table, &session, &peer, source, claim, &mut report);
+                    }),
+                    Err(why) => of_all(Refused::Table(why)),
                 }
-                report
             })
             .await
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the inside of one closure")]
-    fn advertise(
+    /// What makes this host's copy of a peer's routes true, as its outlet tells it.
+    ///
+    /// # Errors
+    /// The book has ended.
+    pub async fn told(
+        &self,
+        peer: &PeerName,
+        vni: Vni,
+        batch: Batch<Prefix>,
+    ) -> Result<Report, BookClosed> {
+        let (feed, peer) = (self.clone(), peer.clone());
+        self.book
+            .apply(move |book, now| {
+                let Some(table) = book.table_mut::<Prefix>(&vni.table()) else {
+                    return Report::default();
+                };
+                let mut known = feed.known();
+                match known.raise(now, table, (&peer, vni), batch.begin_snapshot) {
+                    Ok(source) => {
+                        feed.take(now, table, source, &peer, |intake| intake.batch(vni, &batch))
+                    }
+                    Err(why) => {
+                        tracing::warn!(%why, %peer, "a peer's routes find no room");
+                        feed.counts.refused(&Refused::Table(why));
+                        Report::default()
+                    }
+                }
+            })
+            .await
+    }
+
+    fn take(
         &self,
         now: Now,
         table: &mut Table<Prefix>,
-        session: &Session,
-        peer: &PeerName,
         source: &mut Source,
-        claim: Claim,
-        report: &mut Report,
-    ) {
-        let Some(hop) = source.next_hop(&claim, peer) else {
-            return self.refuse(report, claim.prefix, Refused::NextHop);
-        };
-        let mut attributes = Attributes::via(hop);
-        attributes.metric = claim.metric;
-        attributes.tags = claim.tags;
-        let mut route = Advertisement::new(claim.prefix, attributes.clone());
-        route.lease = claim.lease;
-        match table.advertise(now, session, route) {
-            Verdict::Stands(Standing::Denied) => {
-                let info = SourceInfo::default();
-                let import = &table.policy().import;
-                let trace = import.judge(&claim.prefix, &session.source, &info, attributes);
-                let by = match trace.accepted {
-                    // Not the rules, then: somebody revoked it.
-                    true => "revoked".to_owned(),
-                    false => trace.decided_by,
-                };
-                self.refuse(report, claim.prefix, Refused::Policy(by));
-            }
-            Verdict::Stands(_) => {
-                source.learn(claim.next_hop);
-                report.taken += 1;
-                self.counts.taken(1);
-            }
-            Verdict::Refused(why) => self.refuse(report, claim.prefix, Refused::Table(why)),
-        }
-    }
-
-    fn refuse(&self, report: &mut Report, prefix: Prefix, why: Refused) {
-        self.counts.refused(&why);
-        report.refuse(&prefix.to_string(), &why);
+        peer: &PeerName,
+        take: impl FnOnce(&mut Intake<'_>),
+    ) -> Report {
+        let mut intake = Intake::new(now, table, source, peer, &self.here);
+        take(&mut intake);
+        let (report, totals) = intake.end();
+        self.counts.add(&totals);
+        report
     }
 
     /// A peer takes routes back in these overlays. Says how many there were.
@@ -212,9 +223,10 @@ impl Feed {
         let prefixes = Arc::new(prefixes);
         for vni in overlays {
             for from in (0..prefixes.len()).step_by(rutter_rib::SLICE) {
-                let (session, prefixes) = (self.session(peer), prefixes.clone());
-                let slice = move |book: &mut rutter_rib::Book, now| {
+                let (feed, peer, prefixes) = (self.clone(), peer.clone(), prefixes.clone());
+                let slice = move |book: &mut Book, now: Now| {
                     let Some(table) = book.table_mut::<Prefix>(&vni.table()) else { return 0 };
+                    let session = feed.known().session(&peer, vni);
                     let slice = prefixes.iter().skip(from).take(rutter_rib::SLICE);
                     slice
                         .filter(|prefix| table.withdraw(now, &session, prefix, &PathId::default()))
@@ -233,17 +245,37 @@ impl Feed {
     /// # Errors
     /// The book has ended.
     pub async fn found(&self, peer: &PeerName, vni: Vni) -> Result<(), BookClosed> {
-        let (feed, session, key) = (self.clone(), self.session(peer), (peer.clone(), vni));
+        let (feed, peer) = (self.clone(), peer.clone());
         self.book
             .apply(move |book, now| {
                 let Some(table) = book.table_mut::<Prefix>(&vni.table()) else { return };
                 let mut known = feed.known();
-                if !known.0.contains_key(&key) {
+                if !known.has(&peer, vni) {
                     return;
                 }
-                if let Err(why) = known.raise(now, table, &session, key) {
-                    tracing::warn!(%why, source = %session.source, "a peer that is back isn't up");
+                if let Err(why) = known.raise(now, table, (&peer, vni), false) {
+                    tracing::warn!(%why, %peer, "a peer that is back isn't up");
                 }
+            })
+            .await
+    }
+
+    /// What a peer said by another protocol than it speaks now is withdrawn.
+    ///
+    /// # Errors
+    /// The book has ended.
+    pub async fn sweep(&self, peer: &PeerName, vni: Vni) -> Result<(), BookClosed> {
+        let (feed, peer) = (self.clone(), peer.clone());
+        self.book
+            .apply(move |book, now| {
+                let Some(table) = book.table_mut::<Prefix>(&vni.table()) else { return };
+                let mut known = feed.known();
+                if !known.has(&peer, vni) || known.raise(now, table, (&peer, vni), true).is_err() {
+                    return;
+                }
+                let session = known.session(&peer, vni);
+                table.begin_refresh(now, &session);
+                table.end_of_refresh(now, &session);
             })
             .await
     }
@@ -259,20 +291,19 @@ impl Feed {
         how: Lost,
         why: &str,
     ) -> Result<(), BookClosed> {
-        let (feed, session) = (self.clone(), self.session(peer));
-        let (peer, why) = (peer.clone(), why.to_owned());
+        let (feed, peer, why) = (self.clone(), peer.clone(), why.to_owned());
         self.book
             .apply(move |book, now| {
                 let Some(table) = book.table_mut::<Prefix>(&vni.table()) else { return };
                 let mut known = feed.known();
-                let Some(source) = known.0.get_mut(&(peer, vni)).filter(|source| source.up) else {
+                if !known.lower(&peer, vni) {
                     return;
-                };
-                source.up = false;
+                }
                 let state = match how {
                     Lost::Flush => SourceState::Offline { why },
                     Lost::Keep(for_) => SourceState::KeepStale { for_ },
                 };
+                let session = known.session(&peer, vni);
                 if let Err(why) = table.source(now, &session, state) {
                     // Only a newer session could be there, and this process gives none.
                     tracing::error!(%why, source = %session.source, "a lost peer stays up");
@@ -281,56 +312,30 @@ impl Feed {
             .await
     }
 
-    fn session(&self, peer: &PeerName) -> Session {
-        Session { source: peer.source(), incarnation: self.incarnation }
+    /// A peer is none any more in an overlay: all that it said goes.
+    ///
+    /// # Errors
+    /// The book has ended.
+    pub async fn gone(&self, peer: &PeerName, vni: Vni) -> Result<(), BookClosed> {
+        let (feed, peer) = (self.clone(), peer.clone());
+        self.book
+            .apply(move |book, now| {
+                let Some(table) = book.table_mut::<Prefix>(&vni.table()) else { return };
+                let mut known = feed.known();
+                let session = known.session(&peer, vni);
+                // One that never claimed anything has no session to end.
+                if known.has(&peer, vni)
+                    && let Err(why) = table.source(now, &session, SourceState::Gone)
+                {
+                    tracing::error!(%why, source = %session.source, "a removed peer stays");
+                }
+                known.forget(&peer, vni);
+            })
+            .await
     }
 
     /// Never held across a wait, and whole whatever becomes of who holds it.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Known {
-    /// A source that is up from now on, unless the table has no room for it.
-    fn raise(
-        &mut self,
-        now: Now,
-        table: &mut Table<Prefix>,
-        session: &Session,
-        key: (PeerName, Vni),
-    ) -> Result<&mut Source, rutter_route::Refused> {
-        // Told once: it would clear what was seen of the source's health.
-        let is_up = self.0.get(&key).is_some_and(|source| source.up);
-        if !is_up {
-            table.source(now, session, SourceState::Up(SourceInfo::default()))?;
-        }
-        let source = self.0.entry(key).or_default();
-        source.up = true;
-        Ok(source)
-    }
-}
-
-impl Source {
-    /// Where a claim leads. A peer that names no address means its own; until that is known, the
-    /// peer itself is the next hop, which is unresolved.
-    fn next_hop(&self, claim: &Claim, peer: &PeerName) -> Option<NextHop> {
-        if let Some(address) = claim.next_hop {
-            return Some(NextHop::Address(address));
-        }
-        let [same, other] =
-            if claim.prefix.is_v4() { [self.v4, self.v6] } else { [self.v6, self.v4] };
-        match same.or(other) {
-            Some(address) => Some(NextHop::Address(address)),
-            None => peer.as_str().parse().ok().map(NextHop::Peer),
-        }
-    }
-
-    fn learn(&mut self, next_hop: Option<IpAddr>) {
-        match next_hop {
-            Some(address @ IpAddr::V4(_)) => self.v4 = Some(address),
-            Some(address @ IpAddr::V6(_)) => self.v6 = Some(address),
-            None => {}
-        }
     }
 }

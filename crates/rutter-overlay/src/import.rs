@@ -2,15 +2,17 @@
 //!
 //! A configuration says `accept_all`, `allow` and `deny`; a table asks an ordered list of rules.
 //! This module writes the one as the other, one rule a network, so that `explain` names the very
-//! line that refused a route. Nothing else refuses routes.
+//! line that refused a route. Beside it only a loop, a bound and a next hop that nobody knows refuse.
 //!
 //! ```text
-//!   not ours to take ─▶ unusable next hop ─▶ deny ─▶ accept_all ─▶ allow ─▶ refused
-//!                                             └── the order is a choice ──┘
+//!   not ours to take ─▶ unusable next hop ─▶ relayed ─▶ deny ─▶ accept_all ─▶ allow ─▶ refused
+//!                                                        └── the order is a choice ──┘
 //! ```
 //!
 //! - **Ours** come first, whatever the configuration says: a peer that announces this host's own
 //!   networks, or a way that leads back to this host, would have it cut itself off.
+//! - **relayed** routes come through another host than their own. A full mesh takes none, and where
+//!   direct ways are preferred they are a reserve, or none without `relay_fallback`.
 //! - **deny** matches by overlap, so a wider route can't bring in what a narrower line keeps out.
 //!   A default route in it means only itself: by overlap it would refuse everything, which is what
 //!   the original does with the very example of its documentation.
@@ -19,13 +21,16 @@
 //!   [`differences`] says for which networks that matters.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use rutter_rib::{
-    Action, Bounds, HopKind, Match, Policy, PrefixMatch, Rule, Rules, TableSpec, Then,
+    Action, Bounds, Damping, HopKind, Match, PathListMatch, Policy, PrefixMatch, Rule, Rules,
+    Stability, TableSpec, Then,
 };
 use rutter_route::{Attributes, DestinationKind, NextHop, PolicyTrace, Prefix, SourceInfo};
 
-use crate::{Import, ImportOrder, Overlay, OverlayConfig, PeerName, Vni};
+use crate::own::own_source;
+use crate::{Import, ImportOrder, Overlay, OverlayConfig, PeerName, Topology, TopologyMode, Vni};
 
 /// What is this host's own, and so nobody else's to announce.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,20 +69,40 @@ const UNUSABLE: [&str; 7] = [
 /// Networks that no router forwards to, beside those: each link has its own.
 const LINK_LOCAL: [&str; 2] = ["169.254.0.0/16", "fe80::/10"];
 
-/// The most peers of an overlay, unlisted ones too, and the most prefixes of each, refused ones too:
-/// over it the newcomer is refused.
+/// So many own networks have a rule each; more have one together, since a list of rules has a bound.
+const NAMED_OWN: usize = 256;
+
+/// The most peers of an overlay, unlisted ones too.
 const PEERS: usize = 4096;
-const PREFIXES: usize = 200_000;
+
+/// How long the way of a peer that withdrew it is held, unless it is the only one.
+const HOLD_DOWN: Duration = Duration::from_secs(2);
+
+/// The preference of what others relay where direct ways come first.
+const RESERVE: u32 = 50;
 
 /// The policy of an overlay's table.
-pub fn policy(overlay: &Overlay, own: &Own) -> Policy {
+pub fn policy(config: &OverlayConfig, overlay: &Overlay, own: &Own) -> Policy {
+    let mut import = rules(&overlay.import, own);
+    let at = import.rules.len() - configured(&overlay.import).len();
+    // Behind what is never taken, before what is configured.
+    import.rules.splice(at..at, relayed(&config.topology));
+    // What this host says itself is asked nothing.
+    let open = Rules { rules: Vec::new(), default: Some(Action::Accept) };
     Policy {
-        import: rules(&overlay.import, own),
+        import,
+        import_of: [(own_source().to_string(), open)].into(),
+        stability: Stability {
+            hold_down: HOLD_DOWN,
+            spare_sole: true,
+            damping: Some(Damping::default()),
+            flap_limit: None,
+        },
         // The kernel looks further where an overlay's table has nothing that works.
         fall_through: true,
         // A peer is a next hop until its own address is known.
         resolve: vec![HopKind::Peer],
-        bounds: Bounds { sources: PEERS, per_source: PREFIXES, ..Bounds::default() },
+        bounds: Bounds { sources: PEERS, per_source: config.max_prefixes, ..Bounds::default() },
         ..Policy::default()
     }
 }
@@ -87,14 +112,37 @@ pub fn tables(config: &OverlayConfig) -> Vec<TableSpec> {
     let table = |(vni, overlay): (&Vni, &Overlay)| TableSpec {
         name: vni.table(),
         kind: DestinationKind::Prefix,
-        policy: policy(overlay, &Own::of(overlay)),
+        policy: policy(config, overlay, &Own::of(overlay)),
     };
     config.overlays.iter().map(table).collect()
+}
+
+/// What becomes of routes that come through another host than their own.
+fn relayed(topology: &Topology) -> Option<Rule> {
+    // The first step is the peer that tells.
+    let through_another = PathListMatch { longer_than: Some(1), ..PathListMatch::default() };
+    let matches = Match { path_list: Some(through_another), ..Match::default() };
+    let rule = |name: &str, then| Some(Rule { name: name.into(), matches, then });
+    match topology.mode {
+        TopologyMode::FullMesh => rule("relayed in a full mesh", then(Action::Deny)),
+        TopologyMode::DirectPreferred if topology.relay_fallback => {
+            rule("relayed: a reserve", Then { preference: Some(RESERVE), ..then(Action::Next) })
+        }
+        TopologyMode::DirectPreferred => rule("relayed without fallback", then(Action::Deny)),
+        TopologyMode::HubSpoke | TopologyMode::Static => None,
+    }
 }
 
 /// The rules of an import.
 pub fn rules(import: &Import, own: &Own) -> Rules {
     let mut rules = hygiene(own);
+    rules.extend(configured(import));
+    Rules { rules, default: None }
+}
+
+/// What the configuration says, in its order.
+fn configured(import: &Import) -> Vec<Rule> {
+    let mut rules = Vec::new();
     let accept_all = || {
         let all = Rule {
             name: "accept_all".into(),
@@ -119,7 +167,7 @@ pub fn rules(import: &Import, own: &Own) -> Rules {
     }));
     let rest = then(Action::Deny);
     rules.push(Rule { name: "not in allow".into(), matches: Match::default(), then: rest });
-    Rules { rules, default: None }
+    rules
 }
 
 /// A network whose fate hangs on the order of the import.
@@ -163,8 +211,11 @@ fn judge(rules: &Rules, prefix: &Prefix) -> PolicyTrace {
 fn hygiene(own: &Own) -> Vec<Rule> {
     let deny = |name: String, prefix| on_prefix(name, prefix, Action::Deny);
     let mut rules = Vec::new();
-    for prefix in &own.announced {
-        rules.push(deny(format!("own network {prefix}"), PrefixMatch::Exact(vec![*prefix])));
+    match own.announced.len() {
+        0..=NAMED_OWN => rules.extend(own.announced.iter().map(|prefix| {
+            deny(format!("own network {prefix}"), PrefixMatch::Exact(vec![*prefix]))
+        })),
+        _ => rules.push(deny("own network".into(), PrefixMatch::Exact(own.announced.clone()))),
     }
     for prefix in &own.connected {
         let inside = PrefixMatch::OrLonger(vec![*prefix]);

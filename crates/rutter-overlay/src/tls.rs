@@ -10,27 +10,20 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio::io::{AsyncRead, AsyncWrite};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::NNetManError;
-use crate::CertificateFiles;
-
-/// A connection, with TLS or without.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+use crate::{CertificateFiles, OverlayError};
 
 /// HTTP/2, which gRPC runs on.
 const ALPN: &[u8] = b"h2";
 
 /// Takes callers with a certificate of the CA, and no others.
-pub(super) fn server_config(files: &CertificateFiles) -> Result<ServerConfig, NNetManError> {
-    let tls = |error: rustls::Error| NNetManError::Tls(error.to_string());
+pub(crate) fn server_config(files: &CertificateFiles) -> Result<ServerConfig, OverlayError> {
+    let tls = |error: rustls::Error| OverlayError::Tls(error.to_string());
     let roots = Arc::new(roots(&files.ca)?);
     let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
         .build()
-        .map_err(|error| NNetManError::Tls(error.to_string()))?;
+        .map_err(|error| OverlayError::Tls(error.to_string()))?;
     let (chain, key) = identity(files)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -43,8 +36,8 @@ pub(super) fn server_config(files: &CertificateFiles) -> Result<ServerConfig, NN
 }
 
 /// Trusts the CA, and shows the certificate.
-pub(super) fn client_config(files: &CertificateFiles) -> Result<ClientConfig, NNetManError> {
-    let tls = |error: rustls::Error| NNetManError::Tls(error.to_string());
+pub(crate) fn client_config(files: &CertificateFiles) -> Result<ClientConfig, OverlayError> {
+    let tls = |error: rustls::Error| OverlayError::Tls(error.to_string());
     let (chain, key) = identity(files)?;
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -57,7 +50,7 @@ pub(super) fn client_config(files: &CertificateFiles) -> Result<ClientConfig, NN
 }
 
 /// The common name of the certificate that the other end showed, if there is one name.
-pub(super) fn common_name(chain: Option<&[CertificateDer<'_>]>) -> Option<String> {
+pub(crate) fn common_name(chain: Option<&[CertificateDer<'_>]>) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(chain?.first()?).ok()?;
     let mut names = certificate.subject().iter_common_name();
     let name = names.next()?.as_str().ok()?.to_owned();
@@ -71,27 +64,27 @@ fn provider() -> Arc<CryptoProvider> {
 
 type Shown = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn identity(files: &CertificateFiles) -> Result<Shown, NNetManError> {
+fn identity(files: &CertificateFiles) -> Result<Shown, OverlayError> {
     let chain = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| NNetManError::file(&files.key, error))?;
+        .map_err(|error| OverlayError::file(&files.key, error))?;
     Ok((chain, key))
 }
 
-fn roots(file: &Path) -> Result<RootCertStore, NNetManError> {
+fn roots(file: &Path) -> Result<RootCertStore, OverlayError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|error| NNetManError::file(file, error))?;
+        roots.add(certificate).map_err(|error| OverlayError::file(file, error))?;
     }
     Ok(roots)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, NNetManError> {
-    let error = |error: rustls::pki_types::pem::Error| NNetManError::file(file, error);
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, OverlayError> {
+    let error = |error: rustls::pki_types::pem::Error| OverlayError::file(file, error);
     let certificates = CertificateDer::pem_file_iter(file).map_err(error)?;
     let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(error)?;
     if certificates.is_empty() {
-        return Err(NNetManError::file(file, "there is no certificate in it"));
+        return Err(OverlayError::file(file, "there is no certificate in it"));
     }
     Ok(certificates)
 }

@@ -16,7 +16,10 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-agent", &["rutter-link", "rutter-route"]),
-    ("rutter-overlay", &["rutter-book", "rutter-rib", "rutter-route", "rutter-yaml"]),
+    (
+        "rutter-overlay",
+        &["rutter-book", "rutter-link", "rutter-rib", "rutter-route", "rutter-yaml"],
+    ),
     ("rutter-gateway", &["rutter-book", "rutter-link", "rutter-rib", "rutter-route"]),
     ("rutter-controller", &["rutter-book", "rutter-registry", "rutter-rib", "rutter-route"]),
     (

@@ -1,10 +1,11 @@
 //! Names and numbers that a configuration is made of.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use rutter_route::{ParseError, Prefix, SourceId, SourceKind, TableName};
+use rutter_route::{ClusterId, ParseError, Prefix, SourceId, SourceKind, TableName};
 use smol_str::SmolStr;
 
 /// The number of an overlay: 1 to 16777215.
@@ -74,6 +75,18 @@ impl PeerName {
     pub fn source(&self) -> SourceId {
         #[allow(clippy::expect_used, reason = "the constructor tried the same")]
         SourceId::new(SourceKind::Peer, &self.0).expect("a peer's name is a source's")
+    }
+
+    /// How the host of this name is called in path lists, by itself and by all others: by its name
+    /// where a cluster may be called so, else by a digest of it.
+    pub fn cluster(&self) -> ClusterId {
+        self.0.parse().unwrap_or_else(|_| {
+            // SipHash with a fixed key: the same everywhere.
+            let mut digest = DefaultHasher::new();
+            self.0.as_bytes().hash(&mut digest);
+            #[allow(clippy::expect_used, reason = "letters, digits and a hyphen")]
+            format!("host-{:016x}", digest.finish()).parse().expect("it is a cluster's name")
+        })
     }
 }
 

@@ -80,7 +80,9 @@ impl Refused {
             Self::NotAMember(_) => 2,
             Self::NextHop => 3,
             Self::Policy(_) => 4,
-            Self::Table(_) => 5,
+            Self::Table(rutter_route::Refused::SourceBound(_)) => 5,
+            Self::Table(rutter_route::Refused::Loop) => 6,
+            Self::Table(_) => 7,
         }
     }
 }
@@ -99,8 +101,16 @@ impl fmt::Display for Refused {
 }
 
 /// The words of [`Refused::reason`].
-const REASONS: [&str; 6] =
-    ["malformed", "no_overlay", "not_a_member", "next_hop", "policy", "table"];
+const REASONS: [&str; 8] = [
+    "malformed",
+    "no_overlay",
+    "not_a_member",
+    "next_hop",
+    "policy",
+    "max_prefixes",
+    "loop",
+    "table",
+];
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -132,6 +142,16 @@ impl Counts {
 
     pub(super) fn refused(&self, why: &Refused) {
         self.refused[why.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts what another did.
+    pub(super) fn add(&self, other: &Self) {
+        let add = |to: &AtomicU64, from: &AtomicU64| {
+            to.fetch_add(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        };
+        add(&self.taken, &other.taken);
+        add(&self.withdrawn, &other.withdrawn);
+        self.refused.iter().zip(&other.refused).for_each(|(to, from)| add(to, from));
     }
 
     pub(super) fn totals(&self) -> Totals {

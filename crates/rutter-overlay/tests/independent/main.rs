@@ -10,20 +10,19 @@
     reason = "test code outside of test functions"
 )]
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rutter_book::{BookHandle, Clock, SystemClock};
-use rutter_overlay::compat::nnetman::{Host, Listener, config, talk};
-use rutter_overlay::feed::Feed;
-use rutter_overlay::{Announced, Peer, Timers, import};
+use rutter_overlay::compat::nnetman::config;
+use rutter_overlay::{Listener, Parting, PeerName, Speaker, Timers, import};
 use rutter_rib::Book;
 use rutter_route::{Incarnation, Prefix, TableName};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 const NODE_A: &str = "
@@ -46,19 +45,28 @@ peers:
 rutter: {insecure: true}
 ";
 
+/// Nobody listens there.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+
 /// A hang guard, never a measure.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(120), what).await.expect("it should have come by now")
 }
 
-fn host(stop: &CancellationToken) -> (Host, BookHandle, watch::Sender<Arc<Announced>>) {
-    let config = config::read("netman.yaml", NODE_A).unwrap().config;
+/// A host whose peer p1 is at this address, and the other nowhere.
+async fn host(p1_at: SocketAddr) -> (Speaker, BookHandle, SocketAddr) {
+    let mut config = config::read("netman.yaml", NODE_A).unwrap().config;
+    let quick = Timers { keepalive: Duration::from_millis(200), dead: Duration::from_secs(3) };
+    config.peers.iter_mut().for_each(|peer| peer.timers_of_original = quick);
     let (tables, now) = (import::tables(&config), SystemClock.now());
-    let book = Book::new("local".parse().unwrap(), tables, vec![], vec![], now, 1).unwrap();
-    let (book, _owner) = rutter_book::spawn(book, SystemClock, 1, stop.clone());
-    let (announce, announced) = watch::channel(Arc::new(Announced::of(&config)));
-    let feed = Feed::new(book.clone(), Incarnation(1));
-    (Host::new(config, book.clone(), feed, announced), book, announce)
+    let book = Book::new("home".parse().unwrap(), tables, vec![], vec![], now, 1).unwrap();
+    let (book, _owner) = rutter_book::spawn(book, SystemClock, 1, CancellationToken::new());
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (address, base) = (listener.address(), Incarnation(now.wall.0));
+    let at: BTreeMap<PeerName, SocketAddr> =
+        [("p1", p1_at), ("p2", NOWHERE)].map(|(peer, at)| (peer.parse().unwrap(), at)).into();
+    let speaker = Speaker::start_at(config, book.clone(), base, listener, at).await.unwrap();
+    (speaker, book, address)
 }
 
 /// The other's program; `None`, with a word about it, where it isn't installed.
@@ -82,18 +90,14 @@ fn other(arguments: &[&str]) -> Option<Command> {
 
 #[tokio::test]
 async fn another_client_sees_the_golden_rows() {
-    let stop = CancellationToken::new();
-    let (host, _book, _announce) = host(&stop);
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = listener.address().to_string();
-    let serving = tokio::spawn(listener.serve(host, stop.clone()));
+    let (host, _book, address) = host(NOWHERE).await;
+    let address = address.to_string();
     if let Some(mut client) = other(&["client", &address]) {
         let output = soon(client.output()).await.unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.trim_end() == "ok", "{said}");
     }
-    stop.cancel();
-    soon(serving).await.unwrap().unwrap();
+    soon(host.end(Parting::Goodbye)).await;
 }
 
 /// The next call that the other heard, questions whether it is there apart.
@@ -113,14 +117,8 @@ async fn another_server_is_told_as_an_original_wants_it() {
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
     let port: u16 = soon(lines.next_line()).await.unwrap().unwrap().parse().unwrap();
 
-    let stop = CancellationToken::new();
-    let (host, book, _announce) = host(&stop);
-    let quick = Timers { keepalive: Duration::from_millis(200), dead: Duration::from_secs(3) };
-    let peer = Peer { timers_of_original: quick, ..host.config().peers[0].clone() };
-    let goodbye = CancellationToken::new();
-    let (_there, talking) =
-        talk(&host, vec![(peer, ([127, 0, 0, 1], port).into())], &goodbye).unwrap();
-    let talking = tokio::spawn(talking);
+    // It is asked for `rutter.v1` first, which it doesn't know.
+    let (host, book, _) = host(([127, 0, 0, 1], port).into()).await;
 
     let first = heard(&mut lines).await;
     for part in [
@@ -146,11 +144,10 @@ async fn another_server_is_told_as_an_original_wants_it() {
     };
     assert_eq!(soon(there).await, "Unresolved");
 
-    goodbye.cancel();
+    let ending = tokio::spawn(host.end(Parting::Goodbye));
     let last = heard(&mut lines).await;
     assert!(last.contains("WithdrawRoutes") && last.contains("172.16.10.0/24"), "{last}");
-    soon(talking).await.unwrap();
+    soon(ending).await.unwrap();
     drop(server.stdin.take());
     assert!(soon(server.wait()).await.unwrap().success());
-    stop.cancel();
 }

@@ -12,7 +12,7 @@ use rutter_yaml::{Problem, Problems};
 
 use super::raw;
 use super::remark::{Remark, Remarks};
-use crate::{OverlayConfig, PeerName};
+use crate::{MAX_PREFIXES, OverlayConfig, PeerName};
 use values::text;
 
 pub(crate) use overlays::METRIC;
@@ -57,6 +57,8 @@ pub(super) fn resolve(file: &raw::File) -> Result<(OverlayConfig, Vec<Remark>), 
         overlays,
         exchange,
         topology: process::topology(file, to),
+        // The file has no word for it.
+        max_prefixes: MAX_PREFIXES,
         bridges: process::bridges(file, to),
         netplan: process::netplan(file, to),
         observe: process::observe(file, to),

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 use super::given::*;
 use crate::compat::nnetman::client::Client;
 use crate::compat::nnetman::wire::CALL;
-use crate::compat::nnetman::{NNetManError, talk};
-use crate::{CertificateFiles, Identity, OverlayConfig, Peer, PeerName};
+use crate::way::Way;
+use crate::{CertificateFiles, Identity, OverlayConfig, OverlayError, Parting, Peer};
 
 /// A CA and the files of hosts that it signed for.
 struct Authority {
@@ -67,16 +66,16 @@ impl Authority {
 fn caller(config: &OverlayConfig, files: &CertificateFiles, name: &str, at: SocketAddr) -> Client {
     let identity = Identity::Certificates(files.clone());
     let exchange = crate::Exchange { identity, ..config.exchange.clone() };
-    let name: PeerName = name.parse().unwrap();
-    let peer = Peer { name: "node-a".parse().unwrap(), ..config.peers[0].clone() };
-    Client::new(&name, &peer, at, &exchange).unwrap()
+    let peer = Peer { name: super::given::name("node-a"), ..config.peers[0].clone() };
+    let way = Way::to(&peer, at, &exchange).unwrap();
+    Client::new(&name.parse().unwrap(), &way, CALL, exchange.max_message)
 }
 
 #[tokio::test]
 async fn a_caller_is_whom_its_certificate_names() {
     let authority = Authority::new();
-    let given = Given::new(&authority.configuration(NODE_A, "node-a"));
-    let config = given.host.config().clone();
+    let given = Given::new(&authority.configuration(NODE_A, "node-a")).await;
+    let config = given.speaker().config();
     let p1 = authority.sign("p1");
     let routes = || vec![route("172.16.4.0/24", "10.100.0.2", 1)];
 
@@ -100,7 +99,7 @@ async fn a_caller_is_whom_its_certificate_names() {
 
     let stranger = caller(&config, &Authority::new().sign("p1"), "p1", given.address);
     let told = soon(stranger.announce(routes(), CALL)).await.unwrap_err();
-    assert!(matches!(told, NNetManError::Unreachable { .. }), "{told}");
+    assert!(matches!(told, OverlayError::Unreachable { .. }), "{told}");
 }
 
 #[tokio::test]
@@ -109,35 +108,26 @@ async fn a_host_of_the_same_ca_is_not_any_peer() {
     // Where p1 should be, p2 answers.
     let other =
         NODE_A.replace("id: node-a", "id: p2").replace("id: p2, endpoint", "id: node-a, endpoint");
-    let given = Given::new(&authority.configuration(&other, "p2"));
-    let here = Given::new(&authority.configuration(NODE_A, "node-a"));
-    let p1 = here.host.config().peers[0].clone();
-    let at = given.address;
-    let client = Client::new(&here.host.config().node, &p1, at, &here.host.config().exchange);
-    let told = soon(client.unwrap().exchange(vec![], CALL)).await.unwrap_err();
+    let given = Given::new(&authority.configuration(&other, "p2")).await;
+    let here = Given::new(&authority.configuration(NODE_A, "node-a")).await;
+    let config = here.speaker().config();
+    let way = Way::to(&config.peers[0], given.address, &config.exchange).unwrap();
+    let client = Client::new(&config.node, &way, CALL, config.exchange.max_message);
+    let told = soon(client.exchange(vec![], CALL)).await.unwrap_err();
     assert!(told.to_string().contains(r#"names Some("p2"), not the peer"#), "{told}");
 }
 
 #[tokio::test]
 async fn two_hosts_with_certificates_tell_each_other_their_networks() {
     let authority = Authority::new();
-    let b = NODE_A
-        .replace("id: node-a", "id: p1")
-        .replace("{id: p1, endpoint", "{id: node-a, endpoint")
-        .replace("172.16.10.0/24", "172.16.20.0/24")
-        .replace("10.100.0.1/24", "10.100.0.2/24")
-        .replace("10.200.0.1/24", "10.200.0.2/24");
-    let a = Given::new(&authority.configuration(NODE_A, "node-a"));
-    let b = Given::new(&authority.configuration(&b, "p1"));
-    let stop = CancellationToken::new();
-    let peer = a.host.config().peers[0].clone();
-    let (there, talking) = talk(&a.host, vec![(peer, b.address)], &stop).unwrap();
-    let talking = tokio::spawn(talking);
-    assert!(soon(there.wait(&"p1".parse().unwrap(), true)).await);
-    // One side calls; both know.
+    let [a, b] = [(NODE_A.to_owned(), "node-a"), (p1_of(NODE_A), "p1")]
+        .map(|(text, name)| read(&authority.configuration(&text, name)));
+    let [at_a, at_b] = [listener(), listener()];
+    let (to_a, to_b) = (vec![("node-a", at_a.address())], vec![("p1", at_b.address())]);
+    let a = Given::start(a, at_a, to_b).await;
+    let b = Given::start(b, at_b, to_a).await;
     a.until_best(100, "172.16.20.0/24", Some("peer/p1 via 10.100.0.2 metric 100")).await;
     b.until_best(100, "172.16.10.0/24", Some("peer/node-a via 10.100.0.1 metric 100")).await;
-    stop.cancel();
-    soon(talking).await.unwrap();
+    a.end(Parting::Goodbye).await;
     b.until_best(100, "172.16.10.0/24", None).await;
 }

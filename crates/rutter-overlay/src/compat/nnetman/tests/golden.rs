@@ -29,8 +29,8 @@ async fn withdraw(client: &mut Client, node: &str, prefixes: &[&str]) -> u32 {
 
 #[tokio::test]
 async fn row_1_state_is_answered_with_own_routes_next_hop_and_lease_filled() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let answer = soon(client.exchange_state(state("p2", vec![]))).await.unwrap().into_inner();
     assert_eq!((answer.node_id.as_str(), answer.accepted), ("node-a", true));
     let own = v1::Route { lease_seconds: 30, ..route("172.16.10.0/24", "10.100.0.1", 100) };
@@ -48,8 +48,8 @@ async fn row_1_state_is_answered_with_own_routes_next_hop_and_lease_filled() {
 
 #[tokio::test]
 async fn row_2_who_says_no_name_is_refused() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let calls = [
         soon(client.exchange_state(state("", vec![]))).await.map(drop),
         soon(client.announce_routes(announcement("", vec![]))).await.map(drop),
@@ -67,15 +67,15 @@ async fn row_2_who_says_no_name_is_refused() {
 #[tokio::test]
 async fn row_3_who_is_no_peer_is_refused_unless_the_configuration_opens_it() {
     let routes = || vec![route("172.16.4.0/24", "10.100.0.9", 1)];
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let status = tried(&mut client, "nobody", routes()).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
     assert!(given.routes(100, "172.16.4.0/24").await.is_empty());
 
     let open = NODE_A.replace("insecure: true", "insecure: true, accept_unlisted_peers: true");
-    let given = Given::new(&open);
-    let mut client = given.client().await;
+    let given = Given::new(&open).await;
+    let mut client = client_of(&given).await;
     assert_eq!(announce(&mut client, "nobody", routes()).await.routes_processed, 1);
     assert_eq!(given.routes(100, "172.16.4.0/24").await.len(), 1);
     assert_eq!(withdraw(&mut client, "nobody", &["172.16.4.0/24"]).await, 1);
@@ -86,8 +86,8 @@ async fn row_3_who_is_no_peer_is_refused_unless_the_configuration_opens_it() {
 
 #[tokio::test]
 async fn row_4_what_policy_refuses_is_not_counted_and_named_and_explained() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let refused = ["172.16.99.0/24", "10.1.0.0/16", "172.16.0.0/16", "0.0.0.0/0"];
     let routes = refused.map(|prefix| route(prefix, "10.100.0.2", 1)).to_vec();
     let ack = announce(&mut client, "p1", routes).await;
@@ -105,7 +105,7 @@ async fn row_4_what_policy_refuses_is_not_counted_and_named_and_explained() {
         let explained = given.explained(100, prefix).await;
         assert!(explained[0].starts_with("Denied: "), "{explained:?}");
     }
-    let totals = given.host.feed().totals();
+    let totals = given.speaker().totals();
     assert!(totals.refused.contains(&("policy", 4)), "{totals:?}");
     // A flood is named in part.
     let flood = (0..100).map(|n| route(&format!("10.2.{n}.0/24"), "10.100.0.2", 1)).collect();
@@ -115,8 +115,8 @@ async fn row_4_what_policy_refuses_is_not_counted_and_named_and_explained() {
 
 #[tokio::test]
 async fn row_5_what_cant_be_read_is_refused_and_no_next_hop_means_the_peers_own() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let routes = vec![
         route("not/a\nprefix", "10.100.0.2", 1),
         route("172.16.5.0/24", "gateway", 1),
@@ -140,8 +140,8 @@ async fn row_5_what_cant_be_read_is_refused_and_no_next_hop_means_the_peers_own(
 
 #[tokio::test]
 async fn row_6_an_overlay_that_isnt_here_or_isnt_the_peers_is_refused() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let within = |vni| v1::Route { vni, ..route("172.16.4.0/24", "10.100.0.2", 1) };
     let ack = announce(&mut client, "p2", vec![within(999), within(0), within(200)]).await;
     assert_eq!(ack.routes_processed, 0);
@@ -154,8 +154,8 @@ async fn row_6_an_overlay_that_isnt_here_or_isnt_the_peers_is_refused() {
 
 #[tokio::test]
 async fn row_7_a_prefix_means_the_same_however_it_is_written() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     for withdrawn in ["172.16.4.0/24", "172.16.4.77/24"] {
         let routes = vec![route("172.16.4.77/24", "10.100.0.2", 1)];
         assert_eq!(announce(&mut client, "p1", routes).await.routes_processed, 1);
@@ -168,8 +168,8 @@ async fn row_7_a_prefix_means_the_same_however_it_is_written() {
 
 #[tokio::test]
 async fn rows_9_and_11_a_withdrawal_leaves_the_other_peers_route() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let prefix = "172.16.4.0/24";
     announce(&mut client, "p1", vec![route(prefix, "10.100.0.2", 100)]).await;
     announce(&mut client, "p2", vec![route(prefix, "10.100.0.3", 100)]).await;
@@ -183,8 +183,8 @@ async fn rows_9_and_11_a_withdrawal_leaves_the_other_peers_route() {
 
 #[tokio::test]
 async fn rows_10_and_14_a_peer_has_one_route_to_a_network_and_a_metric() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let prefix = "172.16.4.0/24";
     for (told, is) in [(50, 50), (200, 200), (0, 100)] {
         announce(&mut client, "p1", vec![route(prefix, "10.100.0.2", told)]).await;
@@ -197,8 +197,8 @@ async fn rows_10_and_14_a_peer_has_one_route_to_a_network_and_a_metric() {
 
 #[tokio::test]
 async fn a_withdrawal_is_for_all_overlays_that_the_peer_is_in() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let prefix = "172.16.4.0/24";
     let in_both = [100, 200].map(|vni| v1::Route { vni, ..route(prefix, "10.100.0.2", 1) });
     assert_eq!(announce(&mut client, "p1", in_both.to_vec()).await.routes_processed, 2);
@@ -207,8 +207,8 @@ async fn a_withdrawal_is_for_all_overlays_that_the_peer_is_in() {
 
 #[tokio::test]
 async fn row_12_nobody_is_believed_without_proof_unless_that_is_waived() {
-    let given = Given::new(&NODE_A.replace("rutter: {insecure: true}\n", ""));
-    let mut client = given.client().await;
+    let given = Given::new(&NODE_A.replace("rutter: {insecure: true}\n", "")).await;
+    let mut client = client_of(&given).await;
     let status = tried(&mut client, "p1", vec![]).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
     let status = soon(client.exchange_state(state("", vec![]))).await.unwrap_err();
@@ -217,8 +217,8 @@ async fn row_12_nobody_is_believed_without_proof_unless_that_is_waived() {
 
 #[tokio::test]
 async fn row_15_a_stream_of_keepalives_is_answered_and_ends_well() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     announce(&mut client, "p1", vec![route("172.16.4.0/24", "10.100.0.2", 1)]).await;
     let asked = (40..43).map(|sequence| v1::KeepaliveRequest {
         node_id: "p1".into(),
@@ -240,8 +240,8 @@ async fn row_15_a_stream_of_keepalives_is_answered_and_ends_well() {
 
 #[tokio::test]
 async fn rows_16_and_17_what_is_the_receivers_own_is_refused() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let routes = vec![
         route("172.16.4.0/24", "10.100.0.1", 1),
         route("172.16.4.0/24", "127.0.0.1", 1),
@@ -262,8 +262,8 @@ async fn rows_16_and_17_what_is_the_receivers_own_is_refused() {
 
 #[tokio::test]
 async fn rows_19_and_20_forty_thousand_routes_come_and_go_in_one_message() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let prefixes: Vec<String> =
         (0..40_000).map(|n| format!("10.{}.{}.0/24", n / 256, n % 256)).collect();
     let within = |prefix: &String| v1::Route { vni: 200, ..route(prefix, "10.200.0.2", 1) };
@@ -276,8 +276,8 @@ async fn rows_19_and_20_forty_thousand_routes_come_and_go_in_one_message() {
 
 #[tokio::test]
 async fn a_lease_ends_what_isnt_said_again() {
-    let given = Given::new(NODE_A);
-    let mut client = given.client().await;
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
     let short = v1::Route { lease_seconds: 1, ..route("172.16.4.0/24", "10.100.0.2", 1) };
     let lasting = v1::Route { lease_seconds: 0, ..route("172.16.5.0/24", "10.100.0.2", 1) };
     announce(&mut client, "p1", vec![short, lasting]).await;

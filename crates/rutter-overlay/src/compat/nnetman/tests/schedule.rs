@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -17,8 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::given::*;
 use crate::compat::nnetman::wire::v1;
 use crate::compat::nnetman::wire::v1::n_net_man_server::{NNetMan, NNetManServer};
-use crate::compat::nnetman::{Standings, talk};
-use crate::{Announced, Peer, PeerName, Timers};
+use crate::{OverlayConfig, Parting, Timers};
 
 /// What an original heard.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,33 +136,16 @@ fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-fn name(text: &str) -> PeerName {
-    text.parse().unwrap()
-}
-
-/// p1 of the configuration, watched closely enough for a test.
-fn p1(given: &Given) -> Peer {
+/// A host whose peers are watched closely enough for a test, and are at these places.
+async fn given(text: &str, at: At) -> Given {
     let ms = Duration::from_millis;
-    let timers_of_original = Timers { keepalive: ms(100), dead: ms(300) };
-    Peer { timers_of_original, ..given.host.config().peers[0].clone() }
+    watching(text, Timers { keepalive: ms(100), dead: ms(300) }, at).await
 }
 
-struct Talking {
-    there: Standings,
-    stop: CancellationToken,
-}
-
-fn talking(given: &Given, peers: Vec<(Peer, SocketAddr)>) -> Talking {
-    let stop = CancellationToken::new();
-    let (there, task) = talk(&given.host, peers, &stop).unwrap();
-    tokio::spawn(task);
-    Talking { there, stop }
-}
-
-impl Drop for Talking {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
+async fn watching(text: &str, timers_of_original: Timers, at: At) -> Given {
+    let mut config: OverlayConfig = read(text);
+    config.peers.iter_mut().for_each(|peer| peer.timers_of_original = timers_of_original);
+    Given::start(config, listener(), at).await
 }
 
 /// Overlay 100 announces one network with a lease of a second.
@@ -174,9 +155,8 @@ fn with_short_lease() -> String {
 
 #[tokio::test]
 async fn a_peer_is_told_all_first_again_by_a_third_of_the_lease_and_goodbye_at_the_end() {
-    let given = Given::new(&with_short_lease());
     let mut original = Serving::start(loopback(), false).await;
-    let talking = talking(&given, vec![(p1(&given), original.address)]);
+    let given = given(&with_short_lease(), vec![("p1", original.address)]).await;
     assert_eq!(original.next().await, Heard::Exchange(2));
     let begun = std::time::Instant::now();
     for _ in 0..3 {
@@ -186,19 +166,16 @@ async fn a_peer_is_told_all_first_again_by_a_third_of_the_lease_and_goodbye_at_t
     assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
 
     // A network that comes is announced at once, alone; one that goes is withdrawn at once.
-    let overlay = given.host.config().overlays.values().next().unwrap();
-    let vni = *given.host.config().overlays.keys().next().unwrap();
-    let mut more = Announced::of(given.host.config());
-    more.add(vni, "172.16.11.0/24".parse().unwrap(), overlay);
-    given.announce.send(Arc::new(more)).unwrap();
+    let (more, none) = (BTreeSet::from([prefix("172.16.11.0/24")]), BTreeSet::new());
+    given.speaker().set_own(vni(100), more).await.unwrap();
     // Alone, unless a renewal is due just then.
     let news = |heard: &Heard| matches!(heard, Heard::Announce(1 | 3));
     assert!(hears(&mut original, news).await);
-    given.announce.send(Arc::new(Announced::of(given.host.config()))).unwrap();
+    given.speaker().set_own(vni(100), none).await.unwrap();
     let gone = Heard::Withdraw(["172.16.11.0/24".to_owned()].into());
     assert!(hears(&mut original, |heard| *heard == gone).await);
 
-    talking.stop.cancel();
+    given.end(Parting::Goodbye).await;
     // What it may hold, which includes what it was just told to drop.
     let all =
         |heard: &Heard| matches!(heard, Heard::Withdraw(gone) if gone.contains("172.16.10.0/24"));
@@ -217,53 +194,47 @@ async fn hears(original: &mut Serving, wanted: impl Fn(&Heard) -> bool) -> bool 
 
 #[tokio::test]
 async fn no_message_has_more_routes_than_an_original_takes() {
-    let given = Given::new(NODE_A);
-    let (vni, overlay) = given.host.config().overlays.first_key_value().unwrap();
-    let mut many = Announced::default();
-    for n in 0..45_000u32 {
-        let prefix = format!("10.{}.{}.0/24", n / 256, n % 256).parse().unwrap();
-        many.add(*vni, prefix, overlay);
-    }
-    given.announce.send(Arc::new(many)).unwrap();
-    let mut original = Serving::start(loopback(), false).await;
-    let patient = Peer { timers_of_original: Timers::ORIGINAL, ..p1(&given) };
-    let _talking = talking(&given, vec![(patient, original.address)]);
+    let before = Serving::start(loopback(), false).await;
+    let at = before.address;
+    let given = watching(NODE_A, Timers::ORIGINAL, vec![("p1", at)]).await;
+    given.until_peer("p1", true).await;
+    drop(before);
+    given.until_peer("p1", false).await;
+    let prefix = |n: u32| prefix(&format!("10.{}.{}.0/24", n / 256, n % 256));
+    given.speaker().set_own(vni(100), (0..45_000).map(prefix).collect()).await.unwrap();
+    let mut original = Serving::start(at, false).await;
     assert_eq!(original.next().await, Heard::Exchange(20_000));
     assert_eq!(original.next().await, Heard::Announce(20_000));
-    assert_eq!(original.next().await, Heard::Announce(5_000));
+    assert_eq!(original.next().await, Heard::Announce(5_002), "and the two that are written");
 }
 
 #[tokio::test]
 async fn a_peer_that_hangs_delays_no_other() {
-    let given = Given::new(NODE_A);
     let mut hanging = Serving::start(loopback(), true).await;
     let mut original = Serving::start(loopback(), false).await;
-    let hung = Peer { name: name("p2"), ..p1(&given) };
-    let peers = vec![(hung, hanging.address), (p1(&given), original.address)];
-    let talking = talking(&given, peers);
-    assert_eq!(hanging.next().await, Heard::Exchange(2));
+    let at = vec![("p2", hanging.address), ("p1", original.address)];
+    let given = given(NODE_A, at).await;
+    assert_eq!(hanging.next().await, Heard::Exchange(1));
     assert_eq!(original.next().await, Heard::Exchange(2));
-    assert!(soon(talking.there.wait(&name("p1"), true)).await);
-    assert_eq!(talking.there.is_there(&name("p2")), Some(false));
-    assert_eq!(talking.there.is_there(&name("p3")), None);
+    given.until_peer("p1", true).await;
+    assert!(!given.speaker().lives().borrow()[&name("p2")].there);
 }
 
 #[tokio::test]
 async fn an_answer_without_next_hop_means_the_peer_and_a_lost_peers_routes_go() {
-    let given = Given::new(NODE_A);
     let original = Serving::start(loopback(), false).await;
     let at = original.address;
-    let talking = talking(&given, vec![(p1(&given), at)]);
-    assert!(soon(talking.there.wait(&name("p1"), true)).await);
+    let given = given(NODE_A, vec![("p1", at)]).await;
+    given.until_peer("p1", true).await;
     // Its own address isn't known until it has announced something by it.
-    let mut client = given.client().await;
+    let mut client = client_of(&given).await;
     let known = vec![route("172.16.21.0/24", "10.100.0.2", 100)];
     soon(client.announce_routes(announcement("p1", known))).await.unwrap();
     given.until_best(100, "172.16.20.0/24", Some("peer/p1 via 10.100.0.2 metric 100")).await;
 
     // It dies: its listener and connections are closed.
     drop(original);
-    assert!(soon(talking.there.wait(&name("p1"), false)).await);
+    given.until_peer("p1", false).await;
     given.until_best(100, "172.16.20.0/24", None).await;
     let explained = given.explained(100, "172.16.21.0/24").await;
     assert!(explained[0].starts_with("Offline: peer/p1 is offline"), "{explained:?}");
@@ -277,11 +248,10 @@ async fn an_answer_without_next_hop_means_the_peer_and_a_lost_peers_routes_go() 
 #[tokio::test]
 async fn without_flush_a_lost_peers_routes_are_used_last_until_their_lease_ends() {
     let text = NODE_A.replace("{table: 100}", "{table: 100, flush_on_peer_down: false}");
-    let given = Given::new(&text);
     let original = Serving::start(loopback(), false).await;
-    let talking = talking(&given, vec![(p1(&given), original.address)]);
-    assert!(soon(talking.there.wait(&name("p1"), true)).await);
-    let mut client = given.client().await;
+    let given = given(&text, vec![("p1", original.address)]).await;
+    given.until_peer("p1", true).await;
+    let mut client = client_of(&given).await;
     let prefix = "172.16.21.0/24";
     for (peer, hop, metric) in [("p1", "10.100.0.2", 1), ("p2", "10.100.0.3", 200)] {
         let routes = vec![route(prefix, hop, metric)];
@@ -291,21 +261,4 @@ async fn without_flush_a_lost_peers_routes_are_used_last_until_their_lease_ends(
     drop(original);
     given.until_best(100, prefix, Some("peer/p2 via 10.100.0.3 metric 200")).await;
     assert_eq!(given.routes(100, prefix).await.len(), 2, "it is a reserve");
-}
-
-#[tokio::test]
-async fn a_rutter_host_that_is_killed_is_missed_at_once() {
-    let a = Given::new(NODE_A);
-    let b = NODE_A
-        .replace("id: node-a", "id: p1")
-        .replace("{id: p1, endpoint", "{id: node-a, endpoint")
-        .replace("172.16.10.0/24", "172.16.20.0/24")
-        .replace("10.100.0.1/24", "10.100.0.2/24")
-        .replace("10.200.0.1/24", "10.200.0.2/24");
-    let b = Given::new(&b);
-    let talking = talking(&a, vec![(p1(&a), b.address)]);
-    assert!(soon(talking.there.wait(&name("p1"), true)).await);
-    a.until_best(100, "172.16.20.0/24", Some("peer/p1 via 10.100.0.2 metric 100")).await;
-    b.kill().await;
-    a.until_best(100, "172.16.20.0/24", None).await;
 }

@@ -1,0 +1,7 @@
+//! Hosts that speak with each other over real sockets.
+
+mod limits;
+mod net;
+mod peers;
+mod reload;
+mod transit;
