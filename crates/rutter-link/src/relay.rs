@@ -47,20 +47,23 @@ pub fn take<D: Destination>(
     session: &Session,
     batch: &Batch<D>,
 ) -> Vec<NotTaken<D>> {
-    take_by(now, table, session, batch, |table, route| match table.advertise(now, session, route) {
-        Verdict::Stands(_) => Ok(()),
-        Verdict::Refused(why) => Err(why.to_string()),
+    take_by(now, table, session, batch, |table, route| {
+        let path = route.path.clone();
+        match table.advertise(now, session, route) {
+            Verdict::Stands(_) => Ok(path),
+            Verdict::Refused(why) => Err(why.to_string()),
+        }
     })
 }
 
 /// As [`take`], where each route is put in by `advertise`, which may make something else of it but
-/// its destination and path id, and says why it isn't in the table where it isn't.
+/// its destination, and says by which path id it is in the table, or why it isn't.
 pub fn take_by<D: Destination>(
     now: Now,
     table: &mut Table<D>,
     session: &Session,
     batch: &Batch<D>,
-    mut advertise: impl FnMut(&mut Table<D>, Advertisement<D>) -> Result<(), String>,
+    mut advertise: impl FnMut(&mut Table<D>, Advertisement<D>) -> Result<PathId, String>,
 ) -> Vec<NotTaken<D>> {
     let mut not_taken = Vec::new();
     if batch.begin_snapshot {
@@ -73,11 +76,7 @@ pub fn take_by<D: Destination>(
         };
         let mut kept: Vec<PathId> = Vec::with_capacity(routes.len());
         for told in routes {
-            let said = claim(destination, told).and_then(|route| {
-                let path = route.path.clone();
-                advertise(table, route).map(|()| path)
-            });
-            match said {
+            match claim(destination, told).and_then(|route| advertise(table, route)) {
                 Ok(path) => kept.push(path),
                 Err(why) => {
                     let (destination, route) = (destination.clone(), told.route.clone());

@@ -19,7 +19,7 @@
 //!
 //! The kernel hears everything but own networks: those it has by itself.
 
-use rutter_rib::{Action, Depth, Match, OutletSpec, PathListMatch, PrefixMatch, Rule, Rules, Then};
+use rutter_rib::{Action, Match, OutletSpec, PathListMatch, PrefixMatch, Rule, Rules, Then};
 use rutter_route::{DEFAULT_PREFERENCE, NextHop, PathStep, Prefix, SourceKind};
 
 use crate::own::own_source;
@@ -28,10 +28,10 @@ use crate::{Overlay, OverlayConfig, PeerName, Topology, TopologyMode, Transit, V
 /// What a way through another host costs more than the same way from there.
 pub const RELAY_METRIC: u32 = 10;
 
-/// What the kernel is told of an overlay's table. `sink` is what `explain` calls it.
+/// What the kernel is told of an overlay's table: one way a network, as people of n-netman know it.
+/// `sink` is what `explain` calls it.
 pub fn kernel_outlet(sink: impl Into<String>) -> OutletSpec {
-    let depth = Depth::Equals;
-    OutletSpec { depth, split_horizon: Some(own_source()), ..OutletSpec::best(sink) }
+    OutletSpec { split_horizon: Some(own_source()), ..OutletSpec::best(sink) }
 }
 
 /// What a peer is told of an overlay's table.
@@ -78,6 +78,11 @@ fn export(config: &OverlayConfig, (vni, overlay): (Vni, &Overlay), to: &PeerName
         }
     }
     Rules { rules, default: Some(Action::Deny) }
+}
+
+/// What a host that only listens tells.
+pub(crate) fn nothing() -> Rules {
+    Rules { rules: Vec::new(), default: Some(Action::Deny) }
 }
 
 /// Whether this peer is told ways through this host.

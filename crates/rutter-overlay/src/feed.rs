@@ -59,8 +59,6 @@ pub struct Claim {
     pub lease: Option<Duration>,
     /// Words that policy matches on.
     pub tags: Tags,
-    /// Which of the peer's routes to the prefix.
-    pub path: PathId,
     /// The hosts that it came through, where the protocol tells.
     pub path_list: Vec<PathStep>,
     /// An impairment that it has at the peer.

@@ -34,6 +34,8 @@ struct Shared {
     started: Instant,
     /// The number of the last session that a peer began here.
     last_session: AtomicU64,
+    /// Peers are told nothing.
+    silent: bool,
     /// In what time this host means to be back when it ends.
     back_within: Mutex<Option<Duration>>,
     /// A handle on each peer's sessions and calls. Bounded by the peers that were configured.
@@ -59,7 +61,12 @@ pub(crate) struct Member {
 
 impl Host {
     /// A host that announces nothing yet.
-    pub(crate) fn new(config: OverlayConfig, book: BookHandle, base: Incarnation) -> Self {
+    pub(crate) fn new(
+        config: OverlayConfig,
+        book: BookHandle,
+        base: Incarnation,
+        silent: bool,
+    ) -> Self {
         let feed = Feed::new(book.clone(), base, config.node.cluster());
         Self(Arc::new(Shared {
             config: RwLock::new(Arc::new(config)),
@@ -70,6 +77,7 @@ impl Host {
             board: Board::default(),
             started: Instant::now(),
             last_session: AtomicU64::new(base.0),
+            silent,
             back_within: Mutex::default(),
             handles: Mutex::default(),
         }))
@@ -117,7 +125,9 @@ impl Host {
         let mut own = self.0.own.lock().await;
         change(&mut own);
         let announced = own.put(&self.config(), self.book()).await?;
-        self.0.announced.send_replace(announced);
+        if !self.0.silent {
+            self.0.announced.send_replace(announced);
+        }
         Ok(())
     }
 
@@ -189,7 +199,15 @@ impl Host {
     ) -> BTreeMap<Vni, OutletSpec> {
         let config = self.config();
         let overlays = config.overlays.iter().filter(|(vni, _)| part.contains(vni));
-        overlays.map(|(vni, o)| (*vni, export::peer_outlet(&config, (*vni, o), name))).collect()
+        overlays
+            .map(|(vni, overlay)| {
+                let mut outlet = export::peer_outlet(&config, (*vni, overlay), name);
+                if self.0.silent {
+                    outlet.export = export::nothing();
+                }
+                (*vni, outlet)
+            })
+            .collect()
     }
 
     fn believed(&self, caller: &Caller) -> Result<Member, Refusal> {

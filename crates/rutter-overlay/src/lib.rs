@@ -53,4 +53,5 @@ pub use config::{
 pub use error::OverlayError;
 pub use export::{RELAY_METRIC, kernel_outlet};
 pub use listener::Listener;
-pub use speaker::{Parting, PeerStatus, Reloaded, Speaker};
+pub use own::own_source;
+pub use speaker::{Parting, PeerStatus, Reloaded, Speaker, SpeakerSpec};

@@ -19,8 +19,8 @@ use rutter_route::{
 
 use crate::{Announced, OverlayConfig, OverlayError, OwnRoute, Vni, import};
 
-/// The source that this host's own networks have.
-pub(crate) fn own_source() -> SourceId {
+/// The source that this host's own networks have in the tables of its overlays: `operator/local`.
+pub fn own_source() -> SourceId {
     #[allow(clippy::expect_used, reason = "a literal that is a source's name")]
     SourceId::new(SourceKind::Operator, "local").expect("`operator/local` is a source")
 }

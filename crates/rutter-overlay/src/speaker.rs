@@ -52,14 +52,37 @@ pub enum Parting {
     Restart(Duration),
 }
 
+/// What a speaker is told.
+#[derive(Debug, Clone)]
+pub struct SpeakerSpec {
+    /// The configuration.
+    pub config: OverlayConfig,
+    /// What sessions are counted from. It must be greater than in any life of the process before,
+    /// such as the milliseconds of the clock.
+    pub base: Incarnation,
+    /// Peers that are elsewhere than at this host's own port.
+    pub at: BTreeMap<PeerName, SocketAddr>,
+    /// Peers are heard, and told nothing.
+    pub silent: bool,
+    /// Cancelled if peers can't reach this host any more by a fault of its own.
+    pub failed: CancellationToken,
+}
+
+impl SpeakerSpec {
+    /// One that speaks with each peer at its address and this host's own port.
+    pub fn new(config: OverlayConfig, base: Incarnation) -> Self {
+        let (at, failed) = (BTreeMap::new(), CancellationToken::new());
+        Self { config, base, at, silent: false, failed }
+    }
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub struct Speaker {
     host: Host,
-    /// Peers that are elsewhere than at this host's own port.
     at: BTreeMap<PeerName, SocketAddr>,
     talks: Mutex<HashMap<PeerName, Talking>>,
-    serving: AbortOnDropHandle<()>,
+    serving: Mutex<Option<AbortOnDropHandle<()>>>,
     stop: CancellationToken,
 }
 
@@ -82,41 +105,28 @@ impl Talking {
 }
 
 impl Speaker {
-    /// Begins to speak with all peers, each at its address and this host's own port. `base` must be
-    /// greater than in any life of the process before, such as the milliseconds of the clock.
+    /// Begins to speak with all peers.
     ///
     /// # Errors
     /// Certificates that can't be used, tables that aren't there. Nothing was begun.
     pub async fn start(
-        config: OverlayConfig,
+        spec: SpeakerSpec,
         book: BookHandle,
-        base: Incarnation,
         listener: Listener,
     ) -> Result<Self, OverlayError> {
-        Self::start_at(config, book, base, listener, BTreeMap::new()).await
-    }
-
-    /// As [`Speaker::start`], with some peers elsewhere.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn start_at(
-        config: OverlayConfig,
-        book: BookHandle,
-        base: Incarnation,
-        listener: Listener,
-        at: BTreeMap<PeerName, SocketAddr>,
-    ) -> Result<Self, OverlayError> {
+        let SpeakerSpec { config, base, at, silent, failed } = spec;
         let peers = config.peers.clone();
-        let host = Host::new(config, book, base);
+        let host = Host::new(config, book, base, silent);
         let stop = CancellationToken::new();
         let serve = listener.serve(host.clone(), stop.clone())?;
         host.put_own(|_| {}).await?;
         let serving = AbortOnDropHandle::new(tokio::spawn(async move {
             if let Err(error) = serve.await {
                 tracing::error!(%error, "peers can't reach this host");
+                failed.cancel();
             }
         }));
+        let serving = Mutex::new(Some(serving));
         let speaker = Self { host, at, talks: Mutex::default(), serving, stop };
         let mut talks = speaker.talks.lock().await;
         for peer in peers {
@@ -167,8 +177,10 @@ impl Speaker {
         self.host.feed().totals()
     }
 
-    /// Parts from all peers, and ends. What is still under way after two seconds is cut.
-    pub async fn end(self, parting: Parting) {
+    /// Parts from all peers, and ends. What is still under way after two seconds is cut. A second
+    /// call does nothing.
+    pub async fn end(&self, parting: Parting) {
+        let Some(serving) = self.serving.lock().await.take() else { return };
         match parting {
             Parting::Goodbye => {
                 if let Err(error) = self.host.drain().await {
@@ -189,7 +201,7 @@ impl Speaker {
                 talk.end().await;
             }
             // Only a fault of ours ends it otherwise, and that is logged.
-            drop(self.serving.await);
+            drop(serving.await);
         };
         if tokio::time::timeout(GOODBYES, goodbyes).await.is_err() {
             tracing::warn!("not every peer heard a goodbye in time");

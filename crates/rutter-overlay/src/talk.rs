@@ -36,7 +36,7 @@ use crate::compat::nnetman::{Original, Told};
 use crate::feed::Lost;
 use crate::host::{Handle, Host};
 use crate::way::Way;
-use crate::{OverlayError, Peer, Vni};
+use crate::{Identity, OverlayError, Peer, Vni};
 
 /// The longest that a peer is waited for which says that it will be back.
 const RESTART: Duration = Duration::from_secs(120);
@@ -85,6 +85,11 @@ impl Talk {
     }
 
     pub(crate) async fn run(mut self) {
+        if self.host.config().exchange.identity == Identity::Unproven {
+            let why = "nothing would prove who answers: there are no certificates";
+            self.host.board().down(&self.peer.name, why);
+            return self.stop.cancelled().await;
+        }
         loop {
             if let Left::Stopped = self.by_rutter().await {
                 return;

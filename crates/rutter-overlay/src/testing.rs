@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::compat::nnetman::config;
-use crate::{Listener, OverlayConfig, Parting, PeerName, Speaker, Vni, import};
+use crate::{Listener, OverlayConfig, Parting, PeerName, Speaker, SpeakerSpec, Vni, import};
 
 /// A hang guard, never a measure.
 const SOON: Duration = Duration::from_secs(60);
@@ -87,7 +87,8 @@ impl Given {
             let never = CancellationToken::new();
             let (book, _owner) = rutter_book::spawn(book, SystemClock, 1, never);
             let base = Incarnation(now.wall.0);
-            let speaker = Speaker::start_at(config, book.clone(), base, listener, places).await;
+            let spec = SpeakerSpec { at: places, ..SpeakerSpec::new(config, base) };
+            let speaker = Speaker::start(spec, book.clone(), listener).await;
             (speaker.unwrap(), book)
         });
         let (speaker, book) = soon(starting).await.unwrap();
@@ -106,7 +107,8 @@ impl Given {
     /// As a process that is told to end.
     pub(crate) async fn end(mut self, parting: Parting) {
         let speaker = self.speaker.take().unwrap();
-        let ending = self.runtime.as_ref().unwrap().spawn(speaker.end(parting));
+        let ending = async move { speaker.end(parting).await };
+        let ending = self.runtime.as_ref().unwrap().spawn(ending);
         soon(ending).await.unwrap();
     }
 

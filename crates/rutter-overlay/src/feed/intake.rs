@@ -4,7 +4,8 @@
 use rutter_link::relay;
 use rutter_rib::{Batch, Table};
 use rutter_route::{
-    Advertisement, Attributes, ClusterId, NextHop, Now, Prefix, SourceInfo, Standing, Verdict,
+    Advertisement, Attributes, ClusterId, NextHop, Now, PathId, Prefix, SourceInfo, Standing,
+    Verdict,
 };
 
 use super::{Claim, Counts, Refused, Report, Source};
@@ -55,7 +56,8 @@ impl<'a> Intake<'a> {
         let session = self.speaker.source.session.clone();
         let speaker = &mut self.speaker;
         let not_taken = relay::take_by(self.now, self.table, &session, batch, |table, route| {
-            speaker.claim(table, claim(vni, route)).map_err(|why| why.to_string())
+            let path = PathId::default();
+            speaker.claim(table, claim(vni, route)).map(|()| path).map_err(|why| why.to_string())
         });
         for not in not_taken {
             tracing::debug!(peer = %speaker.peer, prefix = %not.destination, why = not.why, "a route");
@@ -74,7 +76,7 @@ impl Speaker<'_> {
     fn claim(&mut self, table: &mut Table<Prefix>, claim: Claim) -> Result<(), Refused> {
         let (session, prefix) = (self.source.session.clone(), claim.prefix);
         if claim.path_list.iter().any(|s| s.cluster == *self.here && s.table == *table.name()) {
-            table.withdraw(self.now, &session, &prefix, &claim.path);
+            table.withdraw(self.now, &session, &prefix, &PathId::default());
             return self.refuse(prefix, Refused::Table(rutter_route::Refused::Loop));
         }
         let Some(hop) = self.source.next_hop(&claim, self.peer) else {
@@ -87,7 +89,6 @@ impl Speaker<'_> {
             ..Attributes::via(hop)
         };
         let mut route = Advertisement::new(prefix, attributes.clone());
-        route.path = claim.path;
         route.lease = claim.lease;
         route.standing = claim.standing;
         match table.advertise(self.now, &session, route) {
@@ -134,10 +135,12 @@ impl Speaker<'_> {
     }
 }
 
-/// What a peer's outlet tells, as a claim. Preference is each host's own, and what isn't an address
-/// is the peer itself.
+/// What a peer's outlet tells, as a claim. A peer tells one way a network, its best: whose that was
+/// first is in the path list, so its path id is none, as an original's, and a way that moves is a
+/// change and no withdrawal. Preference is each host's own, and what isn't an address is the peer
+/// itself.
 fn claim(vni: Vni, route: Advertisement<Prefix>) -> Claim {
-    let Advertisement { destination, path, attributes, standing, .. } = route;
+    let Advertisement { destination, attributes, standing, .. } = route;
     Claim {
         vni,
         prefix: destination,
@@ -149,7 +152,6 @@ fn claim(vni: Vni, route: Advertisement<Prefix>) -> Claim {
         // As long as the session.
         lease: None,
         tags: attributes.tags,
-        path,
         path_list: attributes.path_list,
         standing,
     }

@@ -121,7 +121,7 @@ pub struct Counts {
 }
 
 /// [`Counts`] at a moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Claims that stood, renewals too.
     pub taken: u64,

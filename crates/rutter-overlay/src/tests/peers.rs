@@ -189,8 +189,7 @@ async fn without_proof_of_who_it_is_no_peer_is_heard_or_told() {
     a.exchange.identity = Identity::Unproven;
     b.exchange.identity = Identity::Insecure;
     let [a, b] = start([a, b]).await;
-    // b believes a, and so a hears b; a doesn't believe b.
-    a.until_best(100, &network(2), Some(&way(2, 100))).await;
+    // a believes neither who calls nor who answers.
     let mut lives = b.speaker().lives();
     let refused = |lives: &crate::Lives| {
         let error = lives[&name("h1")].error.as_deref();
@@ -198,6 +197,9 @@ async fn without_proof_of_who_it_is_no_peer_is_heard_or_told() {
     };
     let told = soon(lives.wait_for(refused)).await.unwrap()[&name("h1")].there;
     assert!(!told);
+    let error = a.speaker().lives().borrow()[&name("h2")].error.clone();
+    assert!(error.unwrap().contains("nothing would prove who answers"));
+    assert!(a.explained(100, &network(2)).await.is_empty());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_overlay::compat::nnetman::config;
-use rutter_overlay::{Listener, Parting, PeerName, Speaker, Timers, import};
+use rutter_overlay::{Listener, Parting, PeerName, Speaker, SpeakerSpec, Timers, import};
 use rutter_rib::Book;
 use rutter_route::{Incarnation, Prefix, TableName};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -65,7 +65,8 @@ async fn host(p1_at: SocketAddr) -> (Speaker, BookHandle, SocketAddr) {
     let (address, base) = (listener.address(), Incarnation(now.wall.0));
     let at: BTreeMap<PeerName, SocketAddr> =
         [("p1", p1_at), ("p2", NOWHERE)].map(|(peer, at)| (peer.parse().unwrap(), at)).into();
-    let speaker = Speaker::start_at(config, book.clone(), base, listener, at).await.unwrap();
+    let spec = SpeakerSpec { at, ..SpeakerSpec::new(config, base) };
+    let speaker = Speaker::start(spec, book.clone(), listener).await.unwrap();
     (speaker, book, address)
 }
 
@@ -144,7 +145,7 @@ async fn another_server_is_told_as_an_original_wants_it() {
     };
     assert_eq!(soon(there).await, "Unresolved");
 
-    let ending = tokio::spawn(host.end(Parting::Goodbye));
+    let ending = tokio::spawn(async move { host.end(Parting::Goodbye).await });
     let last = heard(&mut lines).await;
     assert!(last.contains("WithdrawRoutes") && last.contains("172.16.10.0/24"), "{last}");
     soon(ending).await.unwrap();

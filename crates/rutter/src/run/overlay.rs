@@ -35,9 +35,7 @@ use anyhow::Context;
 use rutter_api::{AsksOverlay, LinksState, Metrics, OverlayState, OverlayStatus, Tables};
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_kernel::vxlan;
-use rutter_overlay::compat::nnetman::{Host, Listener};
-use rutter_overlay::feed::Feed;
-use rutter_overlay::{Announced, OverlayConfig, import};
+use rutter_overlay::{Listener, OverlayConfig, Parting, Speaker, SpeakerSpec, import, own_source};
 use rutter_registry::DataDir;
 use rutter_rib::Book;
 use rutter_route::{Incarnation, Prefix};
@@ -47,11 +45,10 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use once::{Differs, apply, clean, compare};
 
 use super::controller::{ends, seed};
-use crate::config::{Config, resolved};
+use crate::config::{Config, raw, resolved};
 use kernel::Kernel;
 use links::Links;
 use own::Own;
-use peers::Exchange;
 use surfaces::Surfaces;
 use transit::Transit;
 
@@ -63,7 +60,6 @@ pub(crate) struct OverlayRole {
     shared: Arc<Shared>,
     /// `None`: not open yet, or observing.
     acting: Option<Acting>,
-    exchange: Option<Exchange>,
     /// What it takes to begin; `None` when it has.
     prepared: Option<Prepared>,
     surfaces: Option<Surfaces>,
@@ -77,26 +73,28 @@ struct Acting {
     transit: Transit,
     kernel: Kernel,
     own: Own,
+    /// Whether routes wait in the kernel for the next start.
+    adopts: bool,
 }
 
 /// What waits for [`OverlayRole::open`].
 struct Prepared {
     listener: Listener,
+    base: Incarnation,
 }
 
 /// What the surfaces look at.
 pub(super) struct Shared {
     book: BookHandle,
-    feed: Feed,
-    host: Host,
-    announce: watch::Sender<Arc<Announced>>,
+    /// As it was at the start.
+    config: Arc<OverlayConfig>,
+    speaker: OnceLock<Arc<Speaker>>,
     observes: bool,
     stopping: AtomicBool,
     started: Instant,
     kernel: watch::Sender<Vec<kernel::Shown>>,
     links: OnceLock<watch::Receiver<vxlan::Status>>,
     transit: OnceLock<watch::Receiver<rutter_kernel::transit::Status>>,
-    standings: OnceLock<peers::Standings>,
 }
 
 impl OverlayRole {
@@ -116,40 +114,33 @@ impl OverlayRole {
         let seed = seed();
         let now = SystemClock.now();
         let tables = import::tables(&overlay.host);
-        let book = Book::new(config.cluster.clone(), tables, Vec::new(), Vec::new(), now, seed)?;
+        // By this name path lists know the host.
+        let cluster = overlay.host.node.cluster();
+        let book = Book::new(cluster, tables, Vec::new(), Vec::new(), now, seed)?;
         let stop_book = CancellationToken::new();
         let (book, owner) = rutter_book::spawn(book, SystemClock, seed, stop_book.clone());
         // It rises with the wall's clock, and a book lives as long as its process.
-        let feed = Feed::new(book.clone(), Incarnation(now.wall.0));
-        let announced = Arc::new(match observes {
-            true => Announced::default(),
-            false => Announced::of(&overlay.host),
-        });
-        let (announce, announced) = watch::channel(announced);
-        let host = Host::new(overlay.host.clone(), book.clone(), feed.clone(), announced);
+        let base = Incarnation(now.wall.0);
         let at = overlay.host.exchange.listen;
         let listener = Listener::bind(at)
             .with_context(|| format!("the overlay's exchange can't listen on {at}"))?;
         let shared = Arc::new(Shared {
             book,
-            feed,
-            host,
-            announce,
+            config: Arc::new(overlay.host.clone()),
+            speaker: OnceLock::new(),
             observes,
             stopping: AtomicBool::new(false),
             started: Instant::now(),
             kernel: watch::Sender::new(Vec::new()),
             links: OnceLock::new(),
             transit: OnceLock::new(),
-            standings: OnceLock::new(),
         });
         metrics.add(Box::new(figures::Figures(shared.clone())));
         let surfaces = Surfaces::bind(&overlay.host.observe)?;
         Ok(Self {
             shared,
             acting: None,
-            exchange: None,
-            prepared: Some(Prepared { listener }),
+            prepared: Some(Prepared { listener, base }),
             surfaces: Some(surfaces),
             stop_book,
             book_ended: ends(owner),
@@ -183,25 +174,16 @@ impl OverlayRole {
     ) -> anyhow::Result<()> {
         let prepared = self.prepared.take().context("the overlay runs already")?;
         let shared = &self.shared;
+        let Prepared { listener, base } = prepared;
+        let address = listener.address();
         match shared.observes {
-            true => kernel::observe(&shared.book, &config.host, metrics).await?,
-            false => self.acting = Some(shared.act(config, dir, ended).await?),
+            true => {
+                kernel::observe(&shared.book, &config.host, metrics).await?;
+                shared.speak(config, base, listener, ended).await?;
+            }
+            false => self.acting = Some(shared.act(config, dir, (listener, base), ended).await?),
         }
-        let exchange = Exchange::start(&shared.host, prepared.listener, ended)?;
-        // Opened once.
-        let _first = shared.standings.set(exchange.standings());
-        if let Some(acting) = &self.acting {
-            let (standings, whole) = (exchange.standings(), acting.kernel.whole());
-            tokio::spawn(peers::become_whole(
-                config.host.clone(),
-                standings.clone(),
-                whole.clone(),
-            ));
-            let wanted = acting.links.wanted();
-            tokio::spawn(peers::flood_to_the_well(config.host.clone(), standings, whole, wanted));
-        }
-        tracing::info!(listen = %exchange.address(), node = %config.host.node, "the overlay runs");
-        self.exchange = Some(exchange);
+        tracing::info!(listen = %address, node = %config.host.node, "the overlay runs");
         let mut tables = Tables::default();
         tables.add(None, shared.book.clone()).await?;
         let asks = self.asks();
@@ -223,10 +205,11 @@ impl OverlayRole {
         ended: &CancellationToken,
     ) -> anyhow::Result<()> {
         let shared = self.shared.clone();
-        for table in import::tables(&to.host) {
-            let set =
-                shared.book.apply(move |book, now| book.set_policy(now, &table.name, table.policy));
-            set.await??;
+        if let Some(speaker) = shared.speaker.get() {
+            let reloaded = speaker.reload(to.host.clone()).await?;
+            for what in reloaded.kept {
+                tracing::warn!("{what} changed in the file: that needs a restart");
+            }
         }
         if let Some(acting) = &mut self.acting {
             acting.own.reload(&to.host)?;
@@ -236,12 +219,24 @@ impl OverlayRole {
         Ok(())
     }
 
+    /// Routes that wait in the kernel for the next start go on forwarding: peers keep their ways here
+    /// as long as what they told could stand.
+    fn parting(&self) -> Parting {
+        match &self.acting {
+            Some(acting) if acting.adopts => {
+                let leases = self.shared.config.overlays.values().map(|o| o.install.lease);
+                Parting::Restart(leases.max().unwrap_or_default())
+            }
+            _ => Parting::Goodbye,
+        }
+    }
+
     /// Says goodbye, then lets the kernel's routes go as is configured.
     pub(super) async fn shutdown(mut self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
         let ended = tokio::time::timeout(END, async {
-            if let Some(exchange) = self.exchange.take() {
-                exchange.shutdown().await;
+            if let Some(speaker) = self.shared.speaker.get() {
+                speaker.end(self.parting()).await;
             }
             if let Some(acting) = self.acting.take() {
                 acting.kernel.shutdown().await;
@@ -261,41 +256,71 @@ impl OverlayRole {
 }
 
 impl Shared {
-    /// Begins to change the kernel: first the links, which routes lead over.
+    /// Begins to speak with peers.
+    async fn speak(
+        &self,
+        config: &resolved::Overlay,
+        base: Incarnation,
+        listener: Listener,
+        ended: &CancellationToken,
+    ) -> anyhow::Result<Arc<Speaker>> {
+        let spec = SpeakerSpec {
+            silent: self.observes,
+            failed: ended.clone(),
+            ..SpeakerSpec::new(config.host.clone(), base)
+        };
+        let speaker = Arc::new(Speaker::start(spec, self.book.clone(), listener).await?);
+        // Opened once.
+        let _first = self.speaker.set(speaker.clone());
+        Ok(speaker)
+    }
+
+    /// Begins to change the kernel: first the links, which routes lead over, and what peers tell
+    /// when it can be done.
     async fn act(
         &self,
         config: &resolved::Overlay,
         dir: Option<&DataDir>,
+        (listener, base): (Listener, Incarnation),
         ended: &CancellationToken,
     ) -> anyhow::Result<Acting> {
         let links = Links::start(config, ended)?;
         once::set(config)?;
         let transit = Transit::start(config, ended)?;
         let kernel = Kernel::start(config, &self.book, dir, ended).await?;
-        let own = Own::start(config, self.announce.clone(), ended)?;
+        let speaker = self.speak(config, base, listener, ended).await?;
+        let own = Own::start(config, speaker.clone(), ended)?;
+        let (whole, wanted) = (kernel.whole(), links.wanted());
+        tokio::spawn(peers::become_whole(speaker.clone(), whole.clone()));
+        tokio::spawn(peers::flood_to_the_well(speaker, whole, wanted));
         // Opened once.
         let _first = (self.links.set(links.status()), self.transit.set(transit.status()));
         self.kernel.send_replace(kernel.shown());
-        Ok(Acting { links, transit, kernel, own })
+        let adopts = config.at_end == raw::AtEnd::Adopt;
+        Ok(Acting { links, transit, kernel, own, adopts })
     }
 
-    fn config(&self) -> &OverlayConfig {
-        self.host.config()
+    fn config(&self) -> Arc<OverlayConfig> {
+        self.speaker.get().map_or_else(|| self.config.clone(), |speaker| speaker.config())
     }
 
     /// How it stands now. A book that is closed is one whose program is ending: it shows nothing.
     async fn status(&self) -> OverlayStatus {
         let kernels = self.kernel.borrow().clone();
-        let announced = self.announce.borrow().clone();
+        let announced = self.speaker.get().map(|s| s.announced().borrow().clone());
+        let announced = announced.unwrap_or_default();
+        let config = self.config();
         let links = self.links.get().map(|status| status.borrow().clone());
         let transit = self.transit.get().map(|status| status.borrow().clone());
         let mut overlays = Vec::new();
-        for (vni, overlay) in &self.config().overlays {
+        for (vni, overlay) in &config.overlays {
             let table = vni.table();
             let name = table.clone();
-            let counts =
-                self.book.read(move |book, _| book.table::<Prefix>(&name).map(|t| t.counts()));
-            let counts = counts.await.ok().flatten().unwrap_or_default();
+            let counts = self.book.read(move |book, _| {
+                let table = book.table::<Prefix>(&name)?;
+                Some((table.counts(), table.routes_of(&own_source())))
+            });
+            let (counts, n_own) = counts.await.ok().flatten().unwrap_or_default();
             let within = [*vni].into();
             overlays.push(OverlayState {
                 vni: vni.get(),
@@ -303,8 +328,8 @@ impl Shared {
                 bridge: overlay.bridge.name.to_string(),
                 vxlan: overlay.vxlan.name.to_string(),
                 announced: announced.within(&within).count(),
-                destinations: counts.destinations,
-                routes: counts.routes,
+                destinations: counts.destinations.saturating_sub(n_own),
+                routes: counts.routes.saturating_sub(n_own),
                 kernel: kernels.iter().find(|shown| shown.vni == *vni).map(kernel::Shown::state),
                 mtu: links.as_ref().and_then(|links| links.mtus.get(&vni.get()).copied()),
                 link_problem: links.as_ref().and_then(|l| l.errors.get(&vni.get()).cloned()),
@@ -312,14 +337,14 @@ impl Shared {
             });
         }
         OverlayStatus {
-            node: self.config().node.to_string(),
+            node: config.node.to_string(),
             observes: self.observes,
             stopping: self.stopping.load(Ordering::Relaxed),
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             overlays,
             peers: peers::standings(self).await,
             links: links.map(links_state),
-            transit: transit.map(|status| transit::state(self.config(), &status)),
+            transit: transit.map(|status| transit::state(&config, &status)),
         }
     }
 }

@@ -47,7 +47,7 @@ fn health_and_metrics_answer_where_n_netman_does() {
         "nnetman_peers_healthy 1",
         "nnetman_routes_imported 1",
         "rutter_kernel_routes{table=\"100\"} 1",
-        "rutter_table_routes{table=\"overlay/100\"} 1",
+        "rutter_table_routes{table=\"overlay/100\"} 2",
     ] {
         assert!(text.lines().any(|told| told == line), "no `{line}` in:\n{text}");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rutter_route::{MAX_TAGS, PathId, Prefix, Standing, Tag, Tags};
+use rutter_route::{MAX_TAGS, Prefix, Standing, Tag, Tags};
 
 use super::config::METRIC;
 use super::wire::v1;
@@ -48,8 +48,7 @@ pub(super) fn claim(
             seconds => Some(Duration::from_secs(seconds.into())),
         },
         tags: Tags::try_from(tags.collect::<Vec<_>>()).unwrap_or_default(),
-        // An original has one route to a prefix, which is its own, and says nothing of its state.
-        path: PathId::default(),
+        // An original's routes are its own, and it says nothing of their state.
         path_list: Vec::new(),
         standing: Standing::Eligible,
     })

@@ -27,7 +27,7 @@ impl std::fmt::Debug for Figures {
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let totals = self.0.feed.totals();
+        let totals = self.0.speaker.get().map(|speaker| speaker.totals()).unwrap_or_default();
         let counters = [
             ("claims_taken", "Routes of peers that were taken, renewals too", totals.taken),
             ("claims_withdrawn", "Routes that peers took back", totals.withdrawn),

@@ -10,9 +10,8 @@ use rutter_book::BookHandle;
 use rutter_kernel::{
     AtEnd, ByAddress, DEFAULT_AUDIT, KernelError, ObjectIds, Sink, SinkSpec, Status, TaskSpec,
 };
-use rutter_overlay::{Overlay, OverlayConfig, Vni};
+use rutter_overlay::{Overlay, OverlayConfig, Vni, kernel_outlet};
 use rutter_registry::DataDir;
-use rutter_rib::OutletSpec;
 use rutter_route::{Prefix, TableName};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -197,8 +196,7 @@ pub(super) fn spec(
             ..SinkSpec::new(table, objects)
         },
         table: vni.table(),
-        // One way a network, as people of n-netman know it.
-        outlet: OutletSpec::best("kernel"),
+        outlet: kernel_outlet("kernel"),
         whole: None,
         at_end: match config.at_end {
             raw::AtEnd::Flush | raw::AtEnd::Adopt => AtEnd::Adopt,
@@ -234,7 +232,7 @@ pub(super) async fn observe(
     for vni in config.overlays.keys() {
         let table: TableName = vni.table();
         let sink = format!("kernel of {table}");
-        let told = book.subscribe::<Prefix>(table, OutletSpec::best(sink.clone())).await?;
+        let told = book.subscribe::<Prefix>(table, kernel_outlet(sink.clone())).await?;
         let told = told.context("an overlay has its table")?;
         let observed = Observed::new(sink);
         metrics.add(Box::new(observe::Exported(observed.clone())));

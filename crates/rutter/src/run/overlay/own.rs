@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rutter_kernel::DEFAULT_AUDIT;
 use rutter_kernel::source::{self, Found, Origin, SourceSpec};
-use rutter_overlay::{Announced, OverlayConfig, netplan};
+use rutter_overlay::{Overlay, OverlayConfig, OverlayError, Speaker, netplan};
 use rutter_route::Prefix;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,24 +23,23 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Begins, in the network namespace of the calling thread. What is announced goes to `announce`.
+    /// Begins, in the network namespace of the calling thread.
     ///
     /// # Errors
     /// The kernel can't be spoken with, netplan's files can't be read, a name is none of the kernel's.
     pub(super) fn start(
         overlay: &resolved::Overlay,
-        announce: watch::Sender<Arc<Announced>>,
+        speaker: Arc<Speaker>,
         ended: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let spec = spec(&overlay.host, overlay.protocol)?;
-        let statics = statics(&overlay.host)?;
-        announce.send_replace(Arc::new(announced(&overlay.host, &Found::default(), &statics)));
+        statics(&overlay.host)?;
         let (wanted, told) = watch::channel(spec);
         let (config, configured) = watch::channel(Arc::new(overlay.host.clone()));
         let task = source::start(told, DEFAULT_AUDIT, stop.clone())?;
         tokio::spawn(watch_over(task.ended, "the host's own routes", ended.clone()));
-        tokio::spawn(follow(task.found, configured, announce, stop.clone()));
+        tokio::spawn(follow(task.found, configured, speaker, stop.clone()));
         Ok(Self { config, wanted, protocol: overlay.protocol, _stop: stop.drop_guard() })
     }
 
@@ -60,21 +59,17 @@ impl Own {
 async fn follow(
     mut found: watch::Receiver<Found>,
     mut config: watch::Receiver<Arc<OverlayConfig>>,
-    announce: watch::Sender<Arc<Announced>>,
+    speaker: Arc<Speaker>,
     stop: CancellationToken,
 ) {
     loop {
         let configured = config.borrow_and_update().clone();
         match statics(&configured) {
             Ok(statics) => {
-                let now = announced(&configured, &found.borrow_and_update(), &statics);
-                announce.send_if_modified(|before| {
-                    let differs = **before != now;
-                    if differs {
-                        *before = Arc::new(now);
-                    }
-                    differs
-                });
+                let found = found.borrow_and_update().clone();
+                if let Err(error) = announce(&speaker, &configured, &found, &statics).await {
+                    tracing::error!(%error, "own networks stay as they were announced");
+                }
             }
             Err(error) => tracing::error!("netplan's static routes stay as they were: {error:#}"),
         }
@@ -109,19 +104,23 @@ fn statics(config: &OverlayConfig) -> anyhow::Result<BTreeSet<Prefix>> {
     Ok(plan.routes.into_iter().map(|route| route.to).collect())
 }
 
-/// All that is announced.
-fn announced(config: &OverlayConfig, found: &Found, statics: &BTreeSet<Prefix>) -> Announced {
-    let mut announced = Announced::of(config);
+/// Announces what there is, beside what the file names.
+async fn announce(
+    speaker: &Speaker,
+    config: &OverlayConfig,
+    found: &Found,
+    statics: &BTreeSet<Prefix>,
+) -> Result<(), OverlayError> {
     for (vni, overlay) in &config.overlays {
-        let export = &overlay.export;
-        let is_asked = |origin| export.all || (export.connected && origin == Origin::Connected);
-        let of_kernel = found.prefixes.iter().filter(|own| is_asked(own.origin));
-        for own in of_kernel {
-            announced.add(*vni, own.prefix, overlay);
-        }
-        for prefix in statics.iter().filter(|_| export.netplan_static) {
-            announced.add(*vni, *prefix, overlay);
-        }
+        speaker.set_own(*vni, networks(overlay, found, statics)).await?;
     }
-    announced
+    Ok(())
+}
+
+fn networks(overlay: &Overlay, found: &Found, statics: &BTreeSet<Prefix>) -> BTreeSet<Prefix> {
+    let export = &overlay.export;
+    let is_asked = |origin| export.all || (export.connected && origin == Origin::Connected);
+    let of_kernel = found.prefixes.iter().filter(|own| is_asked(own.origin)).map(|own| own.prefix);
+    let of_files = statics.iter().filter(|_| export.netplan_static).copied();
+    of_kernel.chain(of_files).collect()
 }

@@ -1,99 +1,39 @@
-//! The exchange with peers.
+//! What follows how peers are: the kernel's leftovers, the links, and what people see.
 
-use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rutter_api::{PeerLife, PeerStanding};
+use rutter_book::{Clock, SystemClock};
 use rutter_kernel::vxlan::LinksSpec;
-use rutter_overlay::OverlayConfig;
-use rutter_overlay::compat::nnetman::{self, Host, Listener};
-use rutter_route::Prefix;
+use rutter_overlay::{Lives, PeerName, PeerStatus, Protocol, Speaker};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, links};
 
-pub(super) use rutter_overlay::compat::nnetman::Standings;
-
-/// The exchange, running.
-pub(super) struct Exchange {
-    address: SocketAddr,
-    standings: Standings,
-    /// Ends the talks, which say goodbye.
-    stop_talks: CancellationToken,
-    talks: JoinHandle<()>,
-    stop_serving: CancellationToken,
-    serving: JoinHandle<()>,
-}
-
-impl Exchange {
-    /// Begins to serve and to call.
-    ///
-    /// # Errors
-    /// Certificates that can't be used.
-    pub(super) fn start(
-        host: &Host,
-        listener: Listener,
-        ended: &CancellationToken,
-    ) -> anyhow::Result<Self> {
-        let config = host.config();
-        let port = config.exchange.listen.port();
-        let peers = config.peers.iter();
-        let peers = peers.map(|peer| (peer.clone(), SocketAddr::new(peer.address, port))).collect();
-        let (stop_talks, stop_serving) = (CancellationToken::new(), CancellationToken::new());
-        let (standings, talks) = nnetman::talk(host, peers, &stop_talks)?;
-        let address = listener.address();
-        let served = listener.serve(host.clone(), stop_serving.clone());
-        let ended = ended.clone();
-        let serving = tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the overlay's exchange has ended");
-                ended.cancel();
-            }
-        });
-        let talks = tokio::spawn(talks);
-        Ok(Self { address, standings, stop_talks, talks, stop_serving, serving })
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub(super) fn standings(&self) -> Standings {
-        self.standings.clone()
-    }
-
-    /// Says goodbye to each peer, then serves no more.
-    pub(super) async fn shutdown(self) {
-        self.stop_talks.cancel();
-        if let Err(error) = self.talks.await {
-            tracing::error!(%error, "the goodbye to peers");
-        }
-        self.stop_serving.cancel();
-        if let Err(error) = self.serving.await {
-            tracing::error!(%error, "the overlay's exchange");
-        }
-    }
-}
-
 /// Waits until each peer is there and has told what it has, but no longer than what a process before
 /// this one had learned could stand, its lease; then says so. Whoever is away at a restart keeps its
 /// routes that long, and all others' are exchanged without a gap.
-pub(super) async fn become_whole(
-    config: OverlayConfig,
-    standings: Standings,
-    whole: CancellationToken,
-) {
+pub(super) async fn become_whole(speaker: Arc<Speaker>, whole: CancellationToken) {
+    let config = speaker.config();
     let leases = config.overlays.values().map(|overlay| overlay.install.lease);
     let bound = leases.max().unwrap_or_default();
+    let mut lives = speaker.lives();
     let all_there = async {
         for peer in &config.peers {
-            // What it tells comes with its first answer, and what it announces right after it.
-            if standings.wait(&peer.name, true).await {
-                tokio::time::sleep(peer.timers_of_original.keepalive).await;
-            }
+            let there = |lives: &Lives| lives.get(&peer.name).is_some_and(|life| life.there);
+            let protocol = match lives.wait_for(there).await {
+                Ok(seen) => seen.get(&peer.name).and_then(|life| life.protocol),
+                Err(_) => return,
+            };
+            // What it tells comes with its first words, or right after them.
+            let soon = match protocol {
+                Some(Protocol::Rutter) => peer.timers.keepalive,
+                _ => peer.timers_of_original.keepalive,
+            };
+            tokio::time::sleep(soon).await;
         }
     };
     if tokio::time::timeout(bound, all_there).await.is_err() {
@@ -105,76 +45,75 @@ pub(super) async fn become_whole(
 /// Has frames for everybody go to the peers that are well, once it is known who is (`whole`), until
 /// nobody wants them any more.
 pub(super) async fn flood_to_the_well(
-    config: OverlayConfig,
-    standings: Standings,
+    speaker: Arc<Speaker>,
     whole: CancellationToken,
     wanted: watch::Sender<LinksSpec>,
 ) {
     whole.cancelled().await;
-    let away = Arc::new(Mutex::new(BTreeSet::new()));
-    let config = Arc::new(config);
-    for peer in &config.peers {
-        let (config, standings, name) = (config.clone(), standings.clone(), peer.name.clone());
-        let (away, wanted) = (away.clone(), wanted.clone());
-        tokio::spawn(async move {
-            let mut there = standings.is_there(&name).unwrap_or_default();
-            loop {
-                let spec = {
-                    let mut away = away.lock().unwrap_or_else(PoisonError::into_inner);
-                    match there {
-                        true => away.remove(&name),
-                        false => away.insert(name.clone()),
-                    };
-                    links::spec(&config, &away)
-                };
-                match spec {
-                    Ok(spec) => drop(wanted.send_replace(spec)),
-                    // It was made of the same names before.
-                    Err(error) => tracing::error!(%error, "the links' peers"),
-                }
-                if !standings.wait(&name, !there).await {
-                    return;
-                }
-                there = !there;
-            }
-        });
+    let mut lives = speaker.lives();
+    loop {
+        let away: BTreeSet<PeerName> = {
+            let lives = lives.borrow_and_update();
+            let away = lives.iter().filter(|(_, life)| !life.there);
+            away.map(|(name, _)| name.clone()).collect()
+        };
+        match links::spec(&speaker.config(), &away) {
+            Ok(spec) => drop(wanted.send_if_modified(|before| {
+                let differs = *before != spec;
+                *before = spec;
+                differs
+            })),
+            // It was made of the same names before.
+            Err(error) => tracing::error!(%error, "the links' peers"),
+        }
+        tokio::select! {
+            changed = lives.changed() => if changed.is_err() { return },
+            () = wanted.closed() => return,
+        }
     }
 }
 
 /// How each peer stands.
 pub(super) async fn standings(shared: &Shared) -> Vec<PeerStanding> {
-    let mut routes: HashMap<String, usize> = HashMap::new();
-    for vni in shared.config().overlays.keys() {
-        let table = vni.table();
-        let counted = shared.book.read(move |book, _| {
-            let sources = book.table::<Prefix>(&table).map(|table| table.sources());
-            let of = |(session, _, n): (rutter_route::Session, &str, usize)| (session.source, n);
-            sources.unwrap_or_default().into_iter().map(of).collect::<Vec<_>>()
-        });
-        for (source, n) in counted.await.unwrap_or_default() {
-            *routes.entry(source.to_string()).or_default() += n;
-        }
+    let Some(speaker) = shared.speaker.get() else {
+        let peers = shared.config.peers.iter();
+        let mut peers: Vec<_> = peers.map(|peer| unseen(&peer.name, peer.address)).collect();
+        peers.sort_by(|a, b| a.name.cmp(&b.name));
+        return peers;
+    };
+    // A book that is closed is one whose program is ending: it shows nothing.
+    let statuses = speaker.statuses().await.unwrap_or_default();
+    statuses.into_iter().map(standing).collect()
+}
+
+/// A peer that nobody has asked yet.
+fn unseen(name: &PeerName, address: std::net::IpAddr) -> PeerStanding {
+    PeerStanding {
+        name: name.to_string(),
+        address: address.to_string(),
+        protocol: None,
+        life: PeerLife::Unknown,
+        since_ms: None,
+        last_heard_ms: None,
+        routes: 0,
+        error: None,
     }
-    let standings = shared.standings.get();
-    let peers = shared.config().peers.iter();
-    let mut peers: Vec<PeerStanding> = peers
-        .map(|peer| {
-            let there = standings.and_then(|standings| standings.is_there(&peer.name));
-            PeerStanding {
-                name: peer.name.to_string(),
-                address: peer.address.to_string(),
-                protocol: None,
-                life: match there {
-                    Some(true) => PeerLife::There,
-                    Some(false) | None => PeerLife::Away,
-                },
-                since_ms: None,
-                last_heard_ms: None,
-                routes: routes.get(&peer.name.source().to_string()).copied().unwrap_or_default(),
-                error: None,
-            }
-        })
-        .collect();
-    peers.sort_by(|a, b| a.name.cmp(&b.name));
-    peers
+}
+
+fn standing(status: PeerStatus) -> PeerStanding {
+    let now = SystemClock.now().wall.0;
+    let ago = |ago: Duration| now.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(now));
+    PeerStanding {
+        protocol: status.protocol.map(|protocol| protocol.to_string()),
+        life: match status.protocol {
+            None => PeerLife::Unknown,
+            Some(_) if status.there => PeerLife::There,
+            Some(_) => PeerLife::Away,
+        },
+        since_ms: Some(ago(status.since)),
+        last_heard_ms: status.heard.map(ago),
+        routes: status.n_accepted + status.n_refused,
+        error: status.error,
+        ..unseen(&status.name, status.address.ip())
+    }
 }
