@@ -18,7 +18,10 @@ use super::section::section;
 
 pub(crate) use data::Data;
 pub(crate) use listen::{CertificateFiles, Listen, Tls, Traffic};
-pub(crate) use overlay::{AtEnd, Overlay};
+pub(crate) use overlay::{
+    AtEnd, Lookup as OverlayLookup, Overlay, OverlayExport, OverlayImport, OverlayNetwork,
+    OverlayPeer, Topology as OverlayTopology, Transit as OverlayTransit,
+};
 
 section! {
     /// The whole file. The sections `controller`, `gateway`, `agent` and `overlay` switch a role

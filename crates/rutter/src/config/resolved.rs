@@ -296,7 +296,7 @@ fn texts<S: Serializer>(services: &[ServiceSpec], s: S) -> Result<S::Ok, S::Erro
 /// The overlay.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Overlay {
-    pub(crate) netman: PathBuf,
+    pub(crate) netman: Option<PathBuf>,
     pub(crate) mode: SinkMode,
     pub(crate) at_end: AtEnd,
     pub(crate) remove_links: bool,

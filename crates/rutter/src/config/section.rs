@@ -165,6 +165,7 @@ value! {
     Vec<ServiceName>: "list of host names",
     Vec<PathBuf>: "list of paths",
     Vec<String>: "list of texts",
+    Vec<u32>: "list of numbers",
     rutter_gateway::AcmeChallenge: "`http-01` or `tls-alpn-01`",
     rutter_gateway::CheckMethod: "`HEAD` or `GET`",
     rutter_gateway::StatusRange: "statuses",
@@ -197,4 +198,10 @@ macro_rules! sections {
     };
 }
 
-sections!(super::raw::Table, super::raw::TableFeed, super::raw::TableResolve);
+sections!(
+    super::raw::OverlayNetwork,
+    super::raw::OverlayPeer,
+    super::raw::Table,
+    super::raw::TableFeed,
+    super::raw::TableResolve,
+);

@@ -62,6 +62,23 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
             "rutter.yaml:4:25: 127.0.0.1:80 is also the address of `listeners.api`",
         ),
         ("controller:\nlisteners: {api: 7070}\n", "rutter.yaml:2:13: expected `ADDRESS:PORT`"),
+        (
+            "overlay: {node: a, networks: [{vni: 1, bridge: br}, {vni: 2, bridge: br, table: 7}]}\n",
+            "rutter.yaml:1:53: `br` is another link's name too",
+        ),
+        (
+            "overlay: {node: a, networks: [{vni: 1}], peers: [{name: b, address: 10.0.0.1, dead: 1ms}]}\n",
+            "`dead` must be longer than `keepalive`",
+        ),
+        (
+            "overlay: {node: a, networks: [{vni: 1}], peers: [{name: b, address: 10.0.0.1, overlays: [2]}]}\n",
+            "expected numbers of overlays of this host",
+        ),
+        ("overlay: {networks: [{vni: 1}]}\n", "the overlay has neither a `node` nor a file"),
+        (
+            "controller:\noverlay: {node: a, networks: [{vni: 1}]}\ntables: {overlay/1: {}}\n",
+            "the overlay has this table, and says its policy",
+        ),
         ("controller:\ndomain:\n", "rutter.yaml:2:7: there is nothing behind this key"),
         ("domain: example.com\n", "no role is switched on"),
         ("controller:\ngateway:\n", "rutter.yaml:2:8: the gateway has nowhere to listen"),
@@ -254,10 +271,17 @@ fn the_defaults_of_the_page_are_those_that_hold() {
     let of_netman = "version: 2\nnode: {id: a}\noverlays: [{vni: 1, name: vx1, bridge: br1}]\n";
     std::fs::write(&netman, of_netman).unwrap();
     let overlay = format!("overlay:\n  netman: {}\n", netman.display());
-    let mut text = overlay.clone();
+    good(&overlay);
+    let overlay = "overlay:\n  node: a\n";
+    let network = "  networks:\n    - vni: 7\n";
+    let mut text = overlay.to_owned();
     written_out(&raw::Overlay::section(), 2, &mut text);
     assert!(text.contains("at_end: flush"), "{text}");
-    assert_eq!(diff(&good(&overlay), &good(&text)), []);
+    let mut networks = network.to_owned();
+    written_out(&raw::OverlayNetwork::section(), 6, &mut networks);
+    assert!(networks.contains("lease: 30s"), "{networks}");
+    let text = text.replace("  certificates:\n", "").replace("  networks: []\n", &networks);
+    assert_eq!(diff(&good(&format!("{overlay}{network}")), &good(&text)), []);
 }
 
 #[test]

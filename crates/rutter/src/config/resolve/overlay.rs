@@ -1,6 +1,13 @@
-//! The overlay role: what n-netman's file says, and what is added to it.
+//! The overlay role: what this file or n-netman's says of it.
 
+mod host;
+
+use std::path::Path;
+
+use rutter_kernel::DEFAULT_PROTOCOL;
+use rutter_overlay::OverlayConfig;
 use rutter_overlay::compat::nnetman;
+use rutter_overlay::compat::nnetman::config::Remark;
 
 use super::Problems;
 use crate::config::resolved::Overlay;
@@ -27,31 +34,44 @@ pub(super) fn check_tables(file: &raw::File, to: &mut Problems) {
 }
 
 pub(super) fn resolve(raw: &raw::Overlay, to: &mut Problems) -> Option<Overlay> {
-    let protocol = raw.protocol.unwrap_or(NETMAN_PROTOCOL);
+    let by_netman = raw.netman.is_some();
+    let usual = if by_netman { NETMAN_PROTOCOL } else { DEFAULT_PROTOCOL.into() };
+    let protocol = raw.protocol.unwrap_or(usual);
     to.unless(PROTOCOLS.contains(&protocol), "overlay.protocol", "expected 5 to 255");
-    let Some(file) = raw.netman.clone() else {
-        to.push(
-            Problem::at("overlay", "the overlay has no file of n-netman's form")
-                .help("write `netman: /etc/n-netman/n-netman.yaml` in it"),
-        );
-        return None;
-    };
-    let reading = match nnetman::config::load(&file) {
-        Ok(reading) => reading,
-        Err(error) => {
-            to.at("overlay.netman", error.to_string());
-            return None;
-        }
+    let (host, remarks) = match &raw.netman {
+        Some(file) => of_netman(raw, file, to)?,
+        None => (host::resolve(raw, to)?, Vec::new()),
     };
     Some(Overlay {
-        netman: file,
+        netman: raw.netman.clone(),
         mode: raw.mode.unwrap_or_default(),
         at_end: raw.at_end.unwrap_or_default(),
         remove_links: raw.remove_links.unwrap_or(false),
         protocol: u8::try_from(protocol).ok()?,
         sysctl: raw.sysctl.unwrap_or(false),
-        next_hop_objects: raw.next_hop_objects.unwrap_or(false),
-        host: reading.config,
-        remarks: reading.remarks,
+        next_hop_objects: raw.next_hop_objects.unwrap_or(!by_netman),
+        host,
+        remarks,
     })
+}
+
+/// What n-netman's file says. What it says isn't said here too.
+fn of_netman(
+    raw: &raw::Overlay,
+    file: &Path,
+    to: &mut Problems,
+) -> Option<(OverlayConfig, Vec<Remark>)> {
+    let twice = raw.node.is_some() || raw.networks.is_some() || raw.peers.is_some();
+    to.unless(
+        !twice,
+        "overlay.netman",
+        "its file says `node`, `networks` and `peers`: leave them out",
+    );
+    match nnetman::config::load(file) {
+        Ok(reading) => Some((reading.config, reading.remarks)),
+        Err(error) => {
+            to.at("overlay.netman", error.to_string());
+            None
+        }
+    }
 }
