@@ -20,6 +20,7 @@ mod exchange;
 mod failover;
 mod host;
 mod namespace;
+mod own_file;
 mod probe;
 mod refusals;
 mod scene;
