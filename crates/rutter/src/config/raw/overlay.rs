@@ -46,6 +46,9 @@ section! {
         accept_unlisted_peers: bool = Is("false"),
         /// The largest message, in MiB, 16 to 1024.
         max_message_mib: u32 = Is("16"),
+        /// The most prefixes of one peer in one overlay; refused ones count; more are
+        /// refused. At four fifths it warns.
+        max_prefixes: u32 = Is("200000"),
         /// Who speaks with whom: `direct_preferred` (others' ways are a reserve), `full_mesh`,
         /// `hub_spoke`, `static`.
         topology: Topology = Is("direct_preferred"),

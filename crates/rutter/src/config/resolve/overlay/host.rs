@@ -27,6 +27,8 @@ pub(super) fn resolve(raw: &raw::Overlay, to: &mut Problems) -> Option<OverlayCo
     let peers = peers(raw, &node, &overlays, to);
     let mib = raw.max_message_mib.unwrap_or(16);
     to.unless((16..=1024).contains(&mib), "overlay.max_message_mib", "expected 16 to 1024");
+    let max_prefixes = raw.max_prefixes.map_or(overlay::MAX_PREFIXES, |n| n as usize);
+    to.unless(max_prefixes > 0, "overlay.max_prefixes", "expected at least 1");
     let config = OverlayConfig {
         node,
         overlays,
@@ -38,6 +40,7 @@ pub(super) fn resolve(raw: &raw::Overlay, to: &mut Problems) -> Option<OverlayCo
             max_message: usize::try_from(mib).unwrap_or_default() * MIB,
         },
         topology: topology(raw, to),
+        max_prefixes,
         bridges: Vec::new(),
         netplan: overlay::Netplan {
             enabled: true,
