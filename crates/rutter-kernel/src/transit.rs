@@ -172,7 +172,8 @@ pub fn start(
 ) -> Result<Task, KernelError> {
     let (transit, status) = Transit::open(options)?;
     // Before the first look: what happens in between is heard.
-    let mut watches = vec![Watch::open(hearing_routes(options), transit.port())?];
+    let by_rules = transit.nft_port().is_none();
+    let mut watches = vec![Watch::open(hearing_routes(by_rules), transit.port())?];
     if let Some(port) = transit.nft_port() {
         watches.push(Watch::open(hearing_nftables(), port)?);
     }
@@ -180,9 +181,8 @@ pub fn start(
     Ok(Task { status, ended })
 }
 
-/// Links: a bridge's address may be another.
-fn hearing_routes(options: Options) -> Hearing {
-    let by_rules = options.means == Means::Rules;
+/// Links: a bridge's address may be another. Rules only where they do it.
+fn hearing_routes(by_rules: bool) -> Hearing {
     let concerns = move |event: &Answer<'_>| match event.message_type {
         kind::NEW_LINK | kind::DEL_LINK => true,
         kind::NEW_RULE | kind::DEL_RULE => by_rules,

@@ -49,6 +49,9 @@ impl Transit {
             Means::Best => Nft::open()?,
             Means::Rules => None,
         };
+        if nft.is_none() && options.means == Means::Best {
+            tracing::warn!("this kernel has no nftables; rules keep packets from transit instead");
+        }
         let (routes, rules) = (Socket::open()?, RuleKeeper::default());
         Ok((Self { options, routes, nft, rules, status }, shown))
     }
@@ -111,13 +114,15 @@ impl Transit {
 }
 
 impl Nft {
-    /// `None`: the kernel has no netfilter at all.
+    /// `None`: the kernel has none.
     fn open() -> Result<Option<Self>, KernelError> {
-        match Socket::open_for(NETLINK_NETFILTER) {
-            Ok(socket) => Ok(Some(Self { socket, put: None, before: (0, 0), last: (0, 0) })),
-            Err(error) if is_lack(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let socket = match Socket::open_for(NETLINK_NETFILTER) {
+            Err(error) if is_lack(&error) => return Ok(None),
+            opened => opened?,
+        };
+        let mut nft = Self { socket, put: None, before: (0, 0), last: (0, 0) };
+        let lacks = nft.list().is_err_and(|error| is_lack(&error));
+        Ok((!lacks).then_some(nft))
     }
 
     fn list(&mut self) -> Result<Vec<NftRow>, KernelError> {
@@ -176,11 +181,7 @@ impl Nft {
 
 /// Whether the kernel has nftables.
 pub(crate) fn has_nftables() -> Result<bool, KernelError> {
-    let Some(mut nft) = Nft::open()? else { return Ok(false) };
-    match nft.list() {
-        Err(error) if is_lack(&error) => Ok(false),
-        listed => listed.map(|_| true),
-    }
+    Nft::open().map(|nft| nft.is_some())
 }
 
 /// Whether the kernel has no such thing, and not just an objection.
