@@ -288,6 +288,8 @@ impl Shared {
         once::set(config)?;
         let transit = Transit::start(config, ended)?;
         let kernel = Kernel::start(config, &self.book, dir, ended).await?;
+        // Before peers send what it must not forward.
+        transit.settles().await;
         let speaker = self.speak(config, base, listener, ended).await?;
         let own = Own::start(config, speaker.clone(), ended)?;
         let (whole, wanted) = (kernel.whole(), links.wanted());

@@ -1,5 +1,7 @@
 //! Whether packets pass from one overlay to another: what the file says, made so in the data path.
 
+use std::time::Duration;
+
 use rutter_api::TransitState;
 use rutter_kernel::transit::{self, Counter, Options, TransitSpec};
 use rutter_overlay::{OverlayConfig, import};
@@ -12,6 +14,9 @@ use crate::config::resolved;
 /// Where its rules stand where the kernel has no nftables: behind the guard, before all that look up
 /// an overlay's table.
 const RULES: u32 = 95;
+
+/// How long peers wait for it.
+const SETTLES: Duration = Duration::from_secs(2);
 
 /// It, kept.
 pub(super) struct Transit {
@@ -39,6 +44,16 @@ impl Transit {
         let status = task.status.clone();
         let ended = tokio::spawn(super::kernel::watch_over(task.ended, "transit", ended.clone()));
         Ok(Self { status, _wanted: wanted, stop, ended })
+    }
+
+    /// Waits until the data path is as is wanted, but not for ever: a kernel that can't do it is
+    /// no reason to tell peers nothing.
+    pub(super) async fn settles(&self) {
+        let mut status = self.status.clone();
+        let tried = status.wait_for(|status| status.settled || status.failed.is_some());
+        if tokio::time::timeout(SETTLES, tried).await.is_err() {
+            tracing::warn!("transit isn't as it should be yet, and peers are told all the same");
+        }
     }
 
     pub(super) fn status(&self) -> watch::Receiver<transit::Status> {
