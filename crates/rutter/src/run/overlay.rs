@@ -23,6 +23,7 @@ mod links;
 mod once;
 mod own;
 mod peers;
+mod reach;
 mod rules;
 mod surfaces;
 mod transit;
@@ -40,7 +41,7 @@ use rutter_registry::DataDir;
 use rutter_rib::Book;
 use rutter_route::{Incarnation, Prefix};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) use once::{Differs, apply, clean, compare};
 
@@ -75,6 +76,8 @@ struct Acting {
     own: Own,
     /// Whether routes wait in the kernel for the next start.
     adopts: bool,
+    /// Dropped, nobody asks through the overlay any more.
+    _reach: DropGuard,
 }
 
 /// What waits for [`OverlayRole::open`].
@@ -292,6 +295,9 @@ impl Shared {
         transit.settles().await;
         let speaker = self.speak(config, base, listener, ended).await?;
         let own = Own::start(config, speaker.clone(), ended)?;
+        let reach = CancellationToken::new();
+        let host = Arc::new(config.host.clone());
+        reach::start(host, self.book.clone(), seed(), reach.clone()).await.context("the probe")?;
         let (whole, wanted) = (kernel.whole(), links.wanted());
         tokio::spawn(peers::become_whole(speaker.clone(), whole.clone()));
         tokio::spawn(peers::flood_to_the_well(speaker, whole, wanted));
@@ -299,7 +305,7 @@ impl Shared {
         let _first = (self.links.set(links.status()), self.transit.set(transit.status()));
         self.kernel.send_replace(kernel.shown());
         let adopts = config.at_end == raw::AtEnd::Adopt;
-        Ok(Acting { links, transit, kernel, own, adopts })
+        Ok(Acting { links, transit, kernel, own, adopts, _reach: reach.drop_guard() })
     }
 
     fn config(&self) -> Arc<OverlayConfig> {

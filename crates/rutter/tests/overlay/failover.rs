@@ -161,3 +161,25 @@ fn s20_a_peer_that_goes_silent_is_given_up_and_delays_no_other() {
     three.leads_to(3, 100);
     drop(three.worse);
 }
+
+/// S21: the exchange lives, and VXLAN doesn't, one way.
+#[test]
+fn s21_a_peer_whose_vxlan_is_dead_one_way_is_switched_from_though_it_lives() {
+    let Some(scene) = Scene::new(3) else { return };
+    let three = Three::start(&scene, [200, 100]);
+    let probe = three.probe();
+    // What it sends through the overlay is lost from now on; its exchange goes by the underlay.
+    let rule = "priority 5 ipproto udp dport 4789 blackhole";
+    scene.place(3).inside.ip(&format!("rule add {rule}"));
+    let took = three.leads_to(2, 200);
+    println!("S21: switched after {took:?}");
+    probe.flows();
+    let told = three.looks.text(&["overlay", "explain", SHARED]);
+    assert!(told.contains("it lives, and doesn't answer through the overlay"), "{told}");
+    // Of what only it has, its way stays in use.
+    let learned = three.looks.learned();
+    assert!(learned.iter().any(|line| line.starts_with("172.16.30.0/24")), "{learned:?}");
+    three.looks.sees(3, "there");
+    scene.place(3).inside.ip("rule del priority 5");
+    three.leads_to(3, 100);
+}
