@@ -32,8 +32,15 @@ const LIVE: &[&[&str]] = &[
     &["gateway", "read_token_file"],
     &["listeners", "gateway", "https", "tls"],
     &["log", "level"],
+    &["overlay", "host", "max_prefixes"],
     &["overlay", "host", "overlays", "*", "export"],
     &["overlay", "host", "overlays", "*", "import"],
+    &["overlay", "host", "overlays", "*", "install", "flush_on_peer_down"],
+    &["overlay", "host", "overlays", "*", "install", "lease"],
+    &["overlay", "host", "overlays", "*", "install", "lookup"],
+    &["overlay", "host", "overlays", "*", "install", "replace_existing"],
+    &["overlay", "host", "peers"],
+    &["overlay", "host", "topology"],
     &["tables", "*", "policy"],
 ];
 

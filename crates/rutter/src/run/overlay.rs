@@ -216,6 +216,7 @@ impl OverlayRole {
         }
         if let Some(acting) = &mut self.acting {
             acting.own.reload(&to.host)?;
+            acting.transit.reload(&to.host)?;
             acting.kernel.reload(to, &shared.book, dir, ended).await?;
             shared.kernel.send_replace(acting.kernel.shown());
         }
@@ -296,8 +297,8 @@ impl Shared {
         let speaker = self.speak(config, base, listener, ended).await?;
         let own = Own::start(config, speaker.clone(), ended)?;
         let reach = CancellationToken::new();
-        let host = Arc::new(config.host.clone());
-        reach::start(host, self.book.clone(), seed(), reach.clone()).await.context("the probe")?;
+        let started = reach::start(speaker.clone(), self.book.clone(), seed(), reach.clone()).await;
+        started.context("the probe through the overlay")?;
         let (whole, wanted) = (kernel.whole(), links.wanted());
         tokio::spawn(peers::become_whole(speaker.clone(), whole.clone()));
         tokio::spawn(peers::flood_to_the_well(speaker, whole, wanted));

@@ -6,6 +6,7 @@
 
 use anyhow::{Context, anyhow};
 use rutter_book::BookHandle;
+use rutter_overlay::{Install, OverlayConfig};
 use rutter_rib::Policy;
 use rutter_route::TableName;
 use serde::{Deserialize, Serialize};
@@ -126,12 +127,7 @@ impl Running {
             next.tls = to.tls.clone();
         }
         if let (Some(next), Some(to)) = (&mut next.overlay, &to.overlay) {
-            for (vni, next) in &mut next.host.overlays {
-                if let Some(to) = to.host.overlays.get(vni) {
-                    next.export.clone_from(&to.export);
-                    next.import.clone_from(&to.import);
-                }
-            }
+            mix_overlay(&mut next.host, &to.host);
         }
         for (name, table) in &mut next.tables {
             if let Some(to) = to.tables.get(name) {
@@ -147,4 +143,17 @@ impl Running {
 async fn set_policy(book: &BookHandle, name: TableName, policy: Policy) -> anyhow::Result<()> {
     book.apply(move |book, now| book.set_policy(now, &name, policy)).await??;
     Ok(())
+}
+
+/// What of a host of overlays can be had without a restart.
+fn mix_overlay(next: &mut OverlayConfig, to: &OverlayConfig) {
+    next.peers.clone_from(&to.peers);
+    next.topology.clone_from(&to.topology);
+    next.max_prefixes = to.max_prefixes;
+    for (vni, next) in &mut next.overlays {
+        let Some(to) = to.overlays.get(vni) else { continue };
+        next.export.clone_from(&to.export);
+        next.import.clone_from(&to.import);
+        next.install = Install { table: next.install.table, ..to.install };
+    }
 }

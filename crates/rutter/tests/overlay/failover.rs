@@ -7,8 +7,8 @@ use crate::namespace::Namespace;
 use crate::probe::Probe;
 use crate::scene::Scene;
 
-/// How soon a peer that is gone isn't relied on any more. An original is asked each second.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// How soon a peer that is gone isn't relied on any more.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The network that both have.
 const SHARED: &str = "172.16.99.0/24";
@@ -154,8 +154,8 @@ fn s20_a_peer_that_goes_silent_is_given_up_and_delays_no_other() {
     probe.flows();
     let lost = probe.lost(since);
     println!("S20: {lost:?}, out for {:?}", lost.outage());
-    // An original's dead time is 3 s, a Rutter host's 0.9 s.
-    assert!(lost.outage() < Duration::from_secs(6), "{lost:?}");
+    // Its dead time is 0.9 s; the rest is for a machine that is busy.
+    assert!(lost.outage() < Duration::from_secs(3), "{lost:?}");
     assert_eq!(three.looks.status()["peers"][0]["life"], "there");
     scene.cut(3, false);
     three.leads_to(3, 100);

@@ -28,6 +28,7 @@ mod scene;
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 mod support;
 mod surfaces;
+mod transit;
 
 use std::time::{Duration, Instant};
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rutter_book::{BookClosed, BookHandle, Subscription};
-use rutter_overlay::{OverlayConfig, Timers, Vni};
+use rutter_overlay::{Speaker, Timers, Vni};
 use rutter_rib::{OutletSpec, Tell};
 use rutter_route::{Health, NextHop, Observer, Prefix, SourceId};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -48,11 +48,12 @@ type Key = (Vni, SourceId);
 /// # Errors
 /// The port can't be had, or the book has ended.
 pub(super) async fn start(
-    config: Arc<OverlayConfig>,
+    speaker: Arc<Speaker>,
     book: BookHandle,
     token: u64,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let config = speaker.config();
     let port = config.exchange.listen.port();
     let sockets = Sockets {
         v4: bind(Ipv4Addr::UNSPECIFIED.into(), port)?,
@@ -65,7 +66,7 @@ pub(super) async fn start(
             tokio::spawn(follow(*vni, told, tells.clone()));
         }
     }
-    let asker = Asker { config, book, token, sockets, peers: HashMap::new() };
+    let asker = Asker { speaker, book, token, sockets, peers: HashMap::new() };
     tokio::spawn(asker.run(heard, stop));
     Ok(())
 }
@@ -191,7 +192,8 @@ impl Sockets {
 }
 
 struct Asker {
-    config: Arc<OverlayConfig>,
+    /// Whose configuration is the one in force.
+    speaker: Arc<Speaker>,
     book: BookHandle,
     /// What nobody else can know.
     token: u64,
@@ -201,7 +203,8 @@ struct Asker {
 
 impl Asker {
     async fn run(mut self, mut heard: mpsc::Receiver<(Key, IpAddr)>, stop: CancellationToken) {
-        let least = self.config.peers.iter().map(|peer| peer.timers.keepalive).min();
+        let config = self.speaker.config();
+        let least = config.peers.iter().map(|peer| peer.timers.keepalive).min();
         let mut tick = tokio::time::interval(least.unwrap_or(Timers::RUTTER.keepalive));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut v4, mut v6) = ([0; 64], [0; 64]);
@@ -229,7 +232,8 @@ impl Asker {
     /// A peer's routes lead to another address than before.
     fn moved(&mut self, key: Key, address: IpAddr) -> Vec<(Key, Turn)> {
         let (vni, source) = &key;
-        let peer = self.config.peers.iter().find(|peer| peer.name.source() == *source);
+        let config = self.speaker.config();
+        let peer = config.peers.iter().find(|peer| peer.name.source() == *source);
         let (Some(peer), true) = (peer, self.is_within(*vni, address)) else { return Vec::new() };
         let seen = Seen::new(address, peer.timers);
         let before = self.peers.insert(key.clone(), seen);
@@ -238,13 +242,14 @@ impl Asker {
     }
 
     fn is_within(&self, vni: Vni, address: IpAddr) -> bool {
-        let overlay = self.config.overlays.get(&vni);
+        let config = self.speaker.config();
+        let overlay = config.overlays.get(&vni);
         let mut networks = overlay.into_iter().flat_map(|overlay| &overlay.bridge.addresses);
         networks.any(|own| own.network().contains_address(address))
     }
 
     fn ask(&mut self) -> Vec<(Key, Turn)> {
-        let (now, port) = (Instant::now(), self.config.exchange.listen.port());
+        let (now, port) = (Instant::now(), self.speaker.config().exchange.listen.port());
         let packet = packet(ASK, self.token);
         let mut turned = Vec::new();
         for (key, seen) in &mut self.peers {
@@ -259,7 +264,9 @@ impl Asker {
     fn hear(&mut self, heard: &[u8; LENGTH], from: SocketAddr) -> Vec<(Key, Turn)> {
         let Some((kind, token)) = read(heard) else { return Vec::new() };
         let address = from.ip();
-        if kind == ASK && self.config.overlays.keys().any(|vni| self.is_within(*vni, address)) {
+        if kind == ASK
+            && self.speaker.config().overlays.keys().any(|vni| self.is_within(*vni, address))
+        {
             self.sockets.send(&packet(ANSWER, token), from);
         }
         if kind != ANSWER || token != self.token {
@@ -277,7 +284,8 @@ impl Asker {
             Turn::Up => tracing::info!(peer = %source, %vni, "answers through the overlay again"),
             Turn::Unknown => tracing::debug!(peer = %source, %vni, "not judged any more"),
         }
-        let observer = Observer { name: format!("overlay/{}", self.config.node), acts: true };
+        let observer =
+            Observer { name: format!("overlay/{}", self.speaker.config().node), acts: true };
         let is = match turn {
             Turn::Down => Health::Unhealthy {
                 why: "it lives, and doesn't answer through the overlay".to_owned(),

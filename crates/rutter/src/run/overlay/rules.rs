@@ -20,6 +20,9 @@
 //! covered by a learned network is asked of main first. The guard is the same for all overlays of a
 //! host and each sink wants it, so it stands until the last one ends.
 //!
+//! Bounds: [`FEW`] networks of each sort, neighbouring ones joined. Who may learn from more has one rule
+//! for all packets; of more own networks none is guarded but the peers', and the log says so.
+//!
 //! `lookup_rules.mode: prefix` leaves n-netman's two out: a network's rule says by itself who it is
 //! for. Without lookup rules there are none: the operator has rules of his own.
 
@@ -38,6 +41,9 @@ const OUTPUT: u32 = 101;
 const LEARNED: u32 = 4700;
 /// The table that everything else is in.
 const MAIN: u32 = 254;
+
+/// Rules of one sort.
+const FEW: usize = 250;
 
 /// The rules of an overlay's table.
 pub(super) fn of(config: &OverlayConfig, overlay: &Overlay) -> anyhow::Result<BTreeSet<Rule>> {
@@ -61,10 +67,46 @@ pub(super) fn of(config: &OverlayConfig, overlay: &Overlay) -> anyhow::Result<BT
 
 /// What an overlay may learn: all that it does learn lies in one of these.
 fn learned(overlay: &Overlay) -> BTreeSet<Prefix> {
-    match overlay.import.accept_all {
+    let allowed = joined(overlay.import.allow.iter().copied().collect());
+    match overlay.import.accept_all || allowed.len() > FEW {
         true => everything().collect(),
-        false => overlay.import.allow.iter().copied().collect(),
+        false => allowed,
     }
+}
+
+/// The same addresses in as few networks as can be.
+fn joined(mut networks: BTreeSet<Prefix>) -> BTreeSet<Prefix> {
+    loop {
+        let before = networks.len();
+        let mut fewer: Vec<Prefix> = Vec::with_capacity(before);
+        // A network comes right before what lies in it, and the first half of one before the second.
+        let mut sorted: Vec<Prefix> = networks.into_iter().collect();
+        sorted.sort_by_key(|network| {
+            (network.is_v4(), network.mapped_bits(), network.mapped_length())
+        });
+        for network in sorted {
+            match fewer.last_mut() {
+                Some(last) if last.contains(&network) => {}
+                Some(last) => match whole(last, &network) {
+                    Some(whole) => *last = whole,
+                    None => fewer.push(network),
+                },
+                None => fewer.push(network),
+            }
+        }
+        networks = fewer.into_iter().collect();
+        if networks.len() == before {
+            return networks;
+        }
+    }
+}
+
+/// The network of which these are the two halves, if they are.
+fn whole(first: &Prefix, second: &Prefix) -> Option<Prefix> {
+    let length = first.length().checked_sub(1)?;
+    let same = first.length() == second.length() && first.is_v4() == second.is_v4();
+    let whole = Prefix::truncated(first.address(), length).ok()?;
+    (same && whole.contains(second)).then_some(whole)
 }
 
 fn everything() -> impl Iterator<Item = Prefix> {
@@ -81,7 +123,16 @@ fn guard(config: &OverlayConfig) -> BTreeSet<Rule> {
     let own = bridges.map(rutter_overlay::InterfaceAddress::network).chain(announced.copied());
     let peers = config.peers.iter().map(|peer| Prefix::host(peer.address));
     let could_be = |prefix: &Prefix| learned.iter().any(|learned| learned.overlaps(prefix));
-    let guarded = own.chain(peers).filter(could_be);
+    let mut own = joined(own.filter(could_be).collect());
+    if own.len() > FEW {
+        tracing::warn!(
+            n = own.len(),
+            "too many own networks: a wider one that is learned may hide them"
+        );
+        own.clear();
+    }
+    let peers = joined(peers.filter(could_be).collect());
+    let guarded = own.into_iter().chain(peers.into_iter().take(FEW));
     let rule = |prefix: Prefix| to(Rule::new(family(&prefix), GUARD, Verdict::Table(MAIN)), prefix);
     guarded.map(rule).collect()
 }
@@ -153,6 +204,20 @@ mod tests {
         let mut wanted: Vec<_> = expected.iter().map(|rule| (*rule).to_owned()).collect();
         wanted.sort();
         assert_eq!(sorted, wanted);
+    }
+
+    #[test]
+    fn neighbouring_networks_are_joined() {
+        let networks = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        let many: BTreeSet<Prefix> =
+            (0..=255).map(|n| format!("10.1.{n}.0/24").parse().unwrap()).collect();
+        assert_eq!(joined(many), networks(&["10.1.0.0/16"]));
+        let given =
+            ["10.0.0.0/9", "10.128.0.0/9", "10.3.0.0/16", "192.0.2.0/25", "fd00::/9", "fd80::/9"];
+        assert_eq!(joined(networks(&given)), networks(&["10.0.0.0/8", "192.0.2.0/25", "fd00::/8"]));
+        // Neighbours that are no halves of one.
+        let apart = ["10.1.0.0/16", "10.2.0.0/16"];
+        assert_eq!(joined(networks(&apart)), networks(&apart));
     }
 
     #[test]

@@ -21,8 +21,7 @@ const SETTLES: Duration = Duration::from_secs(2);
 /// It, kept.
 pub(super) struct Transit {
     status: watch::Receiver<transit::Status>,
-    /// Held: dropped, nobody could want anything else.
-    _wanted: watch::Sender<TransitSpec>,
+    wanted: watch::Sender<TransitSpec>,
     stop: CancellationToken,
     ended: JoinHandle<()>,
 }
@@ -43,7 +42,7 @@ impl Transit {
         let task = transit::start(told, options, stop.clone())?;
         let status = task.status.clone();
         let ended = tokio::spawn(super::kernel::watch_over(task.ended, "transit", ended.clone()));
-        Ok(Self { status, _wanted: wanted, stop, ended })
+        Ok(Self { status, wanted, stop, ended })
     }
 
     /// Waits until the data path is as is wanted, but not for ever: a kernel that can't do it is
@@ -58,6 +57,15 @@ impl Transit {
 
     pub(super) fn status(&self) -> watch::Receiver<transit::Status> {
         self.status.clone()
+    }
+
+    /// Goes on by another configuration.
+    ///
+    /// # Errors
+    /// A name is none of the kernel's.
+    pub(super) fn reload(&self, config: &OverlayConfig) -> anyhow::Result<()> {
+        self.wanted.send_replace(spec(config)?);
+        Ok(())
     }
 
     /// Ends it, and removes what is ours.
