@@ -33,6 +33,7 @@ proptest! {
             world.apply(op);
             world.settle();
             world.compare();
+            world.compare_incumbents();
         }
     }
 }

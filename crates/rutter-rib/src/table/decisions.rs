@@ -7,11 +7,15 @@ use rutter_route::{By, Decision, Destination, SourceId, Wall};
 
 /// One word, whose and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word<T> {
-    pub(super) is: T,
-    pub(super) by: By,
-    pub(super) why: String,
-    pub(super) at: Wall,
+pub struct Word<T> {
+    /// What was said.
+    pub is: T,
+    /// Whose word it is.
+    pub by: By,
+    /// Why; may be empty.
+    pub why: String,
+    /// When.
+    pub at: Wall,
 }
 
 impl<T> Word<T> {
@@ -30,11 +34,13 @@ impl<T> Word<T> {
 
 /// All that is decided on one thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Decided {
+pub struct Decided {
     /// True: approved; false: revoked.
-    pub(super) approval: Option<Word<bool>>,
-    pub(super) preference: Option<Word<u32>>,
-    pub(super) drain: Option<Word<()>>,
+    pub approval: Option<Word<bool>>,
+    /// Its preference.
+    pub preference: Option<Word<u32>>,
+    /// It is to be used last.
+    pub drain: Option<Word<()>>,
 }
 
 impl Decided {

@@ -142,6 +142,18 @@ impl<D: Destination> Table<D> {
         source.decided = decisions.has(&source.id);
     }
 
+    /// What is decided on a source's routes to a destination: of each kind the word that counts,
+    /// also where there is no such route.
+    pub fn decisions(&self, source: &SourceId, destination: &D) -> Decided {
+        let decided = self.decisions.on(source, destination);
+        let words = || decided.iter().flatten();
+        Decided {
+            approval: approval_of(&decided).cloned(),
+            preference: words().find_map(|d| d.preference.clone()),
+            drain: words().find_map(|d| d.drain.clone()),
+        }
+    }
+
     pub(super) fn decided_on(&self, source: u32, key: &D) -> [Option<&Decided>; 2] {
         self.decisions.on(&self.sources[source].id, key)
     }

@@ -315,6 +315,19 @@ impl<D: Destination> Table<D> {
         self.find(destination).is_some()
     }
 
+    /// Whether a source has a route to the destination as of now, whether or not a commit has told
+    /// of it.
+    pub fn holds(&self, source: &SourceId, destination: &D) -> bool {
+        let (Some(ix), Some(id)) = (self.sources.find(source), self.find(destination)) else {
+            return false;
+        };
+        self.places(id).map(|place| self.candidate(place)).any(|candidate| {
+            candidate.source == ix
+                && !candidate.is_gone()
+                && self.sources[ix].swept(candidate).is_none()
+        })
+    }
+
     /// One more than the greatest id a destination has: walks by position go up to it.
     pub(crate) fn span(&self) -> u32 {
         self.dests.span()

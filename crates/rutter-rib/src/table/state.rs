@@ -169,4 +169,11 @@ impl<D: Destination> Table<D> {
         let found = &self.sources[self.sources.find(source)?];
         Some(Session { source: found.id.clone(), incarnation: found.incarnation })
     }
+
+    /// Whether a source is up and may speak.
+    pub fn speaks(&self, source: &rutter_route::SourceId) -> bool {
+        self.sources
+            .find(source)
+            .is_some_and(|ix| matches!(self.sources[ix].phase, Phase::Up | Phase::Draining))
+    }
 }

@@ -1,7 +1,7 @@
 //! Views: a table as seen by some, and incumbents.
 
 use hashbrown::HashMap;
-use rutter_route::{Criterion, Deadline, Destination, Now, PathId, SourceId, ViewName};
+use rutter_route::{Criterion, Deadline, Destination, Now, PathId, RouteKey, SourceId, ViewName};
 
 use crate::parts::wheel::Tick;
 use crate::policy::{Match, Subject};
@@ -195,8 +195,9 @@ impl<D: Destination> Table<D> {
 
     /// Names the incumbent: the best route before a restart, or whom a person wants. Until the
     /// deadline, or the end of its source's refresh, it ranks first even though its source is
-    /// offline; then as any incumbent. A route that hasn't come yet is awaited; as many are as
-    /// there may be decisions. Without effect on a view that doesn't stick.
+    /// offline; then as any incumbent, and as such at once if the deadline is due already. A route
+    /// that hasn't come yet is awaited; as many are as there may be decisions. Without effect on a
+    /// view that doesn't stick.
     pub fn nominate(
         &mut self,
         now: Now,
@@ -206,8 +207,8 @@ impl<D: Destination> Table<D> {
         path: &PathId,
         until: Option<Deadline>,
     ) {
-        let until = until.map(|u| self.tick_of(now, u));
         let tick = self.tick(now);
+        let until = until.map(|u| if u.is_due(now) { tick } else { self.tick_of(now, u) });
         let ix = self.sources.find(source);
         let located = ix.and_then(|ix| self.locate(now, ix, destination, path));
         let bound = self.policy.bounds.decisions;
@@ -301,6 +302,15 @@ impl<D: Destination> Table<D> {
             Subject { destination: &self.dests[id].key, source: &source.id, info: &source.info };
         let attributes = self.sets.get(candidate.effective);
         v.show.iter().any(|m| m.matches(&subject, attributes))
+    }
+
+    /// Who is best, or where there is none, who was last and still has a route there. `None` in a
+    /// view that doesn't stick.
+    pub fn last_best(&self, destination: &D, view: ViewId) -> Option<RouteKey> {
+        let id = self.find(destination)?;
+        let best = self.views.get(usize::from(view.0))?.best.get(&id)?;
+        let place = self.place_of(id, best.source, best.path)?;
+        Some(self.key_of(self.candidate(place)))
     }
 
     /// The default view's best as of the last commit is its incumbent, also where none was kept so

@@ -31,12 +31,12 @@ impl<D: Destination> Model<D> {
     }
 
     /// On the destination, and on the whole source.
-    fn decided(&self, (d, key): &(D, RouteKey)) -> [Option<&Decided>; 2] {
+    pub fn decided(&self, (d, key): &(D, RouteKey)) -> [Option<&Decided>; 2] {
         [Some(d.clone()), None].map(|on| self.decisions.get(&(key.source.clone(), on)))
     }
 
     /// The word that counts: a person's before a rule's, the destination's before the source's.
-    fn approval(&self, at: &(D, RouteKey)) -> Option<&(bool, By)> {
+    pub fn approval(&self, at: &(D, RouteKey)) -> Option<&(bool, By)> {
         let words = self.decided(at).map(|d| d.and_then(|d| d.approval.as_ref()));
         let persons = words.iter().flatten().find(|(_, by)| matches!(by, By::Person(_)));
         persons.or(words.iter().flatten().next()).copied()

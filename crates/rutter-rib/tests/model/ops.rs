@@ -160,7 +160,7 @@ fn op(draw: Draw) -> impl Strategy<Value = Op> {
             verdict()).prop_map(
             |(observer, source, of, is)| Op::Health { observer, source, of, is }),
         2 => (0..3u8, any::<bool>()).prop_map(|(hop, resolved)| Op::NextHop { hop, resolved }),
-        2 => (0..3u8, d, source, path, prop::option::of(1..3000u64)).prop_map(
+        2 => (0..3u8, d, source, path, prop::option::of(0..3000u64)).prop_map(
             |(view, destination, source, path, for_ms)| Op::Nominate {
                 view, destination, source, path, for_ms }),
         2 => short_policy(draw).prop_map(Op::SetPolicy),

@@ -8,7 +8,7 @@ use rutter_route::*;
 
 use super::ops::{Claim, Op, State, Verdict3};
 use super::rank::{self, Shown};
-use super::table::{Model, Phase, TICK};
+use super::table::{Model, Phase, Source, TICK};
 
 /// Both clocks start apart from zero and from each other.
 const MONO: u64 = 5_000;
@@ -302,6 +302,7 @@ impl World {
                 let unreachable = model.is_unreachable(view, d);
                 assert_eq!(selected.is_unreachable(), unreachable, "view {view} of {d}");
             }
+            self.compare_decisions(d);
             self.compare_candidates(d);
             self.compare_explanation(d);
         }
@@ -314,6 +315,37 @@ impl World {
         let hops: BTreeSet<NextHop> =
             model.routes.values().map(|r| r.received.next_hop.clone()).collect();
         assert_eq!(table.next_hops(), hops.into_iter().collect::<Vec<_>>());
+    }
+
+    /// Who was best last is the same; it depends on when commits came.
+    pub fn compare_incumbents(&self) {
+        let model = &self.model;
+        for (d, view) in
+            (0..3).map(service).flat_map(|d| model.views.keys().map(move |v| (d.clone(), v)))
+        {
+            let id = self.table.view(view).expect("the view is there");
+            let last = model.incumbents.get(&(view.clone(), d.clone()));
+            let last = last.filter(|_| model.keeps(view)).map(|i| i.key.clone());
+            assert_eq!(self.table.last_best(&d, id), last, "view {view} of {d}");
+        }
+    }
+
+    fn compare_decisions(&self, d: &Service) {
+        for source in (0..4).map(source_id) {
+            let of_source = |(of, key): &(Service, RouteKey)| of == d && key.source == source;
+            assert_eq!(self.table.holds(&source, d), self.model.routes.keys().any(of_source));
+            let speaks = |s: &Source| matches!(s.phase, Phase::Up | Phase::Draining);
+            let should = self.model.sources.get(&source).is_some_and(speaks);
+            assert_eq!(self.table.speaks(&source), should, "{source}");
+            let is = self.table.decisions(&source, d);
+            let at = (d.clone(), RouteKey { source, path: PathId::default() });
+            let of = self.model.decided(&at);
+            let preference = of.iter().flatten().find_map(|d| d.preference.clone());
+            let drain = of.iter().flatten().find_map(|d| d.drain.clone());
+            assert_eq!(is.approval.map(|w| (w.is, w.by)), self.model.approval(&at).cloned());
+            assert_eq!(is.preference.map(|w| (w.is, w.by)), preference, "{at:?}");
+            assert_eq!(is.drain.map(|w| w.by), drain, "{at:?}");
+        }
     }
 
     fn compare_candidates(&self, d: &Service) {

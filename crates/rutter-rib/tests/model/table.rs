@@ -381,7 +381,7 @@ impl<D: Destination> Model<D> {
             return;
         }
         let at = (view.clone(), d.clone());
-        let until = until.map(|u| up(u.0.0));
+        let until = until.map(|u| if u.0.0 <= self.now { self.now } else { up(u.0.0) });
         if self.routes.contains_key(&(d.clone(), key.clone())) {
             self.awaited.remove(&at);
             self.seat(at, key.clone(), until);
