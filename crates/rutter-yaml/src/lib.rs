@@ -22,7 +22,7 @@ pub use known::Known;
 pub use positions::Positions;
 pub use problem::{ConfigError, Problem, Spot};
 pub use problems::Problems;
-pub use reader::{Dialect, parse};
+pub use reader::{Dialect, parse, unknown_word};
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 4 * 1024 * 1024;

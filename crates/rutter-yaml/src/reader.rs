@@ -76,8 +76,9 @@ fn plain(text: &str) -> String {
     cut.and_then(|at| first.get(..at)).unwrap_or(first).to_owned()
 }
 
-/// What to say of a word that isn't known: the nearest one, else all there are.
-pub(crate) fn unknown_word(what: &str, word: &str, expected: &[&str]) -> (String, Option<String>) {
+/// What to say of a word that isn't known, and what to do about it: the nearest one, else all there
+/// are. `what` is the kind of word, such as `key`.
+pub fn unknown_word(what: &str, word: &str, expected: &[&str]) -> (String, Option<String>) {
     let message = format!("unknown {what} `{word}`");
     let near = |known: &&&str| strsim::jaro_winkler(word, known) > 0.8;
     let nearest = expected

@@ -7,7 +7,7 @@
 use super::{Metadata, Problem};
 
 /// Each crate of the workspace with those of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("rutter-route", &[]),
     ("rutter-yaml", &[]),
     ("rutter-rib", &["rutter-route"]),
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-agent", &["rutter-link", "rutter-route"]),
+    ("rutter-nodes", &["rutter-registry", "rutter-rib", "rutter-route", "rutter-yaml"]),
     (
         "rutter-overlay",
         &["rutter-book", "rutter-link", "rutter-rib", "rutter-route", "rutter-yaml"],

@@ -1,0 +1,26 @@
+//! Nodes: the subnets they advertise, who approved them, and which router is primary.
+//!
+//! ```text
+//!   sessions ─┐                                   ┌─▶ rows      what people look at
+//!   people ───┼─▶ Nodes ─▶ table `nodes` ─ ranked ┼─▶ primary
+//!   policy ───┘              (rutter-rib)         └─▶ maps      what each node is told
+//! ```
+//!
+//! Nodes are sources of `Prefix` routes in the table `nodes`, which need authorization; other nodes
+//! are the sinks. What decides is the table and nothing else, so `explain` can say why.
+//!
+//! What is here does no I/O: time and the table are arguments.
+#![forbid(unsafe_code)]
+
+pub mod election;
+mod names;
+mod node;
+mod nodes;
+pub mod policy;
+mod row;
+pub mod via;
+
+pub use names::{GroupName, NodeName, UserName};
+pub use node::{Node, Owner, parse_tag};
+pub use nodes::{Announced, Approved, MAX_ROWS, Nodes, NodesError};
+pub use row::{RouteRow, RowId, WasEnabled};

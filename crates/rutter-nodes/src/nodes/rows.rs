@@ -1,0 +1,82 @@
+//! Rows: a view of the table and of what is kept beside it.
+
+use rutter_rib::{Changes, Table, ViewId};
+use rutter_route::{NodeId, Now, Prefix, SourceId, Standing};
+
+use crate::election;
+use crate::node::node_of;
+use crate::row::{Kept, RouteRow, Seen};
+
+use super::Nodes;
+
+impl Nodes {
+    /// The rows of a node, by prefix, as of the last commit.
+    pub fn rows_of(&self, table: &Table<Prefix>, id: NodeId) -> Vec<RouteRow> {
+        let rows = self.members.get(&id).into_iter().flat_map(|member| &member.rows);
+        rows.map(|(prefix, kept)| row(table, id, prefix, kept)).collect()
+    }
+
+    /// All rows, by node and prefix, as of the last commit.
+    pub fn rows(&self, table: &Table<Prefix>) -> impl Iterator<Item = RouteRow> {
+        self.members.iter().flat_map(move |(id, member)| {
+            member.rows.iter().map(move |(prefix, kept)| row(table, *id, prefix, kept))
+        })
+    }
+
+    /// One row, as of the last commit.
+    pub fn row(&self, table: &Table<Prefix>, id: NodeId, prefix: &Prefix) -> Option<RouteRow> {
+        let kept = self.members.get(&id)?.rows.get(prefix)?;
+        Some(row(table, id, prefix, kept))
+    }
+
+    /// After a commit: rows that won or lost their prefix, or that a rule approved or left, were
+    /// updated now. Returns them: what of the rows is to be written.
+    pub fn note(
+        &mut self,
+        now: Now,
+        table: &Table<Prefix>,
+        changes: &Changes<Prefix>,
+    ) -> Vec<(NodeId, Prefix)> {
+        let mut updated = Vec::new();
+        for change in changes.changes.iter().filter(|c| c.view == ViewId::DEFAULT) {
+            let prefix = &change.destination;
+            for id in table.candidates(prefix).iter().filter_map(|c| node_of(c.source)) {
+                let kept = self.members.get_mut(&id).and_then(|m| m.rows.get_mut(prefix));
+                let Some(kept) = kept else { continue };
+                let RouteRow { enabled, is_primary, .. } = row(table, id, prefix, kept);
+                let seen = Seen { enabled, is_primary };
+                if seen != kept.seen {
+                    kept.seen = seen;
+                    kept.updated = now.wall;
+                    updated.push((id, *prefix));
+                }
+            }
+        }
+        updated
+    }
+}
+
+fn row(table: &Table<Prefix>, id: NodeId, prefix: &Prefix, kept: &Kept) -> RouteRow {
+    let source = SourceId::node(id.0);
+    let standing =
+        table.candidates(prefix).iter().find(|c| *c.source == source).map(|c| c.standing);
+    let may = |s: Standing| !matches!(s, Standing::Denied | Standing::Unapproved);
+    let is_primary = election::primary(table, prefix, ViewId::DEFAULT) == Some(id);
+    RouteRow {
+        id: kept.id,
+        node: id,
+        prefix: *prefix,
+        advertised: standing.is_some(),
+        enabled: standing.is_some_and(may),
+        is_primary,
+        was_primary: !is_primary
+            && election::primary(table, prefix, ViewId::DEFAULT).is_none()
+            && election::last_primary(table, prefix) == Some(id),
+        standing,
+        approval: table.decisions(&source, prefix).approval,
+        was_enabled: kept.was_enabled.clone(),
+        created: kept.created,
+        updated: kept.updated,
+        deleted: None,
+    }
+}
