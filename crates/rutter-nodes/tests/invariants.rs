@@ -239,16 +239,8 @@ fn check_restart(scene: &mut Scene) {
     assert!(PREFIXES.iter().all(|p| scene.primary(p).is_none()));
 }
 
-/// So many cases, or as many as `PROPTEST_CASES` says.
-#[allow(clippy::disallowed_methods, reason = "a longer run is asked for from outside")]
-fn config(cases: u32) -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
-    ProptestConfig { cases, failure_persistence: None, ..default }
-}
-
 proptest! {
-    #![proptest_config(config(500))]
+    #![proptest_config(scene::config(500))]
 
     #[test]
     fn the_six_invariants_hold_and_a_restart_keeps_everything(

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::ProptestConfig;
 use rutter_nodes::election::{self, Settings};
 use rutter_nodes::policy::{AutoApprovers, PolicyFile};
 use rutter_nodes::{Node, Nodes, NodesError, Owner, RouteRow, RowId};
@@ -179,4 +180,12 @@ impl Scene {
     pub fn row(&self, id: NodeId, route: &str) -> RouteRow {
         self.nodes.row(&self.table, id, &prefix(route)).expect("there is a row")
     }
+}
+
+/// So many cases, or as many as `PROPTEST_CASES` says. A failure prints its input in full.
+#[allow(clippy::disallowed_methods, reason = "a longer run is asked for from outside")]
+pub fn config(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
+    ProptestConfig { cases, failure_persistence: None, ..default }
 }

@@ -1,0 +1,93 @@
+//! Grants with the nodes that they name.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use rutter_rib::{Table, ViewId};
+use rutter_route::{NodeId, Prefix, Tag};
+
+use crate::node::Node;
+use crate::policy::{Grant, Selector, via_view};
+
+/// One side of a grant.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// Nodes that it names.
+    pub(super) nodes: BTreeSet<NodeId>,
+    /// Selectors that may name networks by themselves.
+    networks: Vec<Selector>,
+    /// It lets one use exit nodes.
+    pub(super) internet: bool,
+}
+
+impl Side {
+    fn new<'s>(selectors: impl Iterator<Item = &'s Selector> + Clone, nodes: &[&Node]) -> Self {
+        let names = |node: &&&Node| selectors.clone().any(|s| s.names(node));
+        let is_network = |s: &&Selector| matches!(s, Selector::Any | Selector::Network(_));
+        Self {
+            nodes: nodes.iter().filter(names).map(|node| node.id).collect(),
+            networks: selectors.clone().filter(is_network).cloned().collect(),
+            internet: selectors.clone().any(Selector::names_the_internet),
+        }
+    }
+
+    /// Whether it names some of a network: by itself, or by a node whose address lies there.
+    pub(super) fn overlaps(&self, network: &Prefix, addresses: &Addresses) -> bool {
+        self.networks.iter().any(|s| s.names_some_of(network))
+            || addresses.within(network).any(|node| self.nodes.contains(&node))
+    }
+}
+
+/// A grant with the nodes that it names.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    pub(super) src: Side,
+    pub(super) dst: Side,
+    pub(super) via: Option<Via>,
+}
+
+/// By which routers a grant leads.
+#[derive(Debug)]
+pub(super) struct Via {
+    pub(super) tags: BTreeSet<Tag>,
+    /// The view in which they are ranked; `None`: the table has none, and the grant leads nowhere.
+    pub(super) view: Option<ViewId>,
+}
+
+impl Resolved {
+    pub(super) fn new(grant: &Grant, nodes: &[&Node], table: &Table<Prefix>) -> Self {
+        let via = (!grant.via.is_empty())
+            .then(|| Via { tags: grant.via.clone(), view: table.view(&via_view(&grant.via)) });
+        Self {
+            src: Side::new(grant.src.iter(), nodes),
+            dst: Side::new(grant.dst.iter().map(|t| &t.selector), nodes),
+            via,
+        }
+    }
+}
+
+/// Every address of a node, in order: which nodes lie in a network is a look at a range.
+#[derive(Debug)]
+pub(super) struct Addresses(Vec<(Prefix, NodeId)>);
+
+impl Addresses {
+    pub(super) fn new(nodes: &[&Node]) -> Self {
+        let of = |node: &&Node| {
+            let id = node.id;
+            let hosts: Vec<Prefix> =
+                node.addresses.iter().map(|a: &IpAddr| Prefix::host(*a)).collect();
+            hosts.into_iter().map(move |host| (host, id))
+        };
+        let mut all: Vec<_> = nodes.iter().flat_map(of).collect();
+        all.sort_unstable();
+        Self(all)
+    }
+
+    fn within(&self, network: &Prefix) -> impl Iterator<Item = NodeId> {
+        // A prefix stands before the addresses in it, and those stand together.
+        let from = self.0.partition_point(|(host, _)| host < network);
+        let rest = self.0.get(from..).unwrap_or_default();
+        let network = *network;
+        rest.iter().take_while(move |(host, _)| network.contains(host)).map(|(_, id)| *id)
+    }
+}

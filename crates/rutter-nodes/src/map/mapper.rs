@@ -1,0 +1,218 @@
+//! Making maps. See the head of [`crate::map`].
+
+use std::collections::BTreeMap;
+
+use rutter_rib::{Page, Table, ViewId};
+use rutter_route::{NodeId, Prefix, Tags, Wall};
+
+use crate::election;
+use crate::node::{Node, Owner};
+use crate::nodes::Nodes;
+use crate::policy::Access;
+
+use super::grants::{Addresses, Resolved, Via};
+use super::{Class, Delta, Exit, NetworkMap, Peer};
+
+/// A node as a mapper knows it.
+#[derive(Debug)]
+struct Known {
+    peer: Peer,
+    tags: Tags,
+}
+
+/// Who may be told of what, resolved for the nodes there are.
+#[derive(Debug)]
+pub struct Mapper {
+    is_open: bool,
+    grants: Vec<Resolved>,
+    known: BTreeMap<NodeId, Known>,
+    addresses: Addresses,
+}
+
+impl Mapper {
+    /// Resolves a policy for the nodes there are. Nodes whose key has expired are nobody's peers.
+    /// The table has the views of [`Access::views`]; without its view a grant with `via` leads
+    /// nowhere.
+    pub fn new(now: Wall, nodes: &Nodes, access: &Access, table: &Table<Prefix>) -> Self {
+        let there: Vec<&Node> = nodes.iter().filter(|node| !node.is_expired(now)).collect();
+        let known = |node: &&Node| {
+            let tags = match &node.owner {
+                Owner::Tags(tags) => tags.clone(),
+                Owner::User(_) => Tags::default(),
+            };
+            let peer = Peer { name: node.name.clone(), addresses: node.addresses.clone() };
+            (node.id, Known { peer, tags })
+        };
+        Self {
+            is_open: *access == Access::Open,
+            grants: access.grants().iter().map(|g| Resolved::new(g, &there, table)).collect(),
+            known: there.iter().map(known).collect(),
+            addresses: Addresses::new(&there),
+        }
+    }
+
+    /// The class of a reader, as of the table's last commit. `None`: it is no node, or its key has
+    /// expired.
+    pub fn class_of(&self, nodes: &Nodes, table: &Table<Prefix>, id: NodeId) -> Option<Class> {
+        self.known.get(&id)?;
+        if self.is_open {
+            return Some(Class::default());
+        }
+        let rows = nodes.rows_of(table, id);
+        let enabled: Vec<Prefix> =
+            rows.iter().filter(|row| row.enabled).map(|row| row.prefix).collect();
+        let own: Vec<Prefix> = enabled.iter().filter(|p| !p.is_default()).copied().collect();
+        let is_exit = own.len() < enabled.len();
+        let mut class = Class { own, ..Class::default() };
+        for (at, grant) in self.grants.iter().enumerate() {
+            let behind = |side: &super::grants::Side| {
+                class.own.iter().any(|p| side.overlaps(p, &self.addresses))
+            };
+            let (is_src, is_dst) = (grant.src.nodes.contains(&id), grant.dst.nodes.contains(&id));
+            let leads = grant.via.as_ref().is_none_or(|via| self.holds(id, via));
+            let serves = behind(&grant.dst) || (is_exit && grant.dst.internet);
+            if is_src || behind(&grant.src) {
+                class.src.push(at);
+            }
+            if is_dst || (leads && serves) {
+                class.dst.push(at);
+            }
+        }
+        Some(class)
+    }
+
+    /// The map of a class, from nothing. `prefixes` are those of the table, see
+    /// [`Mapper::prefixes`].
+    pub fn map(&self, table: &Table<Prefix>, class: &Class, prefixes: &[Prefix]) -> NetworkMap {
+        let seen = self.known.iter().filter(|(id, _)| self.sees(class, **id));
+        let peers = seen.map(|(id, known)| (*id, known.peer.clone())).collect();
+        let mut map = NetworkMap { peers, ..NetworkMap::default() };
+        self.moved(table, class, &mut map, prefixes);
+        map
+    }
+
+    /// Every prefix of the table, in order: worked out once for all classes.
+    pub fn prefixes(table: &Table<Prefix>) -> Vec<Prefix> {
+        let mut page = Page::new(None, usize::MAX);
+        while !page.gather(table, rutter_rib::SLICE, |_| true).is_done() {}
+        page.into_sorted()
+    }
+
+    /// Brings a map of a class up to date with a commit that changed `prefixes`, in whatever view,
+    /// and says what is to be told. The costs are in proportion to them.
+    pub fn moved(
+        &self,
+        table: &Table<Prefix>,
+        class: &Class,
+        map: &mut NetworkMap,
+        prefixes: &[Prefix],
+    ) -> Delta {
+        let mut delta = Delta::default();
+        for prefix in prefixes {
+            if prefix.is_default() {
+                self.exits_moved(table, class, map, &mut delta);
+                continue;
+            }
+            let new = self.router(table, class, prefix);
+            if map.routes.get(prefix).copied() != new {
+                delta.routes.insert(*prefix, new);
+            }
+        }
+        // Who loses a route or the exit may be a peer no more; that is looked at when all is in.
+        let losers = delta.routes.keys().filter_map(|p| map.routes.get(p).copied());
+        let losers: Vec<NodeId> = losers.chain(delta.exits.keys().copied()).collect();
+        map.apply(&delta);
+        let exits = delta.exits.iter().filter_map(|(id, exit)| exit.map(|_| *id));
+        let winners: Vec<NodeId> = delta.routes.values().flatten().copied().chain(exits).collect();
+        for id in winners {
+            if let (false, Some(known)) = (map.peers.contains_key(&id), self.known.get(&id)) {
+                map.peers.insert(id, known.peer.clone());
+                delta.peers.insert(id, Some(known.peer.clone()));
+            }
+        }
+        for id in losers {
+            if map.peers.contains_key(&id) && !self.stays_peer(class, map, id) {
+                map.peers.remove(&id);
+                delta.peers.insert(id, None);
+            }
+        }
+        delta
+    }
+
+    fn stays_peer(&self, class: &Class, map: &NetworkMap, id: NodeId) -> bool {
+        self.sees(class, id)
+            || map.exits.contains_key(&id)
+            || map.routes.values().any(|router| *router == id)
+    }
+
+    /// Whether readers of a class are told of a node whatever routes it has.
+    fn sees(&self, class: &Class, id: NodeId) -> bool {
+        self.is_open
+            || self.of(&class.src).any(|grant| grant.dst.nodes.contains(&id))
+            || self.of(&class.dst).any(|grant| grant.src.nodes.contains(&id))
+    }
+
+    fn of<'c>(&'c self, places: &'c [usize]) -> impl Iterator<Item = &'c Resolved> {
+        places.iter().filter_map(|at| self.grants.get(*at))
+    }
+
+    /// The router that readers of a class are told for a prefix. A node that isn't known is gone or
+    /// expired, and is told for nothing.
+    fn router(&self, table: &Table<Prefix>, class: &Class, prefix: &Prefix) -> Option<NodeId> {
+        let view = self.view_for(class, prefix)?;
+        election::primary(table, prefix, view).filter(|id| self.known.contains_key(id))
+    }
+
+    /// By which view readers of a class reach a prefix, if they may.
+    fn view_for(&self, class: &Class, prefix: &Prefix) -> Option<ViewId> {
+        let to = |grant: &&Resolved| grant.dst.overlaps(prefix, &self.addresses);
+        let from = |grant: &&Resolved| grant.src.overlaps(prefix, &self.addresses);
+        let plain = |grant: &&Resolved| grant.via.is_none();
+        let is_own = || class.own.binary_search(prefix).is_ok();
+        if self.is_open
+            || is_own()
+            || self.of(&class.src).filter(plain).any(|grant| to(&grant))
+            || self.of(&class.dst).any(|grant| from(&grant))
+        {
+            return Some(ViewId::DEFAULT);
+        }
+        let mut by_tags = self.of(&class.src).filter(|grant| grant.via.is_some());
+        by_tags.find(to).and_then(|grant| grant.via.as_ref()?.view)
+    }
+
+    fn exits_moved(
+        &self,
+        table: &Table<Prefix>,
+        class: &Class,
+        map: &NetworkMap,
+        delta: &mut Delta,
+    ) {
+        let mut exits: BTreeMap<NodeId, Exit> = BTreeMap::new();
+        for family in [Prefix::DEFAULT_V4, Prefix::DEFAULT_V6] {
+            for id in election::exit_nodes(table, &family) {
+                if self.may_exit_by(class, id) {
+                    let exit = exits.entry(id).or_default();
+                    exit.v4 |= family.is_v4();
+                    exit.v6 |= !family.is_v4();
+                }
+            }
+        }
+        let new = NetworkMap { exits, ..NetworkMap::default() };
+        let old = NetworkMap { exits: map.exits.clone(), ..NetworkMap::default() };
+        delta.exits = old.delta_to(&new).exits;
+    }
+
+    fn may_exit_by(&self, class: &Class, id: NodeId) -> bool {
+        if !self.known.contains_key(&id) {
+            return false;
+        }
+        let leads = |grant: &Resolved| grant.via.as_ref().is_none_or(|via| self.holds(id, via));
+        let mut ways = self.of(&class.src).filter(|grant| grant.dst.internet);
+        self.is_open || ways.any(leads)
+    }
+
+    fn holds(&self, id: NodeId, via: &Via) -> bool {
+        let tags = self.known.get(&id).map(|known| &known.tags);
+        tags.is_some_and(|tags| via.tags.iter().any(|tag| tags.contains(tag)))
+    }
+}
