@@ -23,5 +23,5 @@ pub mod via;
 
 pub use names::{GroupName, NodeName, UserName};
 pub use node::{Node, Owner, parse_tag};
-pub use nodes::{Announced, Approved, MAX_ROWS, Nodes, NodesError};
+pub use nodes::{Announced, Approved, MAX_ROWS, Nodes, NodesError, StoredNode};
 pub use row::{RouteRow, RowId, WasEnabled};

@@ -42,6 +42,7 @@ use crate::names::NodeName;
 use crate::node::Node;
 use crate::row::{Kept, RowId, Seen};
 
+pub use ends::StoredNode;
 pub use session::Announced;
 pub use words::Approved;
 

@@ -34,6 +34,10 @@ pub struct RouteRow {
     /// The word on it that counts, a person's or a rule's: `true` approves, `false` revokes. With
     /// `advertised` false, an approval that waits for the node.
     pub approval: Option<Word<bool>>,
+    /// The word on its preference that counts.
+    pub preference: Option<Word<u32>>,
+    /// The word that it is to be used last.
+    pub drain: Option<Word<()>>,
     /// The approval that the last withdrawal ended.
     pub was_enabled: Option<WasEnabled>,
     /// Since when there is such a row.

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use rutter_nodes::Nodes;
 use rutter_nodes::election::{self, Settings};
 use rutter_rib::{OnWithdraw, Table, ViewId};
-use rutter_route::{Incarnation, NodeId, Prefix};
+use rutter_route::{NodeId, Prefix};
 use scene::{Scene, prefix};
 
 const N_NODES: usize = 4;
@@ -211,9 +211,8 @@ fn check_restart(scene: &mut Scene) {
     let mut table = Table::<Prefix>::new(name, cluster, policy, scene.now, 9).unwrap();
     let mut nodes = Nodes::new(NodeId(0), scene.nodes.last_row());
     for node in scene.nodes.iter() {
-        let rows = scene.nodes.rows_of(&scene.table, node.id);
-        let stored = (node.clone(), Incarnation(scene.incarnations));
-        nodes.restore(scene.now, &mut table, stored, &rows, grace).unwrap();
+        let stored = scene.nodes.stored(&scene.table, node.id).unwrap();
+        nodes.restore(scene.now, &mut table, &stored, grace).unwrap();
     }
     let before: Vec<_> = scene.nodes.rows(&scene.table).collect();
     let primaries = PREFIXES

@@ -1,9 +1,11 @@
 //! How nodes end, and how they return after a start.
 
-use rutter_rib::{Table, ViewId};
+use std::time::Duration;
+
+use rutter_rib::{Decided, Table, ViewId, Word};
 use rutter_route::{
     Advertisement, Attributes, By, Decision, Incarnation, NextHop, NodeId, Now, PathId, Prefix,
-    Session, SourceState,
+    Session, SourceState, Wall,
 };
 
 use crate::node::Node;
@@ -82,9 +84,10 @@ impl Nodes {
         let _ = table.source(now, &session, offline);
     }
 
-    /// A node that was stored is there again, away until its own session returns; its rows are as
-    /// they were. A prefix that it was primary for waits for it until the grace ends: nobody else is
-    /// elected before. Nothing may be committed between the first node and the last.
+    /// A node that was stored is there again, away until its own session returns; its rows, and the
+    /// words on them, are as they were. A prefix that it was primary for waits for it until the grace
+    /// ends: nobody else is elected before. Nothing may be committed between the first node and the
+    /// last.
     ///
     /// # Errors
     /// As [`Nodes::add`], but for the number; or the table refuses.
@@ -92,22 +95,29 @@ impl Nodes {
         &mut self,
         now: Now,
         table: &mut Table<Prefix>,
-        (node, incarnation): (Node, Incarnation),
-        rows: &[RouteRow],
-        grace: std::time::Duration,
+        stored: &StoredNode,
+        grace: Duration,
     ) -> Result<(), NodesError> {
-        let (id, source, info) = (node.id, node.source(), node.info());
-        let is_expired = node.is_expired(now.wall);
-        self.insert(node)?;
-        let session = Session { source, incarnation };
-        for row in rows {
-            self.keep(row, id);
-            self.say_again(now, table, &session, row)?;
+        let node = &stored.node;
+        let (source, up) = (node.source(), SourceState::Up(node.info()));
+        self.insert(node.clone())?;
+        let session = Session { source, incarnation: stored.incarnation };
+        let whole = &stored.words;
+        say_again(now, table, &session, None, whole)?;
+        for row in &stored.rows {
+            self.keep(row, node.id);
+            // The row shows what counts; what was said of the whole node is said once.
+            let own = Decided {
+                approval: row.approval.clone().filter(|w| whole.approval.as_ref() != Some(w)),
+                preference: row.preference.clone().filter(|w| whole.preference.as_ref() != Some(w)),
+                drain: row.drain.clone().filter(|w| whole.drain.as_ref() != Some(w)),
+            };
+            say_again(now, table, &session, Some(&row.prefix), &own)?;
         }
-        table.source(now, &session, SourceState::Up(info)).map_err(NodesError::Refused)?;
+        table.source(now, &session, up).map_err(NodesError::Refused)?;
         let until = Some(now.deadline(grace));
-        for row in rows.iter().filter(|row| row.advertised) {
-            let attributes = Attributes::via(NextHop::Node(id));
+        for row in stored.rows.iter().filter(|row| row.advertised) {
+            let attributes = Attributes::via(NextHop::Node(node.id));
             table.advertise(now, &session, Advertisement::new(row.prefix, attributes));
             if (row.is_primary || row.was_primary) && !row.prefix.is_default() {
                 let (view, path) = (ViewId::DEFAULT, PathId::default());
@@ -116,10 +126,22 @@ impl Nodes {
         }
         let offline = SourceState::Offline { why: NOT_BACK.into() };
         table.source(now, &session, offline).map_err(NodesError::Refused)?;
-        if is_expired {
-            self.end_session(now, table, id);
+        if node.is_expired(now.wall) {
+            self.end_session(now, table, node.id);
         }
         Ok(())
+    }
+
+    /// What is to be stored of a node, as of the last commit.
+    ///
+    /// # Errors
+    /// It is unknown.
+    pub fn stored(&self, table: &Table<Prefix>, id: NodeId) -> Result<StoredNode, NodesError> {
+        let node = self.member(id)?.node.clone();
+        let source = node.source();
+        let incarnation = table.session_of(&source).map_or(Incarnation(0), |s| s.incarnation);
+        let words = table.decisions(&source, None);
+        Ok(StoredNode { node, incarnation, words, rows: self.rows_of(table, id) })
     }
 
     fn keep(&mut self, row: &RouteRow, id: NodeId) {
@@ -135,20 +157,43 @@ impl Nodes {
             member.rows.insert(row.prefix, kept);
         }
     }
+}
 
-    /// The word on a stored row, said again with the time it was said at.
-    fn say_again(
-        &self,
-        now: Now,
-        table: &mut Table<Prefix>,
-        session: &Session,
-        row: &RouteRow,
-    ) -> Result<(), NodesError> {
-        let Some(word) = &row.approval else { return Ok(()) };
-        let what = if word.is { Decision::Approve } else { Decision::Revoke };
-        let then = Now { mono: now.mono, wall: word.at };
-        let (by, on) = (word.by.clone(), Some(&row.prefix));
-        let said = table.decide(then, &session.source, on, what, by, &word.why);
+/// A node as it lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredNode {
+    /// Who it is.
+    pub node: Node,
+    /// Its last session: an older one is refused also after a start.
+    pub incarnation: Incarnation,
+    /// What was said of all its routes.
+    pub words: Decided,
+    /// Its rows.
+    pub rows: Vec<RouteRow>,
+}
+
+/// Stored words, said again with the times they were said at.
+fn say_again(
+    now: Now,
+    table: &mut Table<Prefix>,
+    session: &Session,
+    on: Option<&Prefix>,
+    words: &Decided,
+) -> Result<(), NodesError> {
+    let mut say = |what, at: Wall, by: &By, why: &str| {
+        let then = Now { mono: now.mono, wall: at };
+        let said = table.decide(then, &session.source, on, what, by.clone(), why);
         said.map_err(|e| NodesError::TooMany { what: e.what, bound: e.bound })
+    };
+    if let Some(Word { is, by, why, at }) = &words.approval {
+        let what = if *is { Decision::Approve } else { Decision::Revoke };
+        say(what, *at, by, why)?;
     }
+    if let Some(Word { is, by, why, at }) = &words.preference {
+        say(Decision::Prefer(*is), *at, by, why)?;
+    }
+    if let Some(Word { by, why, at, .. }) = &words.drain {
+        say(Decision::Drain, *at, by, why)?;
+    }
+    Ok(())
 }

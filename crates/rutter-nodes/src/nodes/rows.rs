@@ -1,6 +1,6 @@
 //! Rows: a view of the table and of what is kept beside it.
 
-use rutter_rib::{Changes, Table, ViewId};
+use rutter_rib::{Changes, Decided, Table, ViewId};
 use rutter_route::{NodeId, Now, Prefix, SourceId, Standing};
 
 use crate::election;
@@ -62,6 +62,7 @@ fn row(table: &Table<Prefix>, id: NodeId, prefix: &Prefix, kept: &Kept) -> Route
         table.candidates(prefix).iter().find(|c| *c.source == source).map(|c| c.standing);
     let may = |s: Standing| !matches!(s, Standing::Denied | Standing::Unapproved);
     let is_primary = election::primary(table, prefix, ViewId::DEFAULT) == Some(id);
+    let Decided { approval, preference, drain } = table.decisions(&source, Some(prefix));
     RouteRow {
         id: kept.id,
         node: id,
@@ -73,7 +74,9 @@ fn row(table: &Table<Prefix>, id: NodeId, prefix: &Prefix, kept: &Kept) -> Route
             && election::primary(table, prefix, ViewId::DEFAULT).is_none()
             && election::last_primary(table, prefix) == Some(id),
         standing,
-        approval: table.decisions(&source, prefix).approval,
+        approval,
+        preference,
+        drain,
         was_enabled: kept.was_enabled.clone(),
         created: kept.created,
         updated: kept.updated,

@@ -128,11 +128,11 @@ impl Nodes {
         let Some(member) = self.members.get_mut(&id) else { return Vec::new() };
         let mut withdrawn = Vec::new();
         for (prefix, row) in member.rows.iter_mut().filter(|(prefix, _)| gone(prefix)) {
-            let before = table.decisions(&session.source, prefix).approval;
+            let before = table.decisions(&session.source, Some(prefix)).approval;
             if !table.withdraw(now, session, prefix, &PathId::default()) {
                 continue;
             }
-            let after = table.decisions(&session.source, prefix).approval;
+            let after = table.decisions(&session.source, Some(prefix)).approval;
             row.updated = now.wall;
             row.seen.enabled = false;
             if let (Some(word), None) = (before.filter(|w| w.is), after) {
@@ -161,7 +161,8 @@ impl Nodes {
     fn is_in_use(&self, table: &Table<Prefix>, id: NodeId) -> bool {
         let Ok(member) = self.member(id) else { return false };
         let source = member.node.source();
-        let approved = |p: &Prefix| table.decisions(&source, p).approval.is_some_and(|w| w.is);
+        let approved =
+            |p: &Prefix| table.decisions(&source, Some(p)).approval.is_some_and(|w| w.is);
         table.speaks(&source) && member.rows.keys().any(|p| table.holds(&source, p) && approved(p))
     }
 }

@@ -122,7 +122,8 @@ fn make_room(table: &Table<Prefix>, member: &mut Member) -> Option<()> {
     }
     let source = member.node.source();
     let is_idle = |prefix: &Prefix| {
-        !table.holds(&source, prefix) && table.decisions(&source, prefix) == Decided::default()
+        !table.holds(&source, prefix)
+            && table.decisions(&source, Some(prefix)) == Decided::default()
     };
     let idle = member.rows.iter().filter(|(prefix, _)| is_idle(prefix));
     let mut idle: Vec<_> = idle.map(|(prefix, row)| (row.updated, row.id, *prefix)).collect();

@@ -152,7 +152,12 @@ impl<D: Destination> Decisions<D> {
     /// What is decided on the destination, and on the whole source.
     pub(super) fn on(&self, source: &SourceId, d: &D) -> [Option<&Decided>; 2] {
         let of = self.of.get(source);
-        [of.and_then(|of| of.on.get(d)), of.map(|of| &of.whole).filter(|w| !w.is_empty())]
+        [of.and_then(|of| of.on.get(d)), self.on_whole(source)]
+    }
+
+    /// What is decided on the whole source.
+    pub(super) fn on_whole(&self, source: &SourceId) -> Option<&Decided> {
+        self.of.get(source).map(|of| &of.whole).filter(|w| !w.is_empty())
     }
 
     /// A withdrawal: the approval of this destination is cleared.

@@ -142,10 +142,13 @@ impl<D: Destination> Table<D> {
         source.decided = decisions.has(&source.id);
     }
 
-    /// What is decided on a source's routes to a destination: of each kind the word that counts,
-    /// also where there is no such route.
-    pub fn decisions(&self, source: &SourceId, destination: &D) -> Decided {
-        let decided = self.decisions.on(source, destination);
+    /// What is decided on a source's routes to a destination, also where there is no such route: of
+    /// each kind the word that counts. `None`: what is decided on the whole source.
+    pub fn decisions(&self, source: &SourceId, on: Option<&D>) -> Decided {
+        let decided = match on {
+            Some(destination) => self.decisions.on(source, destination),
+            None => [None, self.decisions.on_whole(source)],
+        };
         let words = || decided.iter().flatten();
         Decided {
             approval: approval_of(&decided).cloned(),

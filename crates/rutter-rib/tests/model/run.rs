@@ -337,7 +337,13 @@ impl World {
             let speaks = |s: &Source| matches!(s.phase, Phase::Up | Phase::Draining);
             let should = self.model.sources.get(&source).is_some_and(speaks);
             assert_eq!(self.table.speaks(&source), should, "{source}");
-            let is = self.table.decisions(&source, d);
+            let whole = self.table.decisions(&source, None);
+            let should = self.model.decisions.get(&(source.clone(), None)).cloned();
+            let should = should.unwrap_or_default();
+            assert_eq!(whole.approval.map(|w| (w.is, w.by)), should.approval, "{source}");
+            assert_eq!(whole.preference.map(|w| (w.is, w.by)), should.preference, "{source}");
+            assert_eq!(whole.drain.map(|w| w.by), should.drain, "{source}");
+            let is = self.table.decisions(&source, Some(d));
             let at = (d.clone(), RouteKey { source, path: PathId::default() });
             let of = self.model.decided(&at);
             let preference = of.iter().flatten().find_map(|d| d.preference.clone());
