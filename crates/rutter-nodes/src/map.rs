@@ -20,7 +20,7 @@
 //!   the tag, and well if any is. A grant without `via` beside them means the primary of all.
 //!
 //! **One map for many readers.** What a node is told follows from its [`Class`] alone: which grants
-//! it stands in, on which side, and which prefixes it has itself. Readers of one class share one map,
+//! it stands in, on which side, and which prefixes it shares with other routers. Readers of one class share one map,
 //! made and encoded once; so it may name its reader, who passes over itself. A failover is worked
 //! out by [`Mapper::moved`] from the prefixes that a commit changed, once a class.
 //!
@@ -41,6 +41,7 @@ use crate::names::NodeName;
 
 pub use class::Class;
 pub use delta::Delta;
+pub use grants::Network;
 pub use mapper::Mapper;
 
 /// A node as others are told of it.

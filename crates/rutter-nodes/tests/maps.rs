@@ -25,7 +25,8 @@ fn class(scene: &Scene, id: NodeId) -> Class {
 }
 
 fn map(scene: &Scene, id: NodeId) -> NetworkMap {
-    mapper(scene).map(&scene.table, &class(scene, id), &Mapper::prefixes(&scene.table))
+    let mapper = mapper(scene);
+    mapper.map(&scene.table, &class(scene, id), &mapper.networks(&scene.table))
 }
 
 /// What a node is told, without itself: `2 3 | 10.1.0.0/16>2 | exit 4`.
@@ -195,6 +196,20 @@ fn readers_of_a_class_share_a_map_and_expired_nodes_are_told_to_nobody() {
     assert_eq!(gone, None);
 }
 
+/// A router's own prefixes would make each a class of its own.
+#[test]
+fn a_prefix_that_a_router_has_alone_keeps_it_from_sharing_nothing() {
+    let policy = grants(r#"{"src": ["r@"], "dst": ["r@"], "ip": ["*"]}"#);
+    let nodes: &[(&str, &[&str])] = &[("r@", &["10.1.0.0/16"]), ("r@", &["10.2.0.0/16"])];
+    let mut scene = network(&policy, nodes);
+    assert_eq!(class(&scene, NodeId(1)), class(&scene, NodeId(2)));
+    scene.announce(NodeId(2), &["10.1.0.0/16"]);
+    scene.approve(NodeId(2), "10.1.0.0/16").unwrap();
+    scene.settle();
+    assert_eq!(class(&scene, NodeId(1)), class(&scene, NodeId(2)), "now they share it");
+    assert_eq!(told(&scene, 2), "1 | 10.1.0.0/16>1");
+}
+
 #[test]
 fn a_failover_is_one_route_of_a_delta_whoever_reads_it() {
     let lan: &[&str] = &["10.1.0.0/16"];
@@ -322,6 +337,14 @@ impl<'s> Reader<'s> {
     }
 }
 
+/// A map as its reader uses it: it passes over itself.
+fn without(mut map: NetworkMap, reader: NodeId) -> NetworkMap {
+    map.peers.remove(&reader);
+    map.exits.remove(&reader);
+    map.routes.retain(|_, router| *router != reader);
+    map
+}
+
 fn holds(node: &Node, via: &BTreeSet<Tag>) -> bool {
     matches!(&node.owner, Owner::Tags(tags) if via.iter().any(|t| tags.contains(t)))
 }
@@ -413,11 +436,13 @@ proptest! {
             }
             for id in (1..=OWNERS.len() as u64).map(NodeId) {
                 let class = mapper.class_of(&scene.nodes, &scene.table, id).unwrap();
-                let prefixes = Mapper::prefixes(&scene.table);
-                let fresh = mapper.map(&scene.table, &class, &prefixes);
-                prop_assert_eq!(&fresh, &Reader::new(&scene, id).map(), "what {:?} is told", id);
+                let networks = mapper.networks(&scene.table);
+                let fresh = mapper.map(&scene.table, &class, &networks);
                 let map = kept.entry(class).or_insert_with(|| fresh.clone());
                 prop_assert_eq!(&*map, &fresh, "what {:?} was told step by step", id);
+                let rules = Reader::new(&scene, id).map();
+                let (told, rules) = (without(fresh, id), without(rules, id));
+                prop_assert_eq!(told, rules, "what {:?} is told", id);
             }
         }
     }

@@ -42,7 +42,8 @@ impl NetworkMap {
     }
 }
 
-fn difference<K, V>(old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) -> BTreeMap<K, Option<V>>
+/// What makes one map of keys and values of another.
+pub(super) fn difference<K, V>(old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) -> BTreeMap<K, Option<V>>
 where
     K: Ord + Clone,
     V: PartialEq + Clone,

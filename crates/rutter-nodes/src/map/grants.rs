@@ -32,9 +32,9 @@ impl Side {
     }
 
     /// Whether it names some of a network: by itself, or by a node whose address lies there.
-    pub(super) fn overlaps(&self, network: &Prefix, addresses: &Addresses) -> bool {
-        self.networks.iter().any(|s| s.names_some_of(network))
-            || addresses.within(network).any(|node| self.nodes.contains(&node))
+    pub(super) fn overlaps(&self, network: &Network) -> bool {
+        self.networks.iter().any(|s| s.names_some_of(&network.prefix))
+            || network.nodes.iter().any(|node| self.nodes.contains(node))
     }
 }
 
@@ -66,6 +66,13 @@ impl Resolved {
     }
 }
 
+/// A prefix, and the nodes whose addresses lie in it: nearly always none.
+#[derive(Debug)]
+pub struct Network {
+    pub(super) prefix: Prefix,
+    pub(super) nodes: Vec<NodeId>,
+}
+
 /// Every address of a node, in order: which nodes lie in a network is a look at a range.
 #[derive(Debug)]
 pub(super) struct Addresses(Vec<(Prefix, NodeId)>);
@@ -83,11 +90,11 @@ impl Addresses {
         Self(all)
     }
 
-    fn within(&self, network: &Prefix) -> impl Iterator<Item = NodeId> {
+    pub(super) fn network(&self, prefix: &Prefix) -> Network {
         // A prefix stands before the addresses in it, and those stand together.
-        let from = self.0.partition_point(|(host, _)| host < network);
+        let from = self.0.partition_point(|(host, _)| host < prefix);
         let rest = self.0.get(from..).unwrap_or_default();
-        let network = *network;
-        rest.iter().take_while(move |(host, _)| network.contains(host)).map(|(_, id)| *id)
+        let within = rest.iter().take_while(|(host, _)| prefix.contains(host));
+        Network { prefix: *prefix, nodes: within.map(|(_, id)| *id).collect() }
     }
 }

@@ -1,6 +1,6 @@
 //! Making maps. See the head of [`crate::map`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rutter_rib::{Page, Table, ViewId};
 use rutter_route::{NodeId, Prefix, Tags, Wall};
@@ -10,7 +10,8 @@ use crate::node::{Node, Owner};
 use crate::nodes::Nodes;
 use crate::policy::Access;
 
-use super::grants::{Addresses, Resolved, Via};
+use super::delta::difference;
+use super::grants::{Addresses, Network, Resolved, Side, Via};
 use super::{Class, Delta, Exit, NetworkMap, Peer};
 
 /// A node as a mapper knows it.
@@ -61,41 +62,43 @@ impl Mapper {
         let rows = nodes.rows_of(table, id);
         let enabled: Vec<Prefix> =
             rows.iter().filter(|row| row.enabled).map(|row| row.prefix).collect();
-        let own: Vec<Prefix> = enabled.iter().filter(|p| !p.is_default()).copied().collect();
+        let subnets = enabled.iter().filter(|p| !p.is_default());
+        let own: Vec<Network> = subnets.map(|p| self.addresses.network(p)).collect();
         let is_exit = own.len() < enabled.len();
-        let mut class = Class { own, ..Class::default() };
+        let mut class = Class::default();
         for (at, grant) in self.grants.iter().enumerate() {
-            let behind = |side: &super::grants::Side| {
-                class.own.iter().any(|p| side.overlaps(p, &self.addresses))
-            };
-            let (is_src, is_dst) = (grant.src.nodes.contains(&id), grant.dst.nodes.contains(&id));
+            let behind = |side: &Side| own.iter().any(|network| side.overlaps(network));
             let leads = grant.via.as_ref().is_none_or(|via| self.holds(id, via));
-            let serves = behind(&grant.dst) || (is_exit && grant.dst.internet);
-            if is_src || behind(&grant.src) {
+            let serves = || behind(&grant.dst) || (is_exit && grant.dst.internet);
+            if grant.src.nodes.contains(&id) || behind(&grant.src) {
                 class.src.push(at);
             }
-            if is_dst || (leads && serves) {
+            if grant.dst.nodes.contains(&id) || (leads && serves()) {
                 class.dst.push(at);
             }
         }
-        Some(class)
+        let is_led = |network: &Network| self.view_for(&class, network) == Some(ViewId::DEFAULT);
+        let is_shared = |network: &Network| table.candidates(&network.prefix).len() > 1;
+        let own = own.iter().filter(|network| is_shared(network) && !is_led(network));
+        let own = own.map(|network| network.prefix).collect();
+        Some(Class { own, ..class })
     }
 
-    /// The map of a class, from nothing. `prefixes` are those of the table, see
-    /// [`Mapper::prefixes`].
-    pub fn map(&self, table: &Table<Prefix>, class: &Class, prefixes: &[Prefix]) -> NetworkMap {
+    /// The map of a class, from nothing. `networks` are those of the table, see
+    /// [`Mapper::networks`].
+    pub fn map(&self, table: &Table<Prefix>, class: &Class, networks: &[Network]) -> NetworkMap {
         let seen = self.known.iter().filter(|(id, _)| self.sees(class, **id));
         let peers = seen.map(|(id, known)| (*id, known.peer.clone())).collect();
         let mut map = NetworkMap { peers, ..NetworkMap::default() };
-        self.moved(table, class, &mut map, prefixes);
+        self.bring(table, class, &mut map, networks);
         map
     }
 
-    /// Every prefix of the table, in order: worked out once for all classes.
-    pub fn prefixes(table: &Table<Prefix>) -> Vec<Prefix> {
+    /// Every prefix of the table, in order: worked out once for the maps of all classes.
+    pub fn networks(&self, table: &Table<Prefix>) -> Vec<Network> {
         let mut page = Page::new(None, usize::MAX);
         while !page.gather(table, rutter_rib::SLICE, |_| true).is_done() {}
-        page.into_sorted()
+        page.into_sorted().iter().map(|prefix| self.addresses.network(prefix)).collect()
     }
 
     /// Brings a map of a class up to date with a commit that changed `prefixes`, in whatever view,
@@ -107,23 +110,34 @@ impl Mapper {
         map: &mut NetworkMap,
         prefixes: &[Prefix],
     ) -> Delta {
+        let networks: Vec<Network> = prefixes.iter().map(|p| self.addresses.network(p)).collect();
+        self.bring(table, class, map, &networks)
+    }
+
+    fn bring(
+        &self,
+        table: &Table<Prefix>,
+        class: &Class,
+        map: &mut NetworkMap,
+        networks: &[Network],
+    ) -> Delta {
         let mut delta = Delta::default();
-        for prefix in prefixes {
-            if prefix.is_default() {
-                self.exits_moved(table, class, map, &mut delta);
-                continue;
+        for network in networks.iter().filter(|n| !n.prefix.is_default()) {
+            let new = self.router(table, class, network);
+            if map.routes.get(&network.prefix).copied() != new {
+                delta.routes.insert(network.prefix, new);
             }
-            let new = self.router(table, class, prefix);
-            if map.routes.get(prefix).copied() != new {
-                delta.routes.insert(*prefix, new);
-            }
+        }
+        if networks.iter().any(|n| n.prefix.is_default()) {
+            delta.exits = difference(&map.exits, &self.exits(table, class));
         }
         // Who loses a route or the exit may be a peer no more; that is looked at when all is in.
         let losers = delta.routes.keys().filter_map(|p| map.routes.get(p).copied());
-        let losers: Vec<NodeId> = losers.chain(delta.exits.keys().copied()).collect();
+        let losers: BTreeSet<NodeId> = losers.chain(delta.exits.keys().copied()).collect();
         map.apply(&delta);
         let exits = delta.exits.iter().filter_map(|(id, exit)| exit.map(|_| *id));
-        let winners: Vec<NodeId> = delta.routes.values().flatten().copied().chain(exits).collect();
+        let winners: BTreeSet<NodeId> =
+            delta.routes.values().flatten().copied().chain(exits).collect();
         for id in winners {
             if let (false, Some(known)) = (map.peers.contains_key(&id), self.known.get(&id)) {
                 map.peers.insert(id, known.peer.clone());
@@ -158,35 +172,28 @@ impl Mapper {
 
     /// The router that readers of a class are told for a prefix. A node that isn't known is gone or
     /// expired, and is told for nothing.
-    fn router(&self, table: &Table<Prefix>, class: &Class, prefix: &Prefix) -> Option<NodeId> {
-        let view = self.view_for(class, prefix)?;
-        election::primary(table, prefix, view).filter(|id| self.known.contains_key(id))
+    fn router(&self, table: &Table<Prefix>, class: &Class, to: &Network) -> Option<NodeId> {
+        let view = self.view_for(class, to)?;
+        election::primary(table, &to.prefix, view).filter(|id| self.known.contains_key(id))
     }
 
     /// By which view readers of a class reach a prefix, if they may.
-    fn view_for(&self, class: &Class, prefix: &Prefix) -> Option<ViewId> {
-        let to = |grant: &&Resolved| grant.dst.overlaps(prefix, &self.addresses);
-        let from = |grant: &&Resolved| grant.src.overlaps(prefix, &self.addresses);
-        let plain = |grant: &&Resolved| grant.via.is_none();
-        let is_own = || class.own.binary_search(prefix).is_ok();
+    fn view_for(&self, class: &Class, network: &Network) -> Option<ViewId> {
+        let leads_there = |grant: &&Resolved| grant.dst.overlaps(network);
+        let is_plain = |grant: &&Resolved| grant.via.is_none();
         if self.is_open
-            || is_own()
-            || self.of(&class.src).filter(plain).any(|grant| to(&grant))
-            || self.of(&class.dst).any(|grant| from(&grant))
+            || class.own.binary_search(&network.prefix).is_ok()
+            || self.of(&class.src).filter(is_plain).any(|grant| leads_there(&grant))
+            || self.of(&class.dst).any(|grant| grant.src.overlaps(network))
         {
             return Some(ViewId::DEFAULT);
         }
         let mut by_tags = self.of(&class.src).filter(|grant| grant.via.is_some());
-        by_tags.find(to).and_then(|grant| grant.via.as_ref()?.view)
+        by_tags.find(leads_there).and_then(|grant| grant.via.as_ref()?.view)
     }
 
-    fn exits_moved(
-        &self,
-        table: &Table<Prefix>,
-        class: &Class,
-        map: &NetworkMap,
-        delta: &mut Delta,
-    ) {
+    /// The exit nodes that readers of a class may use.
+    fn exits(&self, table: &Table<Prefix>, class: &Class) -> BTreeMap<NodeId, Exit> {
         let mut exits: BTreeMap<NodeId, Exit> = BTreeMap::new();
         for family in [Prefix::DEFAULT_V4, Prefix::DEFAULT_V6] {
             for id in election::exit_nodes(table, &family) {
@@ -197,9 +204,7 @@ impl Mapper {
                 }
             }
         }
-        let new = NetworkMap { exits, ..NetworkMap::default() };
-        let old = NetworkMap { exits: map.exits.clone(), ..NetworkMap::default() };
-        delta.exits = old.delta_to(&new).exits;
+        exits
     }
 
     fn may_exit_by(&self, class: &Class, id: NodeId) -> bool {
