@@ -24,7 +24,8 @@
 //!   follows sees all of them gone.
 //!
 //! Bounds: [`MAX_NODES`](crate::election::MAX_NODES) nodes, [`MAX_ROWS`] rows each; where a node has
-//! that many, those that are longest neither advertised nor decided on give way to new ones.
+//! that many, those that are longest neither advertised nor decided on give way to new ones, and if
+//! there are none a new route is refused.
 
 mod ends;
 mod rows;
@@ -79,6 +80,14 @@ pub enum NodesError {
     /// It doesn't advertise the prefix, and the approval was not meant to wait.
     #[error("node {} doesn't advertise {prefix}", node.0)]
     NotAdvertised {
+        /// Which node.
+        node: NodeId,
+        /// Which prefix.
+        prefix: Prefix,
+    },
+    /// It advertises the prefix, so there is a row of it.
+    #[error("node {} advertises {prefix}: revoke it instead", node.0)]
+    Advertised {
         /// Which node.
         node: NodeId,
         /// Which prefix.

@@ -28,10 +28,12 @@ mod selector;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rutter_route::{Prefix, Tag};
+use rutter_rib::{PolicyError, Table, TooMany};
+use rutter_route::{Now, Prefix, Tag};
 use rutter_yaml::ConfigError;
 use smol_str::SmolStr;
 
+use crate::election::Settings;
 use crate::names::{GroupName, UserName};
 use crate::node::Owner;
 
@@ -79,6 +81,34 @@ impl PolicyFile {
         read::file(text).map_err(|problems| ConfigError::new(name, text, problems))
     }
 
+    /// Takes the policy into force in the table `nodes`: its rules, and the views that `via` asks for.
+    /// Those that `before` asked for and this doesn't are removed; what stays keeps its incumbents.
+    /// Stored routes follow as the table works.
+    ///
+    /// # Errors
+    /// The table refuses; what was taken in until then stands.
+    pub fn enforce(
+        &self,
+        now: Now,
+        table: &mut Table<Prefix>,
+        settings: &Settings,
+        before: &Self,
+        seed: u64,
+    ) -> Result<(), EnforceError> {
+        table.set_policy(now, settings.policy(&self.auto_approvers))?;
+        let views = self.access.views();
+        for old in before.access.views() {
+            if !views.contains(&old) {
+                table.set_view(now, &old.name, None, seed)?;
+            }
+        }
+        for view in views {
+            let name = view.name.clone();
+            table.set_view(now, &name, Some(view), seed)?;
+        }
+        Ok(())
+    }
+
     /// Whether an owner may give a node the tag.
     pub fn may_give(&self, owner: &Owner, tag: &Tag) -> bool {
         let Some(owners) = self.tag_owners.get(tag) else { return false };
@@ -87,6 +117,17 @@ impl PolicyFile {
             Owner::Tags(tags) => tags.iter().any(|held| owners.tags.contains(held)),
         }
     }
+}
+
+/// A policy that the table doesn't take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnforceError {
+    /// It contradicts itself.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// There is no room for its views.
+    #[error(transparent)]
+    Views(#[from] TooMany),
 }
 
 #[cfg(test)]

@@ -196,6 +196,30 @@ fn readers_of_a_class_share_a_map_and_expired_nodes_are_told_to_nobody() {
     assert_eq!(gone, None);
 }
 
+#[test]
+fn a_reload_keeps_the_incumbents_of_views_that_stay_and_removes_the_others() {
+    let lan: &[&str] = &["10.1.0.0/16"];
+    let via = |tag: &str| {
+        format!(r#"{{"src": ["a@"], "dst": ["10.1.0.0/16"], "ip": ["*"], "via": ["{tag}"]}}"#)
+    };
+    let policy = |grants: &str, tags: &str| {
+        format!(r#"{{"tagOwners": {{"tag:r": []{tags}}}, "grants": [{grants}]}}"#)
+    };
+    let nodes: &[(&str, &[&str])] = &[("a@", &[]), ("tag:r", lan), ("tag:r", lan)];
+    let mut scene = network(&policy(&via("tag:r"), ""), nodes);
+    scene.unhealthy(NodeId(2));
+    scene.settle();
+    scene.healthy(NodeId(2));
+    scene.settle();
+    assert_eq!(told(&scene, 1), "3 | 10.1.0.0/16>3");
+    for n in 0..200 {
+        let (mine, other) = (via("tag:r"), via(&format!("tag:t{n}")));
+        let tags = format!(r#", "tag:t{n}": []"#);
+        scene.set_policy(&policy(&format!("{mine}, {other}"), &tags));
+        assert_eq!(told(&scene, 1), "3 | 10.1.0.0/16>3", "reload {n}");
+    }
+}
+
 /// A router's own prefixes would make each a class of its own.
 #[test]
 fn a_prefix_that_a_router_has_alone_keeps_it_from_sharing_nothing() {

@@ -356,6 +356,41 @@ fn rows_are_bounded_and_those_that_say_least_give_way() {
     let full = scene.nodes.approve(scene.now, &mut scene.table, on, ("ann", ""), true);
     assert!(matches!(full, Err(NodesError::TooMany { .. })), "every row says something");
     assert_eq!(scene.nodes.rows_of(&scene.table, a).len(), MAX_ROWS);
+    // Every row is decided on: no new route gets in, and none is in the table without a row.
+    for n in 0..MAX_ROUTES {
+        scene.approve(a, &route(n)).unwrap();
+        scene.revoke(a, &route(n));
+    }
+    let session = scene.session(a);
+    let new = [prefix("172.30.0.0/16")].into();
+    let said = scene.nodes.announce(scene.now, &mut scene.table, &session, &new).unwrap();
+    let over = Verdict::Refused(Refused::SourceBound(MAX_ROWS));
+    assert_eq!(said.verdicts, [(prefix("172.30.0.0/16"), over)]);
+    scene.settle();
+    assert_eq!(scene.table.counts().routes, 0);
+    let on = (a, &prefix(&route(0)));
+    scene.nodes.forget(scene.now, &mut scene.table, on, ("ann", "")).unwrap();
+    scene.announce(a, &["172.30.0.0/16"]);
+    scene.settle();
+    assert!(scene.row(a, "172.30.0.0/16").advertised);
+}
+
+#[test]
+fn a_row_is_forgotten_with_every_word_unless_it_is_advertised() {
+    let mut scene = Scene::new(Settings::default());
+    let a = scene.add("user1@");
+    scene.announce(a, &[P]);
+    scene.revoke(a, P);
+    scene.settle();
+    let on = (a, &prefix(P));
+    let refused = scene.nodes.forget(scene.now, &mut scene.table, on, ("ann", ""));
+    assert_eq!(refused, Err(NodesError::Advertised { node: a, prefix: prefix(P) }));
+    scene.announce(a, &[]);
+    scene.settle();
+    assert!(scene.row(a, P).approval.is_some_and(|w| !w.is), "a revocation outlives its route");
+    scene.nodes.forget(scene.now, &mut scene.table, on, ("ann", "")).unwrap();
+    assert!(scene.nodes.row(&scene.table, a, &prefix(P)).is_none());
+    assert_eq!(scene.table.counts().decisions, 0);
 }
 
 #[test]

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use rutter_rib::Table;
 use rutter_route::{
     Advertisement, Attributes, Health, Incarnation, NextHop, NodeId, Now, Observer, PathId, Prefix,
-    Session, SourceState, Verdict,
+    Refused, Session, SourceState, Verdict,
 };
 
 use crate::node::node_of;
 use crate::row::WasEnabled;
 
-use super::{Nodes, NodesError};
+use super::{MAX_ROWS, Nodes, NodesError};
 
 /// What became of an announcement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,7 +80,7 @@ impl Nodes {
         self.member(id)?;
         if !table.begin_refresh(now, session) {
             let current = table.session_of(&session.source).map(|s| s.incarnation);
-            return Err(NodesError::Refused(rutter_route::Refused::OldSession { current }));
+            return Err(NodesError::Refused(Refused::OldSession { current }));
         }
         let mut announced = Announced {
             withdrawn: self.withdraw(now, table, session, id, |p| !prefixes.contains(p)),
@@ -104,13 +104,20 @@ impl Nodes {
         prefix: &Prefix,
     ) -> Verdict {
         let is_new = !table.holds(&session.source, prefix);
+        let had_row = self.members.get(&id).is_some_and(|m| m.rows.contains_key(prefix));
+        // What has no row would be seen by nobody: it is refused as what is over the table's bound.
+        let Some(row) = self.row_for(now, table, id, prefix) else {
+            return Verdict::Refused(Refused::SourceBound(MAX_ROWS));
+        };
+        if is_new {
+            row.updated = now.wall;
+        }
         let attributes = Attributes::via(NextHop::Node(id));
         let verdict = table.advertise(now, session, Advertisement::new(*prefix, attributes));
-        if let Verdict::Stands(_) = &verdict {
-            // A node has fewer routes than rows, so there is always room for a route that stands.
-            if let Some(row) = self.row_for(now, table, id, prefix).filter(|_| is_new) {
-                row.updated = now.wall;
-            }
+        if let (Verdict::Refused(_), false, Some(member)) =
+            (&verdict, had_row, self.members.get_mut(&id))
+        {
+            member.rows.remove(prefix);
         }
         verdict
     }

@@ -56,6 +56,34 @@ impl Nodes {
         Ok(())
     }
 
+    /// A person deletes the row of a route that the node doesn't advertise, with every word on it;
+    /// of an exit route both families. Rules may approve it again.
+    ///
+    /// # Errors
+    /// The node is unknown, or advertises the route.
+    pub fn forget(
+        &mut self,
+        now: Now,
+        table: &mut Table<Prefix>,
+        (id, prefix): (NodeId, &Prefix),
+        (who, why): (&str, &str),
+    ) -> Result<(), NodesError> {
+        let source = self.member(id)?.node.source();
+        let families = families(prefix);
+        if let Some(prefix) = families.iter().find(|p| table.holds(&source, p)) {
+            return Err(NodesError::Advertised { node: id, prefix: *prefix });
+        }
+        for prefix in &families {
+            let by = By::Person(who.to_owned());
+            let cleared = table.decide(now, &source, Some(prefix), Decision::Clear, by, why);
+            cleared.map_err(|e| NodesError::TooMany { what: e.what, bound: e.bound })?;
+            if let Some(member) = self.members.get_mut(&id) {
+                member.rows.remove(prefix);
+            }
+        }
+        Ok(())
+    }
+
     fn decide(
         &mut self,
         now: Now,

@@ -83,13 +83,10 @@ impl Scene {
     }
 
     pub fn set_policy(&mut self, text: &str) {
-        self.policy = PolicyFile::parse("policy", text).unwrap_or_else(|e| panic!("{e}"));
-        let policy = self.settings.policy(&self.policy.auto_approvers);
-        self.table.set_policy(self.now, policy).unwrap();
-        for view in self.policy.access.views() {
-            let name = view.name.clone();
-            self.table.set_view(self.now, &name, Some(view), 3).unwrap();
-        }
+        let policy = PolicyFile::parse("policy", text).unwrap_or_else(|e| panic!("{e}"));
+        let before = std::mem::replace(&mut self.policy, policy);
+        let Self { policy, table, settings, now, .. } = self;
+        policy.enforce(*now, table, settings, &before, 3).unwrap();
         self.settle();
     }
 
