@@ -23,7 +23,7 @@
 //! - a node that is removed or expires takes all its routes along in one step: the commit that
 //!   follows sees all of them gone.
 //!
-//! Bounds: [`MAX_NODES`](crate::election::MAX_NODES) nodes, [`MAX_ROWS`] rows each; where a node has
+//! Bounds: [`MAX_NODES`] nodes, [`MAX_ROWS`] rows each; where a node has
 //! that many, those that are longest neither advertised nor decided on give way to new ones, and if
 //! there are none a new route is refused.
 

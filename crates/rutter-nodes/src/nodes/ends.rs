@@ -36,10 +36,10 @@ impl Nodes {
             }
             // A node that never came may have words on routes that were waited for.
             None => {
-                for row in &rows {
+                for on in rows.iter().map(|row| Some(&row.prefix)).chain([None]) {
                     let by = By::Person("the node's end".into());
                     // Taking back needs no room.
-                    let _ = table.decide(now, &source, Some(&row.prefix), Decision::Clear, by, "");
+                    let _ = table.decide(now, &source, on, Decision::Clear, by, "");
                 }
             }
         }
@@ -118,6 +118,7 @@ impl Nodes {
         let until = Some(now.deadline(grace));
         for row in stored.rows.iter().filter(|row| row.advertised) {
             let attributes = Attributes::via(NextHop::Node(node.id));
+            // Over a bound that is lower than before it is refused, and its row says so.
             table.advertise(now, &session, Advertisement::new(row.prefix, attributes));
             if (row.is_primary || row.was_primary) && !row.prefix.is_default() {
                 let (view, path) = (ViewId::DEFAULT, PathId::default());

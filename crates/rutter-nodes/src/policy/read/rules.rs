@@ -1,10 +1,9 @@
 //! `acls` and `grants`.
 
-use rutter_yaml::Spot;
-
 use std::collections::BTreeSet;
 
 use rutter_route::Tag;
+use rutter_yaml::{Problem, Spot};
 
 use crate::policy::hujson::{Placed, Value};
 use crate::policy::{Access, Grant, MAX_GRANTS, MAX_VIA, Ports, Selector, Target};
@@ -44,7 +43,7 @@ impl Reader {
         if views.len() > MAX_VIA {
             let message =
                 format!("`via` names {} different sets of tags, at most {MAX_VIA}", views.len());
-            self.problems.push(rutter_yaml::Problem::at("grants", message));
+            self.problems.push(Problem::at("grants", message));
         }
         access
     }

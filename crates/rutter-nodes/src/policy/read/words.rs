@@ -1,5 +1,6 @@
 //! Single words: owners, networks, selectors.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use rutter_route::{ParseError, Prefix, Tag};
@@ -7,9 +8,8 @@ use rutter_yaml::{Spot, unknown_word};
 
 use crate::names::{GroupName, UserName};
 use crate::node::parse_tag;
-use crate::policy::Approvers;
-use crate::policy::Selector;
 use crate::policy::hujson::{Placed, Value};
+use crate::policy::{Approvers, Selector};
 
 use super::Reader;
 
@@ -44,12 +44,7 @@ impl Reader {
     }
 
     /// The users of a group that is defined.
-    fn group(
-        &mut self,
-        text: &str,
-        path: &[&str],
-        spot: Spot,
-    ) -> Option<std::collections::BTreeSet<UserName>> {
+    fn group(&mut self, text: &str, path: &[&str], spot: Spot) -> Option<BTreeSet<UserName>> {
         let name: GroupName = self.parsed(path, spot, text.parse())?;
         let users = self.groups.get(&name).cloned();
         if users.is_none() {
