@@ -11,18 +11,18 @@ use crate::scene::Scene;
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The network that both have.
-const SHARED: &str = "172.16.99.0/24";
+pub(crate) const SHARED: &str = "172.16.99.0/24";
 
 /// A host that looks on, and two that lead to the same network, the second the better one.
-struct Three<'s> {
-    looks: Host<'s>,
+pub(crate) struct Three<'s> {
+    pub(crate) looks: Host<'s>,
     worse: Host<'s>,
-    better: Host<'s>,
+    pub(crate) better: Host<'s>,
     lans: [Namespace; 2],
 }
 
 impl<'s> Three<'s> {
-    fn start(scene: &'s Scene, metrics: [u32; 2]) -> Self {
+    pub(crate) fn start(scene: &'s Scene, metrics: [u32; 2]) -> Self {
         let lans = [2, 3].map(|n| scene.place(n).shared_lan("172.16.99"));
         let says = |n: usize| {
             let mut says = Says::of(n, 3);
@@ -50,7 +50,7 @@ impl<'s> Three<'s> {
         self.looks.learned().iter().find(is).cloned().unwrap_or_default()
     }
 
-    fn leads_to(&self, n: usize, metric: u32) -> Duration {
+    pub(crate) fn leads_to(&self, n: usize, metric: u32) -> Duration {
         let line = format!("{SHARED} via 10.100.0.{n} dev br-prod proto openr metric {metric}");
         crate::until("the way", || self.way(), |way| *way == line)
     }

@@ -24,6 +24,7 @@ mod own_file;
 mod probe;
 mod refusals;
 mod scene;
+mod stability;
 #[path = "../program/support/mod.rs"]
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 mod support;
