@@ -145,7 +145,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Members(members) => block_on(members.run(global)),
         Command::Tokens(tokens) => block_on(tokens.run(global)),
         Command::Routes(routes) => block_on(routes.run(global)),
-        Command::Check(check) => check.run(global),
+        Command::Check(check) => block_on(check.run(global)),
         Command::Demo(demo) => block_on(demo.run()),
         Command::Reload(reload) => block_on(reload.run(global)),
         Command::Backup(backup) => block_on(backup.run(global)),

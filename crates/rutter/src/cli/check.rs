@@ -23,14 +23,19 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(super) fn run(self, global: &Global) -> anyhow::Result<()> {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let form = match config::is_netman(&rutter_yaml::read(&self.file)?) {
             true => Form::NNetman(NetmanOptions::default()),
             false => Form::Rutter,
         };
         let origin = Origin { file: self.file.clone(), data: global.data.clone(), form };
         let config = config::load(&origin)?;
-        let checked = Checked { remarks: overlay::remarks(&config), config };
+        // A file can be checked wherever it lies: what runs here, or can't be asked, is no mistake of it.
+        let received = overlay::received(&config).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "what was received");
+            overlay::Networks::default()
+        });
+        let checked = Checked { remarks: overlay::remarks(&config, &received), config };
         global.output().print(&checked, |checked| self.text(checked))
     }
 

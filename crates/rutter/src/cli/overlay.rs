@@ -19,7 +19,7 @@ use crate::config::raw::AtEnd;
 use crate::config::{self, Config, ConfigError, Form, NetmanOptions, Origin};
 use crate::run::{Announce, Logging, Running, Signals};
 
-pub(super) use remarks::{Remarked, remarks};
+pub(super) use remarks::{Networks, Remarked, received, remarks};
 
 /// Where n-netman keeps its file.
 const FILE: &str = "/etc/n-netman/n-netman.yaml";

@@ -24,6 +24,18 @@ fn status_routes_and_explain_tell_of_the_host_that_runs() {
     for word in ["best: peer/host-2", "via 10.100.0.2", "kernel: told last as number"] {
         assert!(told.contains(word), "no `{word}` in:\n{told}");
     }
+    // A file that denies something that was received says what the other order would do.
+    let file = host.file().with_file_name("other.yaml");
+    let text = std::fs::read_to_string(host.file()).unwrap();
+    let other = "accept_all: true, deny: [172.16.0.0/13]";
+    let denies = text.replace("allow: [172.16.0.0/16, 'fd16::/16']", other);
+    assert_ne!(text, denies);
+    std::fs::write(&file, denies).unwrap();
+    let checked = host.text(&["check", &file.to_string_lossy()]);
+    assert!(
+        checked.contains("overlay 100: 172.16.20.0/24: refused by `deny 172.16.0.0/13`"),
+        "{checked}"
+    );
     let unknown = host.command(&["overlay", "explain", "172.16.20.77"]);
     assert!(!unknown.status.success());
     assert!(stderr(&unknown).contains("172.16.20.77/32"), "{}", stderr(&unknown));

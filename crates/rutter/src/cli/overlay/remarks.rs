@@ -1,13 +1,18 @@
 //! What is said of a good file of n-netman's: what it means that whoever wrote it may not expect.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use rutter_overlay::Vni;
 use rutter_overlay::compat::nnetman::config::RemarkKind;
 use rutter_overlay::import::{self, Difference, Own};
+use rutter_route::{Prefix, SourceKind};
 use serde::Serialize;
 
+use crate::cli::routes;
+use crate::client::Client;
 use crate::config::Config;
+use crate::run::Local;
 
 /// Something that is said of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,8 +43,29 @@ impl fmt::Display for Remarked {
     }
 }
 
-/// All there is to say.
-pub(in crate::cli) fn remarks(config: &Config) -> Vec<Remarked> {
+/// Networks of an overlay.
+pub(in crate::cli) type Networks = BTreeMap<Vni, BTreeSet<Prefix>>;
+
+/// What peers have told the host that runs with the configuration's data, by overlay; nothing where none
+/// runs.
+pub(in crate::cli) async fn received(config: &Config) -> anyhow::Result<Networks> {
+    let mut received = Networks::new();
+    let (Some(overlay), Some(data)) = (&config.overlay, &config.data) else { return Ok(received) };
+    if Local::find(data)?.is_none() {
+        return Ok(received);
+    }
+    let client = Client::find(data)?;
+    for vni in overlay.host.overlays.keys() {
+        let routes = routes::all(&client, vni.table().as_str(), (None, None)).await?;
+        let of_peers = routes.iter().filter(|route| route.key.source.kind() == SourceKind::Peer);
+        let networks = of_peers.filter_map(|route| route.destination.parse().ok());
+        received.insert(*vni, networks.collect());
+    }
+    Ok(received)
+}
+
+/// All there is to say, of what the file lists and of what was received.
+pub(in crate::cli) fn remarks(config: &Config, received: &Networks) -> Vec<Remarked> {
     let Some(overlay) = &config.overlay else { return Vec::new() };
     let said = overlay.remarks.iter().map(|remark| Remarked {
         what: match remark.kind {
@@ -54,16 +80,18 @@ pub(in crate::cli) fn remarks(config: &Config) -> Vec<Remarked> {
         message: remark.problem.message.clone(),
         help: remark.problem.help.clone(),
     });
-    said.chain(orders(config)).collect()
+    said.chain(orders(config, received)).collect()
 }
 
-/// Networks of the file that one order of the import takes and the other doesn't.
-fn orders(config: &Config) -> Vec<Remarked> {
+/// Networks that one order of the import takes and the other doesn't.
+fn orders(config: &Config, received: &Networks) -> Vec<Remarked> {
     let Some(overlay) = &config.overlay else { return Vec::new() };
     let mut said = Vec::new();
     for (vni, of) in &overlay.host.overlays {
-        let listed: BTreeSet<_> = of.import.allow.iter().chain(&of.import.deny).copied().collect();
-        let differing = import::differences(&of.import, &Own::of(of), listed);
+        let mut networks: BTreeSet<Prefix> =
+            of.import.allow.iter().chain(&of.import.deny).copied().collect();
+        networks.extend(received.get(vni).into_iter().flatten());
+        let differing = import::differences(&of.import, &Own::of(of), networks);
         said.extend(differing.into_iter().map(|difference| Remarked {
             what: "import order",
             at: format!("overlay {vni}: {}", difference.prefix),
