@@ -7,9 +7,10 @@
 //!
 //! The exchange goes by the underlay, so it lives on where VXLAN doesn't: behind a firewall that drops
 //! UDP 4789 one way, say. So each host also asks its peers at the addresses that their routes lead to,
-//! at the exchange's port, and answers who asks from the overlay's network. A peer that has never
-//! answered isn't judged: an original answers nothing. One that falls silent for [`FORGET`] isn't
-//! either, since an original may stand in its place by then.
+//! at the exchange's port, and answers who asks from the overlay's network. Who speaks `rutter.v1`
+//! answers, and is judged also where it never has, after [`FIRST`]. An original answers nothing, so who
+//! isn't known to be Rutter is judged only once it has answered, and not any more when it has been
+//! silent for [`FORGET`]: an original may stand in its place by then.
 //!
 //! Unhealthy is an impairment: other ways go first, and where there is none the routes stay in use.
 //!
@@ -22,7 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rutter_book::{BookClosed, BookHandle, Subscription};
-use rutter_overlay::{Speaker, Timers, Vni};
+use rutter_overlay as overlay;
+use rutter_overlay::{Peer, PeerName, Speaker, Timers, Vni};
 use rutter_rib::{OutletSpec, Tell};
 use rutter_route::{Health, NextHop, Observer, Prefix, SourceId};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -30,6 +32,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+
+/// How long a peer has for its first answer: its links and ours may be new.
+const FIRST: Duration = Duration::from_secs(3);
 
 /// After so long a peer that fell silent is one that never answered.
 const FORGET: Duration = Duration::from_secs(600);
@@ -106,10 +111,12 @@ async fn follow(vni: Vni, mut told: Subscription<Prefix>, tells: mpsc::Sender<(K
 /// What is known of a peer in an overlay.
 #[derive(Debug)]
 struct Seen {
+    peer: PeerName,
     address: IpAddr,
     timers: Timers,
+    since: Instant,
     asked: Option<Instant>,
-    /// `None`: it isn't judged.
+    /// `None`: it never has.
     answered: Option<Instant>,
     down: bool,
 }
@@ -123,8 +130,9 @@ enum Turn {
 }
 
 impl Seen {
-    fn new(address: IpAddr, timers: Timers) -> Self {
-        Self { address, timers, asked: None, answered: None, down: false }
+    fn new(peer: &Peer, address: IpAddr, since: Instant) -> Self {
+        let (peer, timers) = (peer.name.clone(), peer.timers);
+        Self { peer, address, timers, since, asked: None, answered: None, down: false }
     }
 
     /// Whether it is time to ask.
@@ -141,14 +149,19 @@ impl Seen {
         std::mem::take(&mut self.down).then_some(Turn::Up)
     }
 
-    /// What its silence says.
-    fn judge(&mut self, now: Instant) -> Option<Turn> {
-        let silent = now - self.answered?;
-        if self.down && silent >= FORGET {
+    /// What its silence says of a peer that is known to answer, or isn't.
+    fn judge(&mut self, now: Instant, is_rutter: bool) -> Option<Turn> {
+        let is_silent = match self.answered {
+            Some(answered) => now - answered >= self.timers.dead,
+            None => is_rutter && now - self.since >= FIRST,
+        };
+        let heard = self.answered.unwrap_or(self.since);
+        let is_forgotten = !is_rutter && (self.answered.is_none() || now - heard >= FORGET);
+        if self.down && is_forgotten {
             (self.answered, self.down) = (None, false);
             return Some(Turn::Unknown);
         }
-        let falls = !self.down && silent >= self.timers.dead;
+        let falls = !self.down && is_silent && !is_forgotten;
         self.down |= falls;
         falls.then_some(Turn::Down)
     }
@@ -235,7 +248,7 @@ impl Asker {
         let config = self.speaker.config();
         let peer = config.peers.iter().find(|peer| peer.name.source() == *source);
         let (Some(peer), true) = (peer, self.is_within(*vni, address)) else { return Vec::new() };
-        let seen = Seen::new(address, peer.timers);
+        let seen = Seen::new(peer, address, Instant::now());
         let before = self.peers.insert(key.clone(), seen);
         let was_down = before.is_some_and(|before| before.down);
         was_down.then_some((key, Turn::Unknown)).into_iter().collect()
@@ -251,12 +264,16 @@ impl Asker {
     fn ask(&mut self) -> Vec<(Key, Turn)> {
         let (now, port) = (Instant::now(), self.speaker.config().exchange.listen.port());
         let packet = packet(ASK, self.token);
+        let lives = self.speaker.lives();
+        let lives = lives.borrow();
         let mut turned = Vec::new();
         for (key, seen) in &mut self.peers {
             if seen.is_due(now) {
                 self.sockets.send(&packet, SocketAddr::new(seen.address, port));
             }
-            turned.extend(seen.judge(now).map(|turn| (key.clone(), turn)));
+            let spoken = lives.get(&seen.peer).and_then(|life| life.protocol);
+            let turn = seen.judge(now, spoken == Some(overlay::Protocol::Rutter));
+            turned.extend(turn.map(|turn| (key.clone(), turn)));
         }
         turned
     }
@@ -321,8 +338,10 @@ fn read(packet: &[u8; LENGTH]) -> Option<(u8, u64)> {
 mod tests {
     use super::*;
 
-    fn seen() -> Seen {
-        Seen::new(IpAddr::V4(Ipv4Addr::LOCALHOST), Timers::RUTTER)
+    fn seen(since: Instant) -> Seen {
+        let peer = "host-b".parse().unwrap();
+        let (address, timers) = (IpAddr::V4(Ipv4Addr::LOCALHOST), Timers::RUTTER);
+        Seen { peer, address, timers, since, asked: None, answered: None, down: false }
     }
 
     #[test]
@@ -336,23 +355,38 @@ mod tests {
 
     #[test]
     fn who_never_answered_is_not_judged_and_who_did_is_by_its_silence() {
-        let (mut seen, begin) = (seen(), Instant::now());
+        let begin = Instant::now();
+        let mut seen = seen(begin);
         let at = |ms| begin + Duration::from_millis(ms);
-        assert_eq!(seen.judge(at(100_000)), None);
+        assert_eq!(seen.judge(at(100_000), false), None);
         assert_eq!(seen.answers(at(0)), None);
-        assert_eq!(seen.judge(at(899)), None);
-        assert_eq!(seen.judge(at(900)), Some(Turn::Down));
-        assert_eq!(seen.judge(at(1500)), None, "it is told once");
+        assert_eq!(seen.judge(at(899), false), None);
+        assert_eq!(seen.judge(at(900), false), Some(Turn::Down));
+        assert_eq!(seen.judge(at(1500), false), None, "it is told once");
         assert_eq!(seen.answers(at(2000)), Some(Turn::Up));
-        assert_eq!(seen.judge(at(2900)), Some(Turn::Down));
+        assert_eq!(seen.judge(at(2900), false), Some(Turn::Down));
         let long = 2000 + 600_000;
-        assert_eq!(seen.judge(at(long)), Some(Turn::Unknown), "an original may stand there by now");
-        assert_eq!(seen.judge(at(2 * long)), None);
+        let forgotten = seen.judge(at(long), false);
+        assert_eq!(forgotten, Some(Turn::Unknown), "an original may stand there by now");
+        assert_eq!(seen.judge(at(2 * long), false), None);
+    }
+
+    #[test]
+    fn who_speaks_rutter_v1_is_judged_though_it_never_answered() {
+        let begin = Instant::now();
+        let mut seen = seen(begin);
+        let at = |ms| begin + Duration::from_millis(ms);
+        assert_eq!(seen.judge(at(2999), true), None, "its links may be new");
+        assert_eq!(seen.judge(at(3000), true), Some(Turn::Down));
+        assert_eq!(seen.judge(at(1_000_000), true), None, "it isn't forgotten");
+        let became_an_original = seen.judge(at(1_000_001), false);
+        assert_eq!(became_an_original, Some(Turn::Unknown));
     }
 
     #[test]
     fn it_is_asked_each_keepalive() {
-        let (mut seen, begin) = (seen(), Instant::now());
+        let begin = Instant::now();
+        let mut seen = seen(begin);
         let due =
             [0, 100, 299, 300, 500, 650].map(|ms| seen.is_due(begin + Duration::from_millis(ms)));
         assert_eq!(due, [true, false, false, true, false, true]);
