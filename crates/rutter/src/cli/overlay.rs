@@ -44,7 +44,7 @@ It reads the file again on SIGHUP, or by `rutter reload`. docs/overlay.md tells 
 pub(crate) struct Overlay {
     #[command(subcommand)]
     command: Option<Command>,
-    /// n-netman's file, version 1 or 2
+    /// n-netman's file, version 1 or 2; `diff`, `apply`, `doctor` and `clean` take one of Rutter's too
     #[arg(long, short, global = true, value_name = "FILE", default_value = FILE)]
     config: PathBuf,
     #[command(flatten)]
@@ -111,10 +111,14 @@ impl Overlay {
     }
 }
 
-/// What a file says, for commands that run beside a host or without one.
-fn load(file: PathBuf, options: NetmanOptions, global: &Global) -> Result<Config, ConfigError> {
-    let origin = Origin { file, data: global.data.clone(), form: Form::NNetman(options) };
-    config::load(&origin)
+/// What a file says of the overlay, ours or n-netman's, for commands that run beside a host or without
+/// one.
+fn load(file: PathBuf, global: &Global) -> Result<Config, ConfigError> {
+    let form = match config::is_netman(&rutter_yaml::read(&file)?) {
+        true => Form::NNetman(NetmanOptions::default()),
+        false => Form::Rutter,
+    };
+    config::load(&Origin { file, data: global.data.clone(), form })
 }
 
 async fn run(file: PathBuf, start: Start, global: &Global) -> anyhow::Result<()> {

@@ -51,7 +51,7 @@ pub(super) fn tell() -> anyhow::Result<()> {
     hosts.kill_c()?;
     wait("the other way", || hosts.way_of_a().map(|way| way.contains("via 10.100.0.2 ")))?;
     let took = killed.elapsed();
-    wait("packets arrive again", || Ok(walker.arrives()))?;
+    wait("a second of packets", || Ok(walker.sent() >= before + 100 && walker.arrives()))?;
     let (sent, lost) = walker.lost_since(before);
     say(&format!("\n   {}", hosts.way_of_a()?))?;
     say(&format!(

@@ -52,6 +52,8 @@ fn a_host_by_rutters_own_file_beside_a_controller_speaks_with_one_by_n_netmans()
         stdout(&output)
     };
     assert!(ask(&["overlay", "status"]).contains("host-1 runs"));
+    // What is beside the role takes its file too.
+    assert_eq!(ask(&["overlay", "diff", "--config", &file]), "nothing differs\n");
     assert!(ask(&["routes", "list", "--table", "overlay/100"]).contains("172.16.20.0/24"));
     // The controller is there as ever.
     ask(&["domains", "list"]);

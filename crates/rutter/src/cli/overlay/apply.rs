@@ -8,7 +8,7 @@ use rutter_registry::DataDir;
 
 use super::load;
 use crate::cli::Global;
-use crate::config::{NetmanOptions, resolved};
+use crate::config::resolved;
 use crate::run::{Differs, apply_overlay, compare_overlay};
 
 #[derive(Debug, Args)]
@@ -46,8 +46,9 @@ impl Apply {
 }
 
 fn overlay(file: PathBuf, sysctl: bool, global: &Global) -> anyhow::Result<resolved::Overlay> {
-    let options = NetmanOptions { sysctl: sysctl.then_some(true), ..NetmanOptions::default() };
-    load(file, options, global)?.overlay.context("the file has no overlay")
+    let mut overlay = load(file, global)?.overlay.context("the file has no overlay")?;
+    overlay.sysctl |= sysctl;
+    Ok(overlay)
 }
 
 fn text(differs: &[Differs], would: &str) -> String {

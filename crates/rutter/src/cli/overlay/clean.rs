@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::load;
 use crate::cli::Global;
-use crate::config::NetmanOptions;
 use crate::run::{clean_overlay, is_held};
 
 #[derive(Debug, Args)]
@@ -34,8 +33,8 @@ impl Clean {
         if is_held(&global.data()?)? {
             bail!("a host runs with this data, and would put everything back: end it first");
         }
-        let options = NetmanOptions { protocol: self.protocol, ..NetmanOptions::default() };
-        let overlay = load(file, options, global)?.overlay.context("the file has no overlay")?;
+        let mut overlay = load(file, global)?.overlay.context("the file has no overlay")?;
+        overlay.protocol = self.protocol.unwrap_or(overlay.protocol);
         let mut tables = Vec::new();
         for (table, Cleaned { n_routes, n_objects, refused }) in clean_overlay(&overlay)? {
             let refused = refused.into_iter().map(|(prefix, why)| format!("{prefix}: {why}"));

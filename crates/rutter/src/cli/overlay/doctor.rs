@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use super::load;
 use crate::cli::Global;
-use crate::config::NetmanOptions;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -73,7 +72,7 @@ pub(super) fn run(file: PathBuf, global: &Global) -> anyhow::Result<()> {
 
 fn all(file: PathBuf, global: &Global) -> anyhow::Result<Vec<Check>> {
     let shown = file.display().to_string();
-    let config = match load(file, NetmanOptions::default(), global) {
+    let config = match load(file, global) {
         Ok(config) => config,
         // Without it there is nothing to look for.
         Err(error) => return Ok(vec![Check::failed("file", error.to_string())]),
