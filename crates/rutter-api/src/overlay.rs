@@ -90,6 +90,11 @@ pub struct KernelState {
     pub requests: u64,
     /// How often it was compared, since the start.
     pub looks: u64,
+    /// When it was compared last, in milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_ms: Option<u64>,
+    /// How often it couldn't be asked, since the start.
+    pub failures: u64,
     /// Rules that the kernel refuses, each with its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_rules: Vec<String>,

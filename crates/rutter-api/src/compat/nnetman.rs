@@ -7,7 +7,8 @@
 //!   and failed routes too;
 //! - `/metrics` is OpenMetrics text with Rutter's own metrics beside n-netman's names. The two that the
 //!   original registers and never feeds (`grpc_requests_total`, `grpc_request_duration_seconds`) are
-//!   left out.
+//!   left out, and so is `reconciliation_duration_seconds`: what was compared each ten seconds there is
+//!   compared here when something happens, in slices.
 //!
 //! Everyone who reaches the addresses may read them, as in the original: they are loopback's unless
 //! the file says otherwise.

@@ -46,6 +46,7 @@ fn health_and_metrics_answer_where_n_netman_does() {
     for line in [
         "nnetman_peers_healthy 1",
         "nnetman_routes_imported 1",
+        "nnetman_reconciliation_errors_total 0",
         "rutter_kernel_routes{table=\"100\"} 1",
         "rutter_table_routes{table=\"overlay/100\"} 2",
     ] {

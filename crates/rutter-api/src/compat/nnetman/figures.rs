@@ -28,13 +28,30 @@ impl Collector for Figures {
         let links = |of: fn(&LinksState) -> usize| status.links.as_ref().map_or(0, of);
         let sum = |of: fn(&OverlayState) -> usize| status.overlays.iter().map(of).sum::<usize>();
         let there = status.peers.iter().filter(|peer| peer.life == PeerLife::There).count();
-        let reconciled = kernels().map(|kernel| kernel.looks).sum::<u64>();
-        let counter = ConstCounter::new(reconciled);
-        let help = "Comparisons of what is wanted with the kernel";
-        let kind = counter.metric_type();
-        let name = "nnetman_reconciliations";
-        counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
-        let gauges: [(&str, &str, usize); 8] = [
+        let counters = [
+            (
+                "nnetman_reconciliations",
+                "Comparisons of what is wanted with the kernel",
+                kernels().map(|kernel| kernel.looks).sum::<u64>(),
+            ),
+            (
+                "nnetman_reconciliation_errors",
+                "How often the kernel couldn't be asked",
+                kernels().map(|kernel| kernel.failures).sum(),
+            ),
+        ];
+        for (name, help, n) in counters {
+            let counter = ConstCounter::new(n);
+            let kind = counter.metric_type();
+            counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        let last = kernels().filter_map(|kernel| kernel.looked_ms).max().unwrap_or_default();
+        let gauges: [(&str, &str, usize); 9] = [
+            (
+                "last_reconcile_timestamp_seconds",
+                "When the kernel was compared last, since the Unix epoch",
+                usize::try_from(last / 1000).unwrap_or(usize::MAX),
+            ),
             ("vxlans_active", "VXLAN links that are there", links(|links| links.vxlans)),
             ("bridges_active", "Bridges that are there", links(|links| links.bridges)),
             (

@@ -38,6 +38,8 @@ fn status() -> OverlayStatus {
         drift: 0,
         requests: 4,
         looks: 7,
+        looked_ms: Some(1_795_219_200_999),
+        failures: 2,
         refused_rules: Vec::new(),
         failed: None,
     };
@@ -173,6 +175,8 @@ async fn metrics_have_the_originals_names() {
     assert_eq!(code, 200);
     for line in [
         "nnetman_reconciliations_total 7",
+        "nnetman_reconciliation_errors_total 2",
+        "nnetman_last_reconcile_timestamp_seconds 1795219200",
         "nnetman_vxlans_active 1",
         "nnetman_bridges_active 1",
         "nnetman_fdb_entries_total 1",

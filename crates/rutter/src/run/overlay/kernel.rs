@@ -3,10 +3,12 @@
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
 use rutter_api::{KernelState, Metrics};
-use rutter_book::BookHandle;
+use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_kernel::{
     AtEnd, ByAddress, DEFAULT_AUDIT, KernelError, ObjectIds, Sink, SinkSpec, Status, TaskSpec,
 };
@@ -38,6 +40,7 @@ struct Kept {
     /// What becomes of it when the role ends: the task itself always leaves it to a successor.
     at_end: raw::AtEnd,
     status: watch::Receiver<Status>,
+    counted: Arc<Counted>,
     stop: CancellationToken,
     ended: JoinHandle<()>,
 }
@@ -48,6 +51,38 @@ pub(super) struct Shown {
     pub(super) vni: Vni,
     table: u32,
     status: watch::Receiver<Status>,
+    counted: Arc<Counted>,
+}
+
+/// What is counted of a table's status as it changes.
+#[derive(Debug, Default)]
+struct Counted {
+    failures: AtomicU64,
+    /// In milliseconds since the Unix epoch; 0: never.
+    looked_ms: AtomicU64,
+}
+
+impl Counted {
+    /// Follows a status until nobody changes it any more.
+    async fn follow(self: Arc<Self>, mut status: watch::Receiver<Status>) {
+        let (mut n_looks, mut failed) = (0, false);
+        loop {
+            {
+                let now = status.borrow_and_update();
+                if now.n_looks != n_looks {
+                    n_looks = now.n_looks;
+                    self.looked_ms.store(SystemClock.now().wall.0, Ordering::Relaxed);
+                }
+                if now.failed.is_some() && !failed {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                }
+                failed = now.failed.is_some();
+            }
+            if status.changed().await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 impl Kernel {
@@ -80,6 +115,7 @@ impl Kernel {
             vni: kept.vni,
             table: kept.spec.sink.table,
             status: kept.status.clone(),
+            counted: kept.counted.clone(),
         };
         self.tables.iter().map(shown).collect()
     }
@@ -146,9 +182,11 @@ impl Kept {
         let task = rutter_kernel::start(spec.clone(), book, ByAddress, stop.clone()).await;
         let task = task.with_context(|| format!("the kernel's table {table}"))?;
         let status = task.status.clone();
+        let counted = Arc::new(Counted::default());
+        tokio::spawn(counted.clone().follow(status.clone()));
         let what = format!("the kernel's table {table}");
         let ended = tokio::spawn(watch_over(task.ended, what, ended.clone()));
-        Ok(Self { vni, spec, at_end, status, stop, ended })
+        Ok(Self { vni, spec, at_end, status, counted, stop, ended })
     }
 
     async fn end(&mut self) {
@@ -256,6 +294,8 @@ impl Shown {
             drift: status.n_drift,
             requests: status.n_requests,
             looks: status.n_looks,
+            looked_ms: Some(self.counted.looked_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0),
+            failures: self.counted.failures.load(Ordering::Relaxed),
             refused_rules: status.refused_rules,
             failed: status.failed,
         }
