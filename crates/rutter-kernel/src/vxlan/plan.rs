@@ -5,6 +5,7 @@
 //! round.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::spec::{Flooding, LinkAddress, MAX_PEERS, ManagedBridge, OverlayLink, Remote, Vxlan};
@@ -56,7 +57,9 @@ impl Request {
     /// Adds its message to a batch.
     pub(super) fn encode(&self, batch: &mut Batch) {
         match self {
-            Self::MakeBridge { name, mtu, stp } => wire::make_bridge(batch, name, *mtu, *stp),
+            Self::MakeBridge { name, mtu, stp } => {
+                wire::make_bridge(batch, name, *mtu, *stp, fresh_mac());
+            }
             Self::MakeVxlan { name, mtu, vxlan } => wire::make_vxlan(batch, name, *mtu, vxlan),
             Self::Delete { index, .. } => wire::delete_link(batch, *index),
             Self::ChangeVxlan { index, vxlan, .. } => wire::change_vxlan(batch, *index, vxlan),
@@ -452,4 +455,14 @@ fn is_no(kind: &str, found: &DeviceRow) -> String {
         Device::Other(kind) => format!("a link of kind `{kind}`"),
     };
     format!("`{name}` is no {kind} but {is}, and is left alone")
+}
+
+/// An address that nobody else has, as the kernel makes them: a bridge that is given one keeps it.
+/// One that the kernel has chosen changes with each port, and whoever has the old one in mind (a
+/// neighbour, what tells routed frames from others in [`crate::transit`]) is wrong for a while.
+fn fresh_mac() -> [u8; 6] {
+    let [first, rest @ ..] = RandomState::new().hash_one(()).to_be_bytes();
+    let [b, c, d, e, f, ..] = rest;
+    // Of one station, and locally administered.
+    [first & 0xfc | 0x02, b, c, d, e, f]
 }

@@ -136,9 +136,10 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(end).into_owned()
 }
 
-/// Makes a bridge; there must be no link of that name.
-pub(crate) fn make_bridge(batch: &mut Batch, name: &str, mtu: u32, stp: bool) {
+/// Makes a bridge with an address of its own; there must be no link of that name.
+pub(crate) fn make_bridge(batch: &mut Batch, name: &str, mtu: u32, stp: bool, mac: [u8; 6]) {
     let mut message = named(name);
+    message.attributes.push(LinkAttribute::Address(mac.to_vec()));
     message.attributes.push(LinkAttribute::Mtu(mtu));
     message.attributes.push(bridge_info(stp));
     batch.push(kind::NEW_LINK, NLM_F_CREATE | NLM_F_EXCL, &message);
