@@ -95,17 +95,20 @@ impl Board {
 
     /// A peer is there. Whether it wasn't.
     pub(crate) fn up(&self, peer: &PeerName, protocol: Protocol, heard: LastHeard) -> bool {
+        let mut came = false;
         self.0.send_if_modified(|lives| {
             let Some(life) = lives.get_mut(peer) else { return false };
-            let came = !life.there;
+            came = !life.there;
             if came {
                 life.since = Instant::now();
                 life.n_lives += 1;
             }
+            let differs = came || life.protocol != Some(protocol);
             (life.there, life.protocol, life.error) = (true, Some(protocol), None);
             life.heard = heard;
-            came
-        })
+            differs
+        });
+        came
     }
 
     /// A peer isn't there, or not yet. Whether it was.

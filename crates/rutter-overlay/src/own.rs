@@ -1,20 +1,21 @@
 //! This host's own networks: routes of the source `operator/local` in the tables of its overlays.
 //!
 //! So what peers are told of them comes out of the same outlets as everything else, and `explain`
-//! knows them. Import asks nothing of them; what peers claim of them is refused, which is why a
-//! table's policy and its own networks change in one command.
+//! knows them. Import asks nothing of them; what peers claim of them is refused, so a table's policy
+//! changes before its own networks do.
 //!
 //! Networks come from the configuration and from whoever watches the kernel and files
-//! ([`Own::set_extra`]). Level-triggered: what should be there is compared with what was put there.
+//! ([`Own::set_extra`]). Level-triggered: what should be there is compared with what was put there,
+//! and what differs is put in slices of [`SLICE`], so the book's owner hears others between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rutter_book::BookHandle;
-use rutter_rib::{Policy, PolicyError, Table};
+use rutter_rib::{Policy, SLICE};
 use rutter_route::{
-    Advertisement, Attributes, Incarnation, NextHop, Now, PathId, Prefix, Session, SourceId,
-    SourceInfo, SourceKind, SourceState, Verdict,
+    Advertisement, Attributes, Incarnation, NextHop, PathId, Prefix, Session, SourceId, SourceInfo,
+    SourceKind, SourceState, Verdict,
 };
 
 use crate::{Announced, OverlayConfig, OverlayError, OwnRoute, Vni, import};
@@ -67,17 +68,78 @@ impl Own {
             let mut own = import::Own::of(overlay);
             own.announced = want.keys().copied().collect();
             let policy = import::policy(config, overlay, &own);
-            let (session, vni) = (self.session.clone(), *vni);
-            let put = book.apply(move |book, now| {
-                let Some(table) = book.table_mut::<Prefix>(&vni.table()) else {
-                    return Err(OverlayError::NoOverlay(vni));
-                };
-                put_in(now, table, &session, policy, &before, &want).map_err(OverlayError::from)
-            });
-            put.await??;
+            self.begin(book, *vni, policy).await?;
+            let gone = before.into_keys().filter(|prefix| !want.contains_key(prefix)).collect();
+            self.withdraw(book, *vni, gone).await?;
+            let before = self.put.of_overlay(*vni);
+            let news = want.into_iter().filter(|(to, route)| before.get(to) != Some(route));
+            self.advertise(book, *vni, news.collect()).await?;
         }
         self.put = Arc::new(all);
         Ok(self.put.clone())
+    }
+
+    /// The table knows what is this host's, and this host.
+    async fn begin(&self, book: &BookHandle, vni: Vni, policy: Policy) -> Result<(), OverlayError> {
+        let session = self.session.clone();
+        let begun = book.apply(move |book, now| {
+            let table = book.table_mut::<Prefix>(&vni.table());
+            let table = table.ok_or(OverlayError::NoOverlay(vni))?;
+            if *table.policy() != policy {
+                table.set_policy(now, policy)?;
+            }
+            if table.session_of(&session.source).is_none() {
+                let up = SourceState::Up(SourceInfo::default());
+                if let Err(why) = table.source(now, &session, up) {
+                    tracing::warn!(%why, %vni, "own networks find no room");
+                }
+            }
+            Ok(())
+        });
+        begun.await?
+    }
+
+    async fn withdraw(
+        &self,
+        book: &BookHandle,
+        vni: Vni,
+        gone: Vec<Prefix>,
+    ) -> Result<(), OverlayError> {
+        for slice in gone.chunks(SLICE) {
+            let (slice, session) = (slice.to_vec(), self.session.clone());
+            let withdrawn = book.apply(move |book, now| {
+                let Some(table) = book.table_mut::<Prefix>(&vni.table()) else { return };
+                for prefix in &slice {
+                    table.withdraw(now, &session, prefix, &PathId::default());
+                }
+            });
+            withdrawn.await?;
+        }
+        Ok(())
+    }
+
+    async fn advertise(
+        &self,
+        book: &BookHandle,
+        vni: Vni,
+        news: Vec<(Prefix, OwnRoute)>,
+    ) -> Result<(), OverlayError> {
+        for slice in news.chunks(SLICE) {
+            let (slice, session) = (slice.to_vec(), self.session.clone());
+            let advertised = book.apply(move |book, now| {
+                let Some(table) = book.table_mut::<Prefix>(&vni.table()) else { return };
+                for (prefix, route) in slice {
+                    let hop = route.next_hop.map_or(NextHop::Discard, NextHop::Address);
+                    let attributes = Attributes { metric: route.metric, ..Attributes::via(hop) };
+                    let route = Advertisement::new(prefix, attributes);
+                    if let Verdict::Refused(why) = table.advertise(now, &session, route) {
+                        tracing::warn!(%prefix, %why, %vni, "an own network isn't announced");
+                    }
+                }
+            });
+            advertised.await?;
+        }
+        Ok(())
     }
 
     /// Tells peers that this host is about to end: those that have another way take it.
@@ -101,39 +163,4 @@ impl Own {
         });
         Ok(drained.await?)
     }
-}
-
-type Networks = BTreeMap<Prefix, OwnRoute>;
-
-fn put_in(
-    now: Now,
-    table: &mut Table<Prefix>,
-    session: &Session,
-    policy: Policy,
-    before: &Networks,
-    want: &Networks,
-) -> Result<(), PolicyError> {
-    if *table.policy() != policy {
-        table.set_policy(now, policy)?;
-    }
-    if table.session_of(&session.source).is_none() {
-        let up = SourceState::Up(SourceInfo::default());
-        if let Err(why) = table.source(now, session, up) {
-            tracing::warn!(%why, table = %table.name(), "own networks find no room");
-            return Ok(());
-        }
-    }
-    for prefix in before.keys().filter(|prefix| !want.contains_key(prefix)) {
-        table.withdraw(now, session, prefix, &PathId::default());
-    }
-    for (prefix, route) in want {
-        // Said again where nothing changed it is no change.
-        let hop = route.next_hop.map_or(NextHop::Discard, NextHop::Address);
-        let attributes = Attributes { metric: route.metric, ..Attributes::via(hop) };
-        let said = table.advertise(now, session, Advertisement::new(*prefix, attributes));
-        if let Verdict::Refused(why) = said {
-            tracing::warn!(%prefix, %why, table = %table.name(), "an own network isn't announced");
-        }
-    }
-    Ok(())
 }

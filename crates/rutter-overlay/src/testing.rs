@@ -42,6 +42,19 @@ pub(crate) fn listener() -> Listener {
     Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
+/// A listener where another was, which may be about to close.
+pub(crate) async fn rebound(at: SocketAddr) -> Listener {
+    soon(async {
+        loop {
+            match Listener::bind(at) {
+                Ok(listener) => return listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await
+}
+
 /// Where peers are; one that isn't named is nowhere.
 pub(crate) type At = Vec<(&'static str, SocketAddr)>;
 

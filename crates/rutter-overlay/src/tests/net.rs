@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rutter_rib::{OutletSpec, Tell};
 use rutter_route::Prefix;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::testing::*;
@@ -86,5 +89,53 @@ impl Watched {
     /// Whether it was withdrawn so far.
     pub(super) fn gap(&self) -> bool {
         self.gap.load(Ordering::Relaxed)
+    }
+}
+
+/// A cable that can hang: what is sent over it is neither refused nor answered, as when a host loses
+/// its power.
+pub(super) struct Cable {
+    pub(super) address: SocketAddr,
+    hangs: watch::Sender<bool>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Cable {
+    pub(super) async fn to(target: SocketAddr) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let (hangs, watched) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            // Dropped with the task, and the connections with it.
+            let mut carried = JoinSet::new();
+            while let Ok((near, _)) = socket.accept().await {
+                let mut watched = watched.clone();
+                carried.spawn(async move {
+                    if watched.wait_for(|hangs| !hangs).await.is_err() {
+                        return;
+                    }
+                    let Ok(far) = TcpStream::connect(target).await else { return };
+                    carry(near, far, watched).await;
+                });
+            }
+        });
+        Self { address, hangs, _task: AbortOnDropHandle::new(task) }
+    }
+
+    pub(super) fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+}
+
+async fn carry(mut near: TcpStream, mut far: TcpStream, mut hangs: watch::Receiver<bool>) {
+    loop {
+        if hangs.wait_for(|hangs| !hangs).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            // However it ended, both ends see it.
+            _ended = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
+            changed = hangs.changed() => if changed.is_err() { return },
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::net::*;
 use crate::testing::*;
-use crate::{Identity, Listener, OverlayConfig, Parting, Protocol};
+use crate::{Identity, OverlayConfig, Parting, Protocol};
 
 /// h1, which doesn't flush, or does, beside h2.
 async fn two(flush: bool) -> [Given; 2] {
@@ -24,19 +24,6 @@ async fn two(flush: bool) -> [Given; 2] {
 async fn again_at(at: SocketAddr, peer: &Given) -> Given {
     let config = host(2, &[1], "");
     Given::start(config, rebound(at).await, vec![("h1", peer.address)]).await
-}
-
-/// A listener where another was, which may be about to close.
-async fn rebound(at: SocketAddr) -> Listener {
-    soon(async {
-        loop {
-            match Listener::bind(at) {
-                Ok(listener) => return listener,
-                Err(_) => tokio::task::yield_now().await,
-            }
-        }
-    })
-    .await
 }
 
 #[tokio::test]
@@ -119,6 +106,27 @@ async fn a_peer_that_is_killed_is_missed_at_once_and_is_back_without_a_wait() {
     let lives = a.speaker().lives().borrow()[&name("h2")].clone();
     assert_eq!((lives.there, lives.n_lives), (true, 2));
     drop(b);
+}
+
+/// Nobody says anything when a host loses its power: only that tells.
+#[tokio::test]
+async fn a_peer_that_falls_silent_is_lost_and_goes_on_where_it_was() {
+    let [at_a, at_b] = [listener(), listener()];
+    let cable = Cable::to(at_b.address()).await;
+    let to_a = vec![("h1", at_a.address())];
+    let a = Given::start(host(1, &[2], ""), at_a, vec![("h2", cable.address)]).await;
+    let b = Given::start(host(2, &[1], ""), at_b, to_a).await;
+    a.until_best(100, &network(2), Some(&way(2, 100))).await;
+    cable.hang(true);
+    a.until_best(100, &network(2), None).await;
+    let error = a.speaker().lives().borrow()[&name("h2")].error.clone().unwrap();
+    assert!(error.contains("nothing was heard for 900ms"), "{error}");
+    // What it says meanwhile is heard when it can be.
+    b.speaker().set_own(vni(100), [prefix("172.20.0.0/16")].into()).await.unwrap();
+    cable.hang(false);
+    for network in [&*network(2), "172.20.0.0/16"] {
+        a.until_best(100, network, Some(&way(2, 100))).await;
+    }
 }
 
 #[tokio::test]

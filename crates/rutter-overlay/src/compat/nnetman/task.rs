@@ -21,7 +21,7 @@ use std::time::Duration;
 use rutter_book::BookClosed;
 use rutter_link::LastHeard;
 use rutter_route::Prefix;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -55,6 +55,7 @@ pub(crate) struct Original<'a> {
     client: Client,
     outlets: Outlets<'a>,
     heard: LastHeard,
+    called: Arc<Notify>,
     /// What it said of this host's routes last.
     refused: Mutex<String>,
 }
@@ -66,15 +67,18 @@ impl<'a> Original<'a> {
         let client = Client::new(&config.node, way, patience, config.exchange.max_message);
         let outlets = Outlets::new(host, peer, handle.clone());
         let (heard, refused) = (LastHeard::default(), Mutex::default());
-        Self { host, peer, client, outlets, heard, refused }
+        Self { host, peer, client, outlets, heard, called: handle.called.clone(), refused }
     }
 
-    /// Talks with it until it is lost, or until `stop`: then says goodbye. Whether it is lost.
+    /// Talks with it until it is lost, or shows that it is none any more, or until `stop`: then says
+    /// goodbye. Whether another way of talking is to be tried.
     pub(crate) async fn talk(&self, told: &mut Told, stop: &CancellationToken) -> bool {
         let (gathered, announced) = watch::channel(None);
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.probe() => return true,
+            // It has begun a session of `rutter.v1`: it was replaced between two questions.
+            () = self.called.notified() => return true,
             () = self.tell(told, announced) => {}
             () = self.outlets.gather(&gathered) => {}
         }

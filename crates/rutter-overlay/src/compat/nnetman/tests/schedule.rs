@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::given::*;
 use crate::compat::nnetman::wire::v1;
 use crate::compat::nnetman::wire::v1::n_net_man_server::{NNetMan, NNetManServer};
-use crate::{OverlayConfig, Parting, Timers};
+use crate::{OverlayConfig, Parting, Protocol, Timers};
 
 /// What an original heard.
 #[derive(Debug, PartialEq, Eq)]
@@ -261,4 +261,60 @@ async fn without_flush_a_lost_peers_routes_are_used_last_until_their_lease_ends(
     drop(original);
     given.until_best(100, prefix, Some("peer/p2 via 10.100.0.3 metric 200")).await;
     assert_eq!(given.routes(100, prefix).await.len(), 2, "it is a reserve");
+}
+
+/// What it runs is found out whenever it was away.
+#[tokio::test]
+async fn a_peer_that_comes_back_as_another_program_is_spoken_with_as_that() {
+    let original = Serving::start(loopback(), false).await;
+    let at = original.address;
+    let given = given(NODE_A, vec![("p1", at)]).await;
+    spoken(&given, Protocol::NNetMan).await;
+    drop(original);
+    let mut config = read(&p1_of(NODE_A));
+    let export = &mut config.overlays.get_mut(&vni(100)).unwrap().export;
+    export.networks.push(prefix("172.16.30.0/24"));
+    let to_us = vec![("node-a", given.address)];
+    let rutter = Given::start(config, rebound(at).await, to_us).await;
+    for network in ["172.16.20.0/24", "172.16.30.0/24"] {
+        given.until_best(100, network, Some("peer/p1 via 10.100.0.2 metric 100")).await;
+    }
+    spoken(&given, Protocol::Rutter).await;
+    rutter.kill();
+    given.until_peer("p1", false).await;
+    // The port is free when this is, and taken again right after.
+    drop(rebound(at).await);
+    let mut original = Serving::start(at, false).await;
+    assert_eq!(original.next().await, Heard::Exchange(2));
+    // What it says now stands, and nothing else.
+    given.until_best(100, "172.16.20.0/24", Some("peer/p1 via 10.100.0.2 metric 100")).await;
+    let explained = given.explained(100, "172.16.30.0/24").await;
+    assert!(explained.is_empty(), "{explained:?}");
+    spoken(&given, Protocol::NNetMan).await;
+}
+
+/// Waits until p1 is there and spoken with so.
+async fn spoken(given: &Given, protocol: Protocol) {
+    let mut lives = given.speaker().lives();
+    let so = |lives: &crate::Lives| {
+        let life = &lives[&name("p1")];
+        life.there && life.protocol == Some(protocol)
+    };
+    drop(soon(lives.wait_for(so)).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_original_is_told_ways_through_this_host_and_their_end() {
+    let hub = format!("{NODE_A}topology: {{mode: hub-spoke, transit: allow}}\n");
+    let mut original = Serving::start(loopback(), false).await;
+    let second = listener();
+    let at = vec![("p1", original.address), ("p2", second.address())];
+    let given = given(&hub, at).await;
+    assert_eq!(original.next().await, Heard::Exchange(2), "its own networks");
+    let p2 = p1_of(NODE_A).replace("id: p1}", "id: p2}");
+    let two = Given::start(read(&p2), second, vec![("node-a", given.address)]).await;
+    assert!(hears(&mut original, |heard| *heard == Heard::Announce(1)).await, "p2's, alone");
+    two.end(Parting::Goodbye).await;
+    let gone = Heard::Withdraw(["172.16.20.0/24".to_owned()].into());
+    assert!(hears(&mut original, |heard| *heard == gone).await);
 }
