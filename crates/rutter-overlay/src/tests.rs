@@ -4,4 +4,5 @@ mod limits;
 mod net;
 mod peers;
 mod reload;
+mod simulated;
 mod transit;

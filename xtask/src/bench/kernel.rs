@@ -3,9 +3,11 @@
 //! Both sides take turns in one network namespace with one link, on a table of its own. The child
 //! that drives `rutter-kernel` is built with `--release` and runs in that namespace, as `ip` does.
 //! What counts is the time from the first request to the last answer, on the wall: the kernel works
-//! inside the calls, so whoever asks pays.
+//! inside the calls, so whoever asks pays. Then two hosts of an overlay: from a peer's announcement to
+//! the last of its routes in the kernel ([`exchange`]).
 
 mod child;
+mod exchange;
 mod report;
 
 use std::process::Command;
@@ -48,16 +50,16 @@ pub(super) fn run(arguments: &KernelArguments) -> Result<()> {
     if !debian::is_root() {
         bail!("the bench makes a network namespace, which only root may; run it with sudo");
     }
-    shell::run(&mut shell::cargo(["build", "--release", "--quiet", "--package", "xtask"]))?;
+    let build = ["build", "--release", "--quiet", "--package", "rutter", "--package", "xtask"];
+    shell::run(&mut shell::cargo(build))?;
     namespace::sweep()?;
     let mut measured = Vec::new();
     for n_hops in hops {
         // A fresh one each: what the kernel keeps of a table is gone with it.
         let pair = Pair::make()?;
-        let cargo = shell::cargo(["run", "--release", "--quiet", "--package", "xtask", "--"]);
         let mut child = Command::new("ip");
         child.args(["netns", "exec", pair.receiver.name()]);
-        child.arg(cargo.get_program()).args(cargo.get_args());
+        child.arg(shell::root()?.join("target/release/xtask"));
         child.args(["bench-child", "kernel", "--routes", &routes.to_string()]);
         child.args(["--hops", &n_hops.to_string(), "--runs", &runs.to_string()]);
         child.args(["--seed", &seed.to_string()]);
@@ -65,6 +67,7 @@ pub(super) fn run(arguments: &KernelArguments) -> Result<()> {
         let figures = serde_json::from_str(&json);
         measured.push((*n_hops, figures.context("the child said something else than figures")?));
     }
+    let exchanged = exchange::measure(*routes, *runs, *seed)?;
     let hops: Vec<String> = hops.iter().map(ToString::to_string).collect();
     let iproute = shell::output(Command::new("ip").arg("-V"))?;
     println!("Measured on {}; {}; by", machine::describe()?, iproute.trim());
@@ -72,5 +75,5 @@ pub(super) fn run(arguments: &KernelArguments) -> Result<()> {
         "`cargo xtask bench kernel --routes {routes} --hops {} --runs {runs} --seed {seed}`.\n",
         hops.join(",")
     );
-    report::print(*routes, &measured)
+    report::print(*routes, &measured, &exchanged)
 }

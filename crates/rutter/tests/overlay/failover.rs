@@ -55,7 +55,7 @@ impl<'s> Three<'s> {
         crate::until("the way", || self.way(), |way| *way == line)
     }
 
-    fn probe(&self) -> Probe {
+    pub(crate) fn probe(&self) -> Probe {
         let probe =
             Probe::start(&self.looks.place.lan, &[&self.lans[0], &self.lans[1]], "172.16.99.2");
         probe.flows();

@@ -26,6 +26,8 @@ pub(crate) struct Says {
     pub(crate) more: String,
     /// The hosts are behind a router.
     pub(crate) routed: bool,
+    /// Bridges and peers have addresses of IPv6 alone.
+    pub(crate) only_v6: bool,
     /// Within `export` of each overlay.
     pub(crate) export: String,
     /// Options of the command.
@@ -45,6 +47,7 @@ impl Says {
             install: String::new(),
             more: "rutter: {insecure: true}\n".into(),
             routed: false,
+            only_v6: false,
             export: String::new(),
             options: Vec::new(),
         }
@@ -60,10 +63,14 @@ impl Says {
             let (third, bridge, table) = (third(*vni), bridge(*vni), vni % 253);
             let networks: Vec<_> = self.networks.iter().map(|n| format!("'{n}'")).collect();
             let networks = networks.join(", ");
+            let v4 = match self.only_v6 {
+                true => String::new(),
+                false => format!("ipv4: 10.{third}.0.{n}/24, "),
+            };
             write!(
                 yaml,
                 "  - vni: {vni}\n    name: vx{vni}\n    underlay_interface: eth0\n    \
-                 bridge: {{name: {bridge}, ipv4: 10.{third}.0.{n}/24, ipv6: 'fd64:{vni}::{n}/64'}}\n    \
+                 bridge: {{name: {bridge}, {v4}ipv6: 'fd64:{vni}::{n}/64'}}\n    \
                  routing:\n      export: {{networks: [{networks}], metric: {metric}{export}}}\n      \
                  import: {{{import}, install: {{table: {table}, \
                  lookup_rules: {{enabled: true}}{install}}}}}\n"
@@ -73,8 +80,11 @@ impl Says {
         yaml.push_str("peers:\n");
         for peer in &self.peers {
             let third = if self.routed { *peer } else { 0 };
-            let address = format!("10.66.{third}.{peer}");
-            writeln!(yaml, "  - {{id: host-{peer}, endpoint: {{address: {address}}}}}").unwrap();
+            let address = match self.only_v6 {
+                true => format!("fd66::{peer}"),
+                false => format!("10.66.{third}.{peer}"),
+            };
+            writeln!(yaml, "  - {{id: host-{peer}, endpoint: {{address: '{address}'}}}}").unwrap();
         }
         if self.peers.is_empty() {
             yaml = yaml.replace("peers:\n", "");

@@ -29,17 +29,20 @@ fn s4_a_better_way_that_returns_is_taken_after_its_hold_down() {
     assert_eq!(n_routes(), 1);
 }
 
-/// S28, in short: a network that flaps is damped, where it comes from and where it is told; the other way
-/// is kept, and it can be seen.
+/// S28 for 20 s: a network that flaps is damped, where it comes from and where it is told; the other way
+/// is kept, and it can be seen. `rutter-overlay` has the minute, under a clock that is set.
 #[test]
 fn s28_a_network_that_flaps_is_damped_and_the_stable_way_kept() {
     let Some(scene) = Scene::new(3) else { return };
     let mut three = Three::start(&scene, [200, 100]);
+    let probe = three.probe();
     for _ in 0..10 {
         three.better.reloads(|says| says.networks.retain(|network| network != SHARED));
         three.better.process.says("reloaded: overlay.host.overlays.100.export");
+        probe.sends(100);
         three.better.reloads(|says| says.networks.push(SHARED.into()));
         three.better.process.says("reloaded: overlay.host.overlays.100.export");
+        probe.sends(100);
     }
     let told = || {
         let explain = |host: &Host<'_>| host.command(&["overlay", "explain", SHARED]).stdout;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::child::{Run, Side};
+use super::exchange::Exchanged;
 use crate::bench::goal::Goal;
 use crate::bench::statistics::Spread;
 
@@ -11,6 +12,9 @@ const WANTED_INSTALL: f64 = 1.0;
 
 /// A move without compatibility mode, in milliseconds.
 const WANTED_MOVE: f64 = 100.0;
+
+/// From a peer's announcement to the last route, in seconds.
+const WANTED_EXCHANGE: f64 = 3.0;
 
 /// A figure of a side.
 type Figure = fn(&Side) -> f64;
@@ -21,8 +25,12 @@ const ROWS: [(&str, Figure); 3] = [
     ("removed", |side| side.removed),
 ];
 
-/// Prints the figures of each number of next hops.
-pub(super) fn print(n_routes: usize, measured: &[(usize, Vec<Run>)]) -> Result<()> {
+/// Prints the figures of each number of next hops, and those of the exchange.
+pub(super) fn print(
+    n_routes: usize,
+    measured: &[(usize, Vec<Run>)],
+    exchanged: &[Exchanged],
+) -> Result<()> {
     println!("Seconds for {n_routes} routes: median (least..greatest) of the runs.\n");
     println!(
         "| next hops | what | `ip -batch` | Rutter, plain | ratio | Rutter, objects | ratio |"
@@ -44,10 +52,21 @@ pub(super) fn print(n_routes: usize, measured: &[(usize, Vec<Run>)]) -> Result<(
             ratio(runs, |r| r.moved_without_compat / r.ip.moved)?
         );
     }
+    let announced = Spread::of(exchanged.iter().map(|e| e.announced)).context("no exchange")?;
+    let reloaded = Spread::of(exchanged.iter().map(|e| e.reloaded)).context("no exchange")?;
+    let withdrawn = Spread::of(exchanged.iter().map(|e| e.withdrawn)).context("no exchange")?;
+    println!("\nSeconds for {n_routes} routes of a peer.\n");
+    println!("| from | to | seconds |");
+    println!("| --- | --- | --- |");
+    println!("| the announcement | the last route in the kernel | {announced:.2} |");
+    println!("| the peer reads its file again | the last route in the kernel | {reloaded:.2} |");
+    println!("| the peer reads its file again | the last route is gone | {withdrawn:.2} |");
     println!("\n```text");
     for goal in goals(measured)? {
         println!("{}", goal.line());
     }
+    let what = "from a peer's announcement to the last kernel route, s";
+    println!("{}", Goal::new(what, announced.median, WANTED_EXCHANGE).line());
     println!("```");
     Ok(())
 }

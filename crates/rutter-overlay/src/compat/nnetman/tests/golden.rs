@@ -285,3 +285,18 @@ async fn a_lease_ends_what_isnt_said_again() {
     given.until_best(100, "172.16.4.0/24", None).await;
     assert_eq!(given.routes(100, "172.16.5.0/24").await.len(), 1);
 }
+
+/// S19: a peer whose clock is wrong by an hour, either way.
+#[tokio::test]
+async fn s19_what_a_peers_clock_says_changes_nothing() {
+    let given = Given::new(NODE_A).await;
+    let mut client = client_of(&given).await;
+    for (wrong_by, prefix) in [(-3_600_000, "172.16.4.0/24"), (3_600_000, "172.16.5.0/24")] {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let timestamp_ms = i64::try_from(now.as_millis()).unwrap() + wrong_by;
+        let routes = vec![v1::Route { lease_seconds: 30, ..route(prefix, "10.100.0.2", 5) }];
+        let said = v1::RouteAnnouncement { timestamp_ms, ..announcement("p1", routes) };
+        soon(client.announce_routes(said)).await.unwrap();
+        assert_eq!(given.routes(100, prefix).await, ["peer/p1 via 10.100.0.2 metric 5"]);
+    }
+}
