@@ -230,6 +230,8 @@ pub(crate) struct Fib {
     waiting: Vec<Prefix>,
     needed: Vec<KernelHops>,
     moves: Vec<Move>,
+    /// Fewer move one by one.
+    min_together: usize,
     resolved: Map<(HopSet, bool), Result<KernelHops, String>>,
     /// Hops and sets of hops that the kernel didn't take, and why.
     unusable: Map<KernelHops, String>,
@@ -269,6 +271,7 @@ impl Fib {
             waiting: Vec::new(),
             needed: Vec::new(),
             moves: Vec::new(),
+            min_together: moves::MIN_TOGETHER,
             resolved: Map::default(),
             unusable: Map::default(),
             doubted: BTreeSet::new(),

@@ -17,6 +17,7 @@ use crate::links::Links;
 use crate::rules::{MAX_RULES, Rule, RuleKeeper, Verdict};
 use crate::shelf::{MAX_DISPLACED, Shelf};
 use crate::socket::Socket;
+use crate::sysctl::Settings;
 use crate::wire::{self, Batch, How};
 
 /// The most requests in one send.
@@ -141,6 +142,11 @@ impl Sink {
         let socket = Socket::open()?;
         let replaces = spec.replace_existing.is_some();
         let mut fib = Fib::new(spec.objects, spec.keep_left_over, replaces);
+        match Settings::default().nexthop_compat() {
+            Ok(Some(true)) => fib.tells_of_each_route(),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "next-hop objects are changed as if it were off"),
+        }
         let mut shelf = None;
         if let Some(path) = &spec.replace_existing {
             let (opened, displaced) = Shelf::open(path, spec.table)?;

@@ -7,7 +7,12 @@ use crate::hop::KernelHops;
 
 /// Fewer than these move one by one: their object's hops may have one already, and objects that
 /// say the same don't pile up.
-const MIN_TOGETHER: usize = 8;
+pub(super) const MIN_TOGETHER: usize = 8;
+
+/// The same where a change of an object has the kernel tell of each of its routes
+/// (`nexthop_compat_mode`): that takes it some 4 ms a change, in which it takes as many routes one by
+/// one.
+const MIN_TOGETHER_TOLD: usize = 500;
 
 /// Routes that move together.
 #[derive(Debug)]
@@ -29,6 +34,11 @@ struct Tally {
 }
 
 impl Fib {
+    /// A change of an object has the kernel tell of each of its routes.
+    pub(crate) fn tells_of_each_route(&mut self) {
+        self.min_together = MIN_TOGETHER_TOLD;
+    }
+
     /// Sorts out who moves together from what was marked. It is one walk over what was marked,
     /// however many batches follow.
     pub(super) fn survey(&mut self) {
@@ -36,7 +46,7 @@ impl Fib {
             return;
         }
         let fresh = std::mem::take(&mut self.fresh);
-        if !self.objects.is_on() || fresh.len() < MIN_TOGETHER {
+        if !self.objects.is_on() || fresh.len() < self.min_together {
             self.queue.extend(fresh);
             return;
         }
@@ -58,7 +68,7 @@ impl Fib {
         for (id, tally) in tallies {
             let together = tally.n == self.objects.n_routes(id) && self.objects.may_change(id);
             let most = tally.to.iter().max_by_key(|(_, prefixes)| prefixes.len());
-            let most = most.filter(|(_, p)| together && p.len() >= MIN_TOGETHER);
+            let most = most.filter(|(_, p)| together && p.len() >= self.min_together);
             let most = most.map(|(hops, _)| hops.clone());
             for (hops, prefixes) in tally.to {
                 if most.as_ref() == Some(&hops) {

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::spec::{Flooding, LinkAddress, MAX_PEERS, ManagedBridge, OverlayLink, Remote, Vxlan};
+use crate::hop::LinkName;
 use crate::wire::{self, AddressRow, Batch, Device, DeviceRow, FloodRow, VxlanDevice};
 
 /// What is noted on a link that was made here (`ip link` shows it as `alias`).
@@ -356,7 +357,9 @@ impl<'a> Below<'a> {
     /// What is wanted to be below. `found` is the link if it is there: its address stays while the
     /// underlay has it, whichever comes first there.
     fn of(wanted: &Vxlan, found: Option<&DeviceRow>, machine: &'a Machine) -> Result<Self, String> {
-        let Some(name) = &wanted.underlay else {
+        let is_there = |name: &&LinkName| machine.named(name.as_str()).is_some();
+        let preferred = || wanted.preferred.iter().find(is_there);
+        let Some(name) = wanted.underlay.as_ref().or_else(preferred) else {
             let v6 = match &wanted.flooding {
                 Flooding::Multicast(group) => group.is_ipv6(),
                 Flooding::HeadEnd(_) => wanted.prefers_v6,

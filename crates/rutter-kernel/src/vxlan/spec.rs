@@ -53,8 +53,11 @@ pub struct Vxlan {
     /// `None`: what fits, or [`Vxlan::MTU`] where the underlay isn't known.
     pub mtu: Option<u32>,
     /// The link below, whose first address packets bear: of IPv4, else of IPv6 that isn't
-    /// link-local. `None`: the kernel chooses for each packet.
+    /// link-local. `None`: one of `preferred`.
     pub underlay: Option<LinkName>,
+    /// Links that may be below, the most wanted first: the first that is there is. None is: the
+    /// kernel chooses for each packet.
+    pub preferred: Vec<LinkName>,
     /// IPv6 goes before IPv4 in the underlay.
     pub prefers_v6: bool,
     /// Where frames for everybody go.

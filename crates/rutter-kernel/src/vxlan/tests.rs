@@ -63,6 +63,7 @@ fn wanted() -> OverlayLink {
             learning: false,
             mtu: Some(1450),
             underlay: Some("eth0".parse().unwrap()),
+            preferred: Vec::new(),
             prefers_v6: false,
             flooding: head_end(&["10.66.0.2"]),
         },
@@ -160,6 +161,10 @@ fn the_links_address_is_the_first_of_the_underlay_by_family() {
     assert_eq!(made(&any, &machine()), Ok((None, 1450)));
     any.vxlan.prefers_v6 = true;
     assert_eq!(made(&any, &machine()), Ok((Some(ip("::")), 1450)));
+    // But for one that is preferred: the first that is there.
+    any.vxlan.prefers_v6 = false;
+    any.vxlan.preferred = vec!["eth9".parse().unwrap(), "eth0".parse().unwrap()];
+    assert_eq!(made(&any, &machine()), Ok((Some(ip("10.66.0.1")), 1450)));
 }
 
 #[test]

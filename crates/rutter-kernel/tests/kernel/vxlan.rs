@@ -96,6 +96,7 @@ fn overlay(vni: u32, host: u8, peers: &[&str]) -> OverlayLink {
             learning: false,
             mtu: Some(1450),
             underlay: Some("up0".parse().unwrap()),
+            preferred: Vec::new(),
             prefers_v6: false,
             flooding: head_end(peers),
         },

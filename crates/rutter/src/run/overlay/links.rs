@@ -104,6 +104,7 @@ fn link(
             learning: vxlan.learning,
             mtu: Some(vxlan.mtu),
             underlay: vxlan.underlay.as_ref().map(name).transpose()?,
+            preferred: config.netplan.interfaces.iter().map(name).collect::<Result<_, _>>()?,
             prefers_v6: config.netplan.prefers_v6,
             flooding: match vxlan.flooding {
                 Flooding::HeadEnd => vxlan::Flooding::HeadEnd(
