@@ -159,7 +159,7 @@ async fn a_goodbye_takes_everything_back_whether_peers_flush_or_not() {
     }
 }
 
-/// One that will be back is waited for, and what it doesn't say again then is gone.
+/// S27: one that will be back is waited for, and what it doesn't say again then is gone.
 #[tokio::test]
 async fn a_restart_keeps_what_is_said_again_whether_peers_flush_or_not() {
     for flush in [true, false] {
