@@ -15,7 +15,8 @@
 //! back.
 //!
 //! Invariants:
-//! - only what bears our protocol number, in our table, is ever changed or removed, unless
+//! - only what bears our protocol number, in our table, is ever changed or removed (plain rules are
+//!   known by their table and the kernel's number, which nobody else gives), unless
 //!   [`SinkSpec::replace_existing`] says otherwise, and then it is put back;
 //! - a prefix that has a route of ours before and after a change has one at each moment;
 //! - what is refused is refused for its prefix alone, with the kernel's own words.

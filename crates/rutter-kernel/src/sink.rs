@@ -32,13 +32,25 @@ const FIRST_PROTOCOL: u8 = 5;
 /// Rutter's own protocol number, unless configured: no routing daemon of `rt_protos` has it.
 pub const DEFAULT_PROTOCOL: u8 = 82;
 
+/// The number of plain rules (`RTPROT_KERNEL`): the one of which `ip rule` says nothing, beside the 0
+/// of what people put by hand.
+const PLAIN: u8 = 2;
+
+/// Whom the kernel's own rules look up: `default`, `main` and `local`.
+const KERNEL_TABLES: RangeInclusive<u32> = 253..=255;
+
+/// Where the kernel's own rules stand, that of VRFs among them.
+const KERNEL_PRIORITIES: [u32; 4] = [0, 1000, 32_766, 32_767];
+
 /// Which part of the kernel's state is ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkSpec {
     /// The table; one sink has it alone.
     pub table: u32,
-    /// The protocol number that our routes, objects and rules bear.
+    /// The protocol number that our routes and objects bear, and rules unless they are plain.
     pub protocol: u8,
+    /// `ip rule` shows our rules as if they had no protocol number: they bear the kernel's.
+    pub plain_rules: bool,
     /// The numbers of next-hop objects; `None`: routes are plain.
     pub objects: Option<ObjectIds>,
     /// The rules that are wanted; [`MAX_RULES`] at most.
@@ -60,6 +72,7 @@ impl SinkSpec {
         Self {
             table,
             protocol: DEFAULT_PROTOCOL,
+            plain_rules: false,
             objects,
             rules: BTreeSet::new(),
             rule_priorities: RangeInclusive::new(1, 0),
@@ -72,7 +85,18 @@ impl SinkSpec {
         if self.rules.len() > MAX_RULES {
             return Err(KernelError::Spec { mistake: "there are more rules than a sink takes" });
         }
+        if self.plain_rules && self.may_be_the_kernels() {
+            let mistake =
+                "plain rules can't be told from the kernel's own by this table or priority";
+            return Err(KernelError::Spec { mistake });
+        }
         check(self.table, self.protocol, self.objects)
+    }
+
+    fn may_be_the_kernels(&self) -> bool {
+        let mut priorities = KERNEL_PRIORITIES.iter();
+        KERNEL_TABLES.contains(&self.table)
+            || priorities.any(|priority| self.rule_priorities.contains(priority))
     }
 
     fn is_ours(&self, rule: &Rule) -> bool {
@@ -362,7 +386,8 @@ impl Sink {
     /// Makes the rules as they are wanted. Says how many someone else had removed.
     fn settle_rules(&mut self) -> Result<usize, KernelError> {
         let Self { spec, socket, rules, .. } = self;
-        rules.settle(socket, spec.protocol, &spec.rules, |rule| spec.is_ours(rule))
+        let protocol = if spec.plain_rules { PLAIN } else { spec.protocol };
+        rules.settle(socket, protocol, &spec.rules, |rule| spec.is_ours(rule))
     }
 
     /// Removes all that is ours: rules first, so that nothing is looked up in a table that empties.

@@ -207,7 +207,17 @@ fn rules_of_100(family: &str) -> Vec<String> {
 
 #[test]
 fn rules_are_put_restored_and_removed_and_others_are_left_alone() {
-    in_namespace_async(|| async {
+    rules_come_and_go(false, " proto 82");
+}
+
+/// As if people had put them, and yet known to be ours.
+#[test]
+fn plain_rules_are_put_restored_and_removed_and_others_are_left_alone() {
+    rules_come_and_go(true, "");
+}
+
+fn rules_come_and_go(plain_rules: bool, word: &'static str) {
+    in_namespace_async(move || async move {
         ip("rule add to 203.0.113.0/24 lookup 100 priority 50");
         let rule = |family, priority, input: Option<&str>, output: Option<&str>| Rule {
             input: input.map(|name| name.parse().unwrap()),
@@ -219,23 +229,23 @@ fn rules_are_put_restored_and_removed_and_others_are_left_alone() {
             rule(Family::V4, 101, None, Some("up0")),
             rule(Family::V6, 100, Some("up0"), None),
         ]);
-        let sink = SinkSpec { rules, ..spec(true).sink };
+        let sink = SinkSpec { rules, plain_rules, ..spec(true).sink };
         let with_rules = TaskSpec { sink, at_end: AtEnd::Flush, ..spec(true) };
         let scene = Scene::start(with_rules, &many(1, "10.0.0.2")).await;
         scene.until("the route", |status| status.settled).await;
         let expected = [
-            "50: from all to 203.0.113.0/24 lookup 100",
-            "100: from all iif up0 lookup 100 proto 82",
-            "101: from all oif up0 lookup 100 proto 82",
+            "50: from all to 203.0.113.0/24 lookup 100".to_owned(),
+            format!("100: from all iif up0 lookup 100{word}"),
+            format!("101: from all oif up0 lookup 100{word}"),
         ];
         assert_eq!(rules_of_100(""), expected);
-        assert_eq!(rules_of_100("-6"), ["100: from all iif up0 lookup 100 proto 82"]);
+        assert_eq!(rules_of_100("-6"), expected[1..2]);
 
         ip("rule del priority 100");
         ip("-6 rule del priority 100");
         let took = scene.until("the repair", |s| s.settled && s.n_drift == 2).await;
         assert_eq!(rules_of_100(""), expected);
-        assert_eq!(rules_of_100("-6"), ["100: from all iif up0 lookup 100 proto 82"]);
+        assert_eq!(rules_of_100("-6"), expected[1..2]);
         assert!(took < GOAL, "it took {took:?}");
         scene.stop().await;
         assert_eq!(rules_of_100(""), expected[..1]);

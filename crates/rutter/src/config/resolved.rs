@@ -293,6 +293,9 @@ fn texts<S: Serializer>(services: &[ServiceSpec], s: S) -> Result<S::Ok, S::Erro
     s.collect_seq(services.iter().map(ToString::to_string))
 }
 
+/// The protocol number of n-netman's routes, which is Open/R's too.
+pub(crate) const NETMAN_PROTOCOL: u8 = 99;
+
 /// The overlay.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Overlay {

@@ -25,7 +25,8 @@ section! {
         /// Links that were made here are removed at the end; without it they stay, as n-netman's do.
         remove_links: bool = Is("false"),
         /// The protocol number that its routes and rules bear, 5 to 255. Nothing that bears another is
-        /// ever changed. 99 is n-netman's, and Open/R's: where that runs too, take another.
+        /// ever changed. 99 is n-netman's, and Open/R's: where that runs too, take another. With 99 `ip
+        /// rule` shows no number, as n-netman's rules have none.
         protocol: u32 = Says("99 with `netman`, else 82"),
         /// The kernel's settings that routes need are set at the start, and by `rutter overlay apply`:
         /// forwarding on, a strict reverse path filter of the bridges loose, and with

@@ -10,7 +10,7 @@ use rutter_overlay::compat::nnetman;
 use rutter_overlay::compat::nnetman::config::Remark;
 
 use super::Problems;
-use crate::config::resolved::Overlay;
+use crate::config::resolved::{NETMAN_PROTOCOL, Overlay};
 use crate::config::{Problem, raw};
 
 /// The numbers below are the kernel's and the operator's own.
@@ -18,9 +18,6 @@ const PROTOCOLS: std::ops::RangeInclusive<u32> = 5..=255;
 
 /// What the names of overlays' tables begin with.
 const PREFIX: &str = "overlay/";
-
-/// n-netman's, which is Open/R's.
-const NETMAN_PROTOCOL: u32 = 99;
 
 /// The tables of overlays are the role's.
 pub(super) fn check_tables(file: &raw::File, to: &mut Problems) {
@@ -35,7 +32,8 @@ pub(super) fn check_tables(file: &raw::File, to: &mut Problems) {
 
 pub(super) fn resolve(raw: &raw::Overlay, to: &mut Problems) -> Option<Overlay> {
     let by_netman = raw.netman.is_some();
-    let usual = if by_netman { NETMAN_PROTOCOL } else { DEFAULT_PROTOCOL.into() };
+    let usual = if by_netman { NETMAN_PROTOCOL } else { DEFAULT_PROTOCOL };
+    let usual = u32::from(usual);
     let protocol = raw.protocol.unwrap_or(usual);
     to.unless(PROTOCOLS.contains(&protocol), "overlay.protocol", "expected 5 to 255");
     let (host, remarks) = match &raw.netman {

@@ -228,6 +228,8 @@ pub(super) fn spec(
     Ok(TaskSpec {
         sink: SinkSpec {
             protocol: config.protocol,
+            // As people of n-netman know them from `ip rule`.
+            plain_rules: config.protocol == resolved::NETMAN_PROTOCOL,
             rules: rules::of(&config.host, overlay)?,
             rule_priorities: rules::GUARD..=rules::GUARD,
             replace_existing,
