@@ -116,8 +116,9 @@ impl Fib {
     }
 
     /// Asks for the moves for which the others have made way. One that can't be any more, because
-    /// one of its routes stayed or is wanted otherwise by now, is given up: its routes are queued.
-    pub(super) fn next_move(&mut self, room: usize) -> Vec<Request> {
+    /// one of its routes stayed or, where they `waited`, is wanted otherwise by now, is given up: its
+    /// routes are queued.
+    pub(super) fn next_move(&mut self, room: usize, waited: bool) -> Vec<Request> {
         let mut requests = Vec::new();
         while requests.len() < room
             && let Some(moved) = self.moves.pop()
@@ -128,7 +129,9 @@ impl Fib {
                 fib.object_named_by(prefix) == Some(moved.id)
                     && fib.movement(prefix).as_ref() == Some(&moved.hops)
             };
-            let possible = alone && moved.prefixes.iter().all(|prefix| still(self, prefix));
+            // What was sorted out in this very call is as it was: nothing was asked or told since.
+            let possible =
+                alone && (!waited || moved.prefixes.iter().all(|prefix| still(self, prefix)));
             let object = self.objects.object_of(&moved.hops);
             match object {
                 Ok(object) if possible => {

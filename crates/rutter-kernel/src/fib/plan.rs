@@ -18,6 +18,8 @@ impl Fib {
     /// before the next call. Nothing: it is settled.
     pub(crate) fn next(&mut self, room: usize) -> Vec<Request> {
         let room = room.max(1);
+        // Whoever waited since an earlier call may be wanted otherwise by now.
+        let waited = !self.moves.is_empty();
         self.survey();
         loop {
             let mut requests = Vec::new();
@@ -45,7 +47,7 @@ impl Fib {
             if !self.queue.is_empty() {
                 continue;
             }
-            let requests = self.next_move(room);
+            let requests = self.next_move(room, waited);
             if !requests.is_empty() {
                 return requests;
             }
