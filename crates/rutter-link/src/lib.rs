@@ -28,6 +28,7 @@ mod caller;
 mod dial;
 mod error;
 mod key;
+pub mod map;
 pub mod relay;
 mod said;
 mod talk;
@@ -46,6 +47,7 @@ pub use dial::uplink::{Heard, SinkSpec, Uplink};
 pub use dial::{Connects, Dialer, Dials, Remote};
 pub use error::{LinkError, Refusal, RefusalCode};
 pub use key::{LinkKey, PeerKey};
+pub use map::{EncodedMap, MapChange, MapExit, MapPeer};
 /// What an [`AnyBatch`] holds.
 pub use rutter_rib::{Batch, Tell, ToldRoute};
 pub use said::{AnyBatch, Outcome, SourceReport, SourceUpdate};

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod election;
+pub mod fleet;
 pub mod map;
 mod names;
 mod node;

@@ -16,7 +16,17 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-agent", &["rutter-link", "rutter-route"]),
-    ("rutter-nodes", &["rutter-registry", "rutter-rib", "rutter-route", "rutter-yaml"]),
+    (
+        "rutter-nodes",
+        &[
+            "rutter-book",
+            "rutter-link",
+            "rutter-registry",
+            "rutter-rib",
+            "rutter-route",
+            "rutter-yaml",
+        ],
+    ),
     (
         "rutter-overlay",
         &["rutter-book", "rutter-link", "rutter-rib", "rutter-route", "rutter-yaml"],
@@ -25,7 +35,14 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("rutter-controller", &["rutter-book", "rutter-registry", "rutter-rib", "rutter-route"]),
     (
         "rutter-api",
-        &["rutter-book", "rutter-controller", "rutter-registry", "rutter-rib", "rutter-route"],
+        &[
+            "rutter-book",
+            "rutter-controller",
+            "rutter-nodes",
+            "rutter-registry",
+            "rutter-rib",
+            "rutter-route",
+        ],
     ),
     (
         "rutter",
@@ -37,6 +54,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "rutter-gateway",
             "rutter-kernel",
             "rutter-link",
+            "rutter-nodes",
             "rutter-overlay",
             "rutter-registry",
             "rutter-rib",

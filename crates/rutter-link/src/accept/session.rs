@@ -204,6 +204,8 @@ impl Session {
             }
             // Handled by the conversation.
             Body::Hello(_) | Body::Keepalive(_) | Body::Bye(_) => {}
+            // H2.
+            Body::Map(_) | Body::Applied(_) | Body::Ping(_) | Body::Pong(_) => {}
         }
         Ok(())
     }
