@@ -166,11 +166,6 @@ impl Sink {
         let socket = Socket::open()?;
         let replaces = spec.replace_existing.is_some();
         let mut fib = Fib::new(spec.objects, spec.keep_left_over, replaces);
-        match Settings::default().nexthop_compat() {
-            Ok(Some(true)) => fib.tells_of_each_route(),
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "next-hop objects are changed as if it were off"),
-        }
         let mut shelf = None;
         if let Some(path) = &spec.replace_existing {
             let (opened, displaced) = Shelf::open(path, spec.table)?;
@@ -277,6 +272,11 @@ impl Sink {
     /// # Errors
     /// The kernel can't be asked. What it did isn't known then: look before going on.
     pub fn settle(&mut self) -> Result<Settled, KernelError> {
+        // The operator may switch it at any time.
+        match Settings::default().nexthop_compat() {
+            Ok(on) => self.fib.tells_of_each_route(on == Some(true)),
+            Err(error) => tracing::debug!(%error, "next-hop objects are changed as before"),
+        }
         let mut settled = Settled::default();
         let mut n_looks = 0;
         loop {

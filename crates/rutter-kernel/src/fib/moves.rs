@@ -34,9 +34,9 @@ struct Tally {
 }
 
 impl Fib {
-    /// A change of an object has the kernel tell of each of its routes.
-    pub(crate) fn tells_of_each_route(&mut self) {
-        self.min_together = MIN_TOGETHER_TOLD;
+    /// Whether a change of an object has the kernel tell of each of its routes.
+    pub(crate) fn tells_of_each_route(&mut self, tells: bool) {
+        self.min_together = if tells { MIN_TOGETHER_TOLD } else { MIN_TOGETHER };
     }
 
     /// Sorts out who moves together from what was marked. It is one walk over what was marked,

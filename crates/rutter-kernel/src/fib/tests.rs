@@ -194,7 +194,7 @@ fn a_route_whose_object_went_unseen_keeps_what_stands_until_it_is_looked_again()
 #[test]
 fn where_the_kernel_tells_of_each_route_few_of_an_object_move_one_by_one() {
     let mut scene = Scene::new(true);
-    scene.fib.tells_of_each_route();
+    scene.fib.tells_of_each_route(true);
     scene.look();
     scene.fib.sweep();
     for prefix in many(20) {
@@ -206,6 +206,13 @@ fn where_the_kernel_tells_of_each_route_few_of_an_object_move_one_by_one() {
     }
     // A new object, twenty routes, and the old object's removal.
     assert_eq!(scene.settle(), 22);
+    scene.check();
+
+    scene.fib.tells_of_each_route(false);
+    for prefix in many(20) {
+        scene.want(prefix, through(&["10.1.0.9"], 100));
+    }
+    assert_eq!(scene.settle(), 1, "together");
     scene.check();
 }
 
