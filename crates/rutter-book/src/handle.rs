@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::error::BookClosed;
 use crate::owner::{Command, Owner};
 use crate::subscription::{Subscriber, Subscription};
+use crate::touched::{Touched, touched};
 
 /// A handle on a book that another task owns. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -144,5 +145,23 @@ impl BookHandle {
             })
             .await?;
         Ok(id.map(|id| Subscription { id, heard, handle: self.clone() }))
+    }
+
+    /// Which destinations of a table change from now on. `None`: there is no such table of that
+    /// kind.
+    ///
+    /// # Errors
+    /// The owner has ended.
+    pub async fn touched<D>(&self, table: TableName) -> Result<Option<Touched<D>>, BookClosed>
+    where
+        D: Kind + Send + Sync,
+    {
+        self.ask(move |owner, _| {
+            owner.book.table::<D>(&table)?;
+            let (ours, theirs) = touched::<D>(table);
+            owner.add_subscriber(Box::new(ours));
+            Some(theirs)
+        })
+        .await
     }
 }

@@ -10,7 +10,8 @@
 //! says everything twice. [`BookHandle::apply`] answers when the commit that follows is done: who
 //! advertises and then asks sees what it said.
 //!
-//! A reader on a hot path doesn't ask here: it keeps its own index, fed by a [`Subscription`].
+//! A reader on a hot path doesn't ask here: it keeps its own index, fed by a [`Subscription`]. Who
+//! needs no more than to know where to look again takes [`Touched`].
 //!
 //! Bounds: commands wait in a queue of [`QUEUE`]; over it the sender waits. A subscription holds
 //! [`BATCHES`] batches of [`ROOM`] tells; over it the outlet keeps what is out of date, and later
@@ -22,12 +23,14 @@ mod error;
 mod handle;
 mod owner;
 mod subscription;
+mod touched;
 
 pub use clock::{Clock, SystemClock};
 pub use error::BookClosed;
 pub use handle::BookHandle;
 pub use owner::spawn;
 pub use subscription::Subscription;
+pub use touched::Touched;
 
 /// Commands that wait for the owner.
 pub const QUEUE: usize = 1024;

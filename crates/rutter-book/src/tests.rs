@@ -109,3 +109,32 @@ async fn a_closed_book_says_so() {
     while sink.next().await.is_some() {}
     assert_eq!(handle.read(|_, _| ()).await, Err(BookClosed));
 }
+
+#[tokio::test]
+async fn what_changed_is_told_once_however_often_it_did() {
+    let (handle, shutdown) = start();
+    assert!(handle.touched::<Prefix>(services()).await.unwrap().is_none());
+    advertise(&handle, 0..10, None).await;
+    let mut touched = handle.touched::<Service>(services()).await.unwrap().unwrap();
+    assert!(touched.take().is_empty());
+    // Ten more, of which half go again before anybody asks.
+    advertise(&handle, 10..20, None).await;
+    handle
+        .apply(|book, now| {
+            let table = book.services("services").unwrap();
+            for n in 10..15 {
+                table.withdraw(now, &session(), &service(n), &PathId::default());
+            }
+        })
+        .await
+        .unwrap();
+    let expected: std::collections::BTreeSet<_> = (10..20).map(service).collect();
+    assert_eq!(touched.next().await.unwrap(), expected);
+    // What was taken at once isn't told again, and what comes at the end is.
+    advertise(&handle, 20..21, None).await;
+    assert_eq!(touched.take().len(), 1);
+    advertise(&handle, 21..22, None).await;
+    shutdown.cancel();
+    assert_eq!(touched.next().await.unwrap(), [service(21)].into());
+    assert_eq!(touched.next().await, None);
+}
