@@ -23,7 +23,9 @@
 
 use std::time::Duration;
 
-use rutter_rib::{AllUnhealthy, Approval, Bounds, OnWithdraw, Policy, Table, ViewId};
+use rutter_rib::{
+    AllUnhealthy, Approval, Bounds, Damping, OnWithdraw, Policy, Stability, Table, ViewId,
+};
 use rutter_route::{Criterion, NodeId, Now, PathId, Prefix, SourceId, Standing};
 
 use crate::node::node_of;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub strict: bool,
     /// What a withdrawal does to an approval.
     pub on_withdraw: OnWithdraw,
+    /// A flapping router is held for a while; `None`: it isn't.
+    pub damping: Option<Damping>,
 }
 
 impl Default for Settings {
@@ -62,6 +66,7 @@ impl Default for Settings {
             restart_grace: Duration::from_secs(15),
             strict: false,
             on_withdraw: OnWithdraw::Clear,
+            damping: None,
         }
     }
 }
@@ -76,6 +81,7 @@ impl Settings {
             on_withdraw: self.on_withdraw,
             strict: self.strict,
             all_unhealthy: AllUnhealthy::Incumbent,
+            stability: Stability { damping: self.damping.clone(), ..Stability::default() },
             bounds: Bounds {
                 sources: MAX_NODES,
                 per_source: MAX_ROUTES,

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use rutter_book::{BookHandle, Clock};
 use rutter_registry::Registry;
 
-pub use config::{FleetConfig, Probing};
+pub use config::{FleetConfig, PolicyText, Probing};
 pub use error::FleetError;
 pub use maps::MapReader;
 pub use people::{NewPreauthKey, NewUser, PreauthKey, PreauthKeyId, User};
@@ -78,6 +78,16 @@ impl Fleet {
     /// What it runs by.
     pub fn config(&self) -> &FleetConfig {
         &self.0.config
+    }
+
+    /// Runs by other settings from now on; the table's name and the prefixes stay what they are. What
+    /// was given stays given.
+    ///
+    /// # Errors
+    /// [`FleetError::Policy`], [`FleetError::Enforce`]; all that was before stands.
+    pub async fn reconfigure(&self, config: FleetConfig) -> Result<(), FleetError> {
+        let _ = config;
+        todo!("H1")
     }
 
     /// Writes what waits and ends its tasks. Sessions end by their own.

@@ -1,8 +1,8 @@
 //! What a fleet runs by.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use rutter_rib::Damping;
 use rutter_route::{Prefix, TableName};
 
 use crate::election::Settings;
@@ -14,8 +14,8 @@ pub struct FleetConfig {
     pub table: TableName,
     /// Election and approvals.
     pub election: Settings,
-    /// Flapping routers are held for a while; `None`: they aren't.
-    pub damping: Option<Damping>,
+    /// The policy that is in force from the first moment on; `None`: there is none.
+    pub policy: Option<PolicyText>,
     /// Where nodes' addresses in the mesh are given from: one IPv4 and one IPv6 prefix at most.
     pub prefixes: Vec<Prefix>,
     /// How long an ephemeral node may be away before it is collected.
@@ -24,6 +24,15 @@ pub struct FleetConfig {
     pub key_lifetime: Option<Duration>,
     /// The controller's own ping of routers that share a prefix; `None`: off.
     pub probing: Option<Probing>,
+}
+
+/// A policy as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyText {
+    /// What problems call the file.
+    pub name: String,
+    /// HuJSON.
+    pub text: Arc<str>,
 }
 
 /// The ping of HA routers.
