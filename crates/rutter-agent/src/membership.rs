@@ -327,6 +327,7 @@ pub(crate) fn link_refusal_advice(code: RefusalCode) -> &'static str {
         RefusalCode::Silent | RefusalCode::Shutdown | RefusalCode::Unavailable => {
             "the trouble is on its side, see its log; it will be tried again"
         }
+        RefusalCode::Pending => "a person's word is waited for; it will be asked again",
         RefusalCode::Bound => "a bound of the controller is reached; ask who runs it",
         _ => "this was not expected; check the versions at both ends",
     }

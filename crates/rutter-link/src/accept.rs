@@ -3,8 +3,8 @@
 //! ```text
 //!   listener ─TLS─▶ service ─▶ session ─┬─ pump: an outlet of a table ──▶ updates
 //!                      │                ├─ what the speaker says ───────▶ Announced
-//!                  Admission            └─ what the speaker sees ───────▶ the tables' `health`
-//!                 who is this?
+//!                  Admission            ├─ what the speaker sees ───────▶ the tables' `health`
+//!                 who is this?          └─ a node's map, whether it is there
 //! ```
 //!
 //! The link knows callers, sessions and tables; who a caller is and what it may do is the
@@ -20,6 +20,7 @@
 
 mod incoming;
 mod listener;
+mod node;
 mod observed;
 mod parked;
 mod pump;
@@ -27,25 +28,29 @@ mod service;
 mod session;
 mod subscribe;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rutter_book::BookHandle;
 use rutter_rib::OutletSpec;
-use rutter_route::{DestinationKind, TableName};
+use rutter_route::{DestinationKind, NodeId, Prefix, TableName};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use incoming::{ByteStream, Connection, Handshake, Incoming};
 pub use listener::LinkListener;
+pub use node::{MAX_PINGS, Pinged, TellsMap};
 pub use service::Accepter;
 pub(crate) use service::CODE;
 pub(crate) use session::run as run_session;
 
 use crate::wire::MAX_MESSAGE;
 use crate::wire::v1::link_server::LinkServer;
-use crate::{Caller, PeerKey, Pulse, Refusal, RefusalCode, SourceReport, SourceUpdate};
+use crate::{
+    Caller, Observation, PeerKey, Pulse, Refusal, RefusalCode, SourceReport, SourceUpdate,
+};
 
 /// How long a connection may take until it has shown its key.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -123,6 +128,8 @@ pub struct Admitted {
     pub incarnation: u64,
     /// How this end shows it that it lives; `None`: as it does to everybody.
     pub pulse: Option<Pulse>,
+    /// How often it is asked to say something, at least; `None`: as often as it likes.
+    pub asks: Option<Duration>,
     /// Cancelled when what was admitted has changed: the caller is told to begin again within
     /// [`AGAIN`].
     pub changed: CancellationToken,
@@ -132,6 +139,12 @@ pub struct Admitted {
     pub offers: Vec<Offer>,
     /// Who takes what it says; `None`: it may say nothing.
     pub announced: Option<Box<dyn Announced>>,
+    /// A node's number, and its addresses in the mesh.
+    pub node: Option<(NodeId, Vec<IpAddr>)>,
+    /// The network map that it is told.
+    pub map: Option<Box<dyn TellsMap>>,
+    /// Questions whether it is there; over [`MAX_PINGS`] that wait, the oldest is dropped.
+    pub pings: Option<mpsc::Receiver<Pinged>>,
 }
 
 impl Admitted {
@@ -141,10 +154,14 @@ impl Admitted {
             name: name.into(),
             incarnation,
             pulse: None,
+            asks: None,
             changed: CancellationToken::new(),
             domain: None,
             offers: Vec::new(),
             announced: None,
+            node: None,
+            map: None,
+            pings: None,
         }
     }
 }
@@ -157,6 +174,13 @@ pub trait Announced: Send + Sync {
     /// # Errors
     /// It is refused as a whole, and nothing has changed.
     async fn heard(&mut self, update: SourceUpdate) -> Result<SourceReport, Refusal>;
+
+    /// What the speaker sees of prefixes in a table that it isn't told of: what lies behind itself.
+    /// Passed over unless this says otherwise.
+    async fn observed(&mut self, table: TableName, observations: Vec<Observation<Prefix>>) {
+        let n = observations.len();
+        tracing::debug!(%table, n, "observations of a table not offered");
+    }
 
     /// The session has ended; `said` is whether the speaker said goodbye. Nothing was withdrawn.
     async fn ended(&mut self, said: bool);

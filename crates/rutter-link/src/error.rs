@@ -121,11 +121,13 @@ pub enum RefusalCode {
     Shutdown,
     /// The accepter can't do it now; later it may.
     Unavailable,
+    /// A person's word is waited for.
+    Pending,
 }
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotKnown,
         Self::Token,
         Self::NameTaken,
@@ -137,6 +139,7 @@ impl RefusalCode {
         Self::Silent,
         Self::Shutdown,
         Self::Unavailable,
+        Self::Pending,
     ];
 
     /// The code as text.
@@ -153,12 +156,16 @@ impl RefusalCode {
             Self::Silent => "silent",
             Self::Shutdown => "shutdown",
             Self::Unavailable => "unavailable",
+            Self::Pending => "pending",
         }
     }
 
     /// Whether another attempt may succeed although nobody does anything about it.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Silent | Self::Shutdown | Self::Unavailable | Self::Superseded)
+        matches!(
+            self,
+            Self::Silent | Self::Shutdown | Self::Unavailable | Self::Superseded | Self::Pending
+        )
     }
 }
 

@@ -37,12 +37,12 @@ mod wire;
 
 pub use accept::{
     AGAIN, AcceptConfig, Accepter, Admission, Admitted, Announced, ByteStream, Connection,
-    Enrolled, Enrolment, HANDSHAKE, Handshake, Incoming, LinkListener, MAX_SUBSCRIPTIONS, Offer,
-    link_service,
+    Enrolled, Enrolment, HANDSHAKE, Handshake, Incoming, LinkListener, MAX_PINGS,
+    MAX_SUBSCRIPTIONS, Offer, Pinged, TellsMap, link_service,
 };
 pub use backoff::{Backoff, chance};
 pub use caller::{Caller, Peer, Proof};
-pub use dial::announce::{Announcer, Answered, MAX_SOURCES};
+pub use dial::announce::{Announcer, Answered, MAX_SEEN, MAX_SOURCES, NodeUp};
 pub use dial::uplink::{Heard, SinkSpec, Uplink};
 pub use dial::{Connects, Dialer, Dials, Remote};
 pub use error::{LinkError, Refusal, RefusalCode};

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use rutter_route::{NodeId, Prefix};
 
-use crate::Malformed;
+use crate::{Malformed, wire};
 
 /// A node as others are told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,15 +56,20 @@ pub struct EncodedMap {
 impl MapChange {
     /// The change on the wire.
     pub fn encode(&self) -> Bytes {
-        todo!("H2")
+        wire::map::encode(self)
     }
 
     /// A change from the wire.
     ///
     /// # Errors
-    /// What can't be understood of it.
+    /// What can't be understood of it. A map is taken whole or not at all: half a map would be used
+    /// as if it were one.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let _ = bytes;
-        todo!("H2")
+        wire::map::decode(bytes)
+    }
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty() && self.routes.is_empty() && self.exits.is_empty()
     }
 }

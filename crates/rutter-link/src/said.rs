@@ -41,20 +41,37 @@ impl SourceUpdate {
         by: &SourceId,
         routes: impl IntoIterator<Item = (Service, PathId, Attributes)>,
     ) -> Self {
-        let mut of_each: BTreeMap<Service, Vec<ToldRoute>> = BTreeMap::new();
-        for (destination, path, attributes) in routes {
-            let route = RouteKey { source: by.clone(), path };
-            let standing = Standing::Eligible;
-            let told = ToldRoute { route, attributes, standing, equal: false };
-            of_each.entry(destination).or_default().push(told);
-        }
-        let tells = of_each.into_iter();
-        let tells =
-            tells.map(|(destination, routes)| Tell::Advertise { number: 0, destination, routes });
-        let tells = tells.collect();
-        let batch = Batch { tells, begin_snapshot: true, end_of_snapshot: true, more: false };
-        Self { table, source, batch: AnyBatch::Service(batch) }
+        Self { table, source, batch: AnyBatch::Service(whole(by, routes)) }
     }
+
+    /// All the prefixes that a source has, as [`SourceUpdate::services`]. The next hop of each is
+    /// where the source wants its packets sent to.
+    pub fn prefixes(
+        table: TableName,
+        source: String,
+        by: &SourceId,
+        routes: impl IntoIterator<Item = (Prefix, PathId, Attributes)>,
+    ) -> Self {
+        Self { table, source, batch: AnyBatch::Prefix(whole(by, routes)) }
+    }
+}
+
+/// A snapshot from its beginning to its end.
+fn whole<D: Ord>(
+    by: &SourceId,
+    routes: impl IntoIterator<Item = (D, PathId, Attributes)>,
+) -> Batch<D> {
+    let mut of_each: BTreeMap<D, Vec<ToldRoute>> = BTreeMap::new();
+    for (destination, path, attributes) in routes {
+        let route = RouteKey { source: by.clone(), path };
+        let standing = Standing::Eligible;
+        let told = ToldRoute { route, attributes, standing, equal: false };
+        of_each.entry(destination).or_default().push(told);
+    }
+    let tells = of_each.into_iter();
+    let tells =
+        tells.map(|(destination, routes)| Tell::Advertise { number: 0, destination, routes });
+    Batch { tells: tells.collect(), begin_snapshot: true, end_of_snapshot: true, more: false }
 }
 
 /// What came of it.

@@ -148,6 +148,11 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
         self.next_keepalive = self.next_keepalive.min(Instant::now() + pulse.keepalive);
     }
 
+    /// The other end is asked to say something this often, and does.
+    pub(crate) fn expect_every(&mut self, interval: Duration) {
+        self.told = self.told.min(interval);
+    }
+
     /// From now on shows when the other end was heard.
     pub(crate) fn show_heard(&mut self, shown: LastHeard) {
         shown.now();
@@ -177,6 +182,12 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
             _ => return Err(Ended::Protocol("the first frame isn't a hello".into())),
         };
         self.told = Duration::from_millis(hello.keepalive_ms.into());
+        if hello.your_keepalive_ms > 0 {
+            let asked = Duration::from_millis(hello.your_keepalive_ms.into());
+            let keepalive = asked.clamp(*INTERVALS.start(), *INTERVALS.end());
+            let keepalive = keepalive.min(self.pulse.keepalive);
+            self.set_pulse(Pulse { keepalive, ..self.pulse });
+        }
         Ok(hello)
     }
 

@@ -8,6 +8,7 @@
 //! the field and what was expected, and costs the route that it is in: the session goes on.
 
 pub(crate) mod destination;
+pub(crate) mod map;
 pub(crate) mod observation;
 pub(crate) mod route;
 pub(crate) mod said;

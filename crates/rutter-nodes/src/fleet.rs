@@ -36,7 +36,7 @@ pub use maps::MapReader;
 pub use people::{NewPreauthKey, NewUser, PreauthKey, PreauthKeyId, User};
 pub use registration::{EnrolNode, Pending};
 pub use routes::{Drained, PolicyDiff, Preferred};
-pub use session::{Heard, NodeSession, Pinged};
+pub use session::{Connected, Heard, NodeSession};
 pub use views::{Moved, NodeRef, NodeView};
 
 /// A handle on the nodes; cheap to clone.

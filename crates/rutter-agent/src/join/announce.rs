@@ -145,6 +145,8 @@ impl<'a> Session<'a> {
             }
             Answered::Report { source, what, .. } => self.report(&source, what).map(|()| None),
             Answered::Lost { why, again_in } => self.lost(why, again_in),
+            // Said to nodes.
+            Answered::Map { .. } | Answered::Ping { .. } => Ok(None),
         }
     }
 
@@ -276,7 +278,7 @@ impl<'a> Session<'a> {
                     waiting.retain(|waits| waits.as_str() != source);
                 }
                 Some(Answered::Lost { .. }) | None => up = false,
-                Some(Answered::Report { .. } | Answered::Up { .. }) => {}
+                Some(_) => {}
             }
         }
         up

@@ -44,12 +44,12 @@ impl Observations {
         Self(offers.iter().map(table).collect())
     }
 
-    pub(super) async fn take(&mut self, observe: &v1::Observe) {
+    /// Takes what is seen of one of the tables; `false`: it is of none.
+    pub(super) async fn take(&mut self, observe: &v1::Observe) -> bool {
         let table = self.0.iter_mut().find(|table| table.name().as_str() == observe.table);
-        match table {
-            Some(table) => table.take(observe).await,
-            None => tracing::debug!(table = observe.table, "observations of a table not offered"),
-        }
+        let Some(table) = table else { return false };
+        table.take(observe).await;
+        true
     }
 
     pub(super) async fn clear(&mut self) {

@@ -101,6 +101,7 @@ fn status(refusal: &Refusal) -> Status {
         RefusalCode::Invalid | RefusalCode::Protocol => Code::InvalidArgument,
         RefusalCode::NotAllowed => Code::PermissionDenied,
         RefusalCode::Bound => Code::ResourceExhausted,
+        RefusalCode::Pending => Code::FailedPrecondition,
         RefusalCode::Superseded
         | RefusalCode::Silent
         | RefusalCode::Shutdown

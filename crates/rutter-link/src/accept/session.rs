@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
+use rutter_route::NodeId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
+use super::node::ForNode;
 use super::observed::Observations;
 use super::service::Shared;
 use super::subscribe::Subscriptions;
 use super::{AGAIN, Admitted, Announced};
 use crate::talk::{Ended, RESTART, Talk};
 use crate::wire::v1::{self, frame::Body};
-use crate::wire::{frame, millis, said};
+use crate::wire::{frame, millis, observation, said};
 use crate::{Caller, Peer, Refusal, RefusalCode};
 
 /// Speaks with a dialer until one of the two ends it.
@@ -102,6 +104,7 @@ struct Session {
     subscriptions: Subscriptions,
     observations: Observations,
     announced: Option<Box<dyn Announced>>,
+    for_node: ForNode,
     changed: CancellationToken,
     superseded: CancellationToken,
 }
@@ -113,11 +116,17 @@ where
     let greeted = talk.greeted().await?;
     let caller = peer.proof.caller(&greeted.name)?;
     let admitted = shared.admission.admit(&caller, peer.from).await?;
-    let Admitted { name, incarnation, pulse, changed, domain, offers, announced } = admitted;
+    let Admitted { name, incarnation, pulse, asks, changed, domain, offers, announced, .. } =
+        admitted;
+    let (your_node, your_addresses) = admitted.node.unzip();
+    let your_addresses = your_addresses.unwrap_or_default();
     // After the caller was found to be somebody: a stranger ends nobody's session.
     let superseded = shared.sessions.enter(&caller);
     tracing::debug!(name, software = greeted.software, revision = greeted.revision, "admitted");
     talk.set_pulse(pulse.unwrap_or(shared.config.pulse));
+    if let Some(asks) = asks {
+        talk.expect_every(asks);
+    }
     let observations = Observations::new(&name, &offers);
     let subscriptions = Subscriptions::new(&name, offers);
     let hello = v1::Hello {
@@ -126,6 +135,9 @@ where
         your_address: peer.from.ip().to_canonical().to_string(),
         your_domain: domain.unwrap_or_default(),
         tables: subscriptions.tables(),
+        your_node: your_node.map_or(0, |node: NodeId| node.0),
+        your_addresses: your_addresses.iter().map(ToString::to_string).collect(),
+        your_keepalive_ms: asks.map_or(0, |asks| millis(asks).try_into().unwrap_or(u32::MAX)),
         ..talk.hello(&shared.config.name)
     };
     let session = Session {
@@ -135,6 +147,7 @@ where
         subscriptions,
         observations,
         announced,
+        for_node: ForNode::new(admitted.map, admitted.pings),
         changed,
         superseded,
     };
@@ -151,10 +164,15 @@ impl Session {
         S: Stream<Item = Result<v1::Frame, Status>> + Unpin,
     {
         let mut recheck = tokio::time::interval(shared.config.pulse.keepalive);
+        let out = talk.way_out();
         loop {
             let body = tokio::select! {
                 body = talk.next() => match body {
                     Ok(body) => body,
+                    Err(ended) => return ended.into(),
+                },
+                tell = tell(&mut self.for_node, &out) => match tell {
+                    Ok(()) => continue,
                     Err(ended) => return ended.into(),
                 },
                 () = self.superseded.cancelled() => {
@@ -196,7 +214,9 @@ impl Session {
                 let (parked, out) = (&shared.parked, talk.way_out());
                 self.subscriptions.subscribe(parked, &self.caller, asked, out).await?;
             }
-            Body::Observe(observe) => self.observations.take(&observe).await,
+            Body::Observe(observe) => self.observed(&observe).await,
+            Body::Applied(applied) => self.for_node.applied(applied.number),
+            Body::Pong(pong) => self.for_node.answered(pong.number),
             Body::Report(report) => self.subscriptions.reported(&report),
             Body::Update(update) => {
                 let report = self.heard(update).await;
@@ -204,8 +224,8 @@ impl Session {
             }
             // Handled by the conversation.
             Body::Hello(_) | Body::Keepalive(_) | Body::Bye(_) => {}
-            // H2.
-            Body::Map(_) | Body::Applied(_) | Body::Ping(_) | Body::Pong(_) => {}
+            // What an accepter says.
+            Body::Map(_) | Body::Ping(_) => {}
         }
         Ok(())
     }
@@ -226,6 +246,25 @@ impl Session {
         said::encode_report(table, source, answered)
     }
 
+    /// What the speaker sees: of a table that it is told of, or of what it has itself.
+    async fn observed(&mut self, observe: &v1::Observe) {
+        if self.observations.take(observe).await {
+            return;
+        }
+        let (Some(announced), Ok(table)) = (&mut self.announced, observe.table.parse()) else {
+            tracing::debug!(table = observe.table, "observations of a table not offered");
+            return;
+        };
+        let mut seen = Vec::with_capacity(observe.observations.len());
+        for wire in &observe.observations {
+            match observation::decode(wire) {
+                Ok(observation) => seen.push(observation),
+                Err(malformed) => tracing::debug!(by = self.name, %malformed, "an observation"),
+            }
+        }
+        announced.observed(table, seen).await;
+    }
+
     async fn close(&mut self, shared: &Arc<Shared>, said: bool) {
         self.subscriptions.park(&shared.parked, &self.caller).await;
         shared.sessions.leave(&self.caller, &self.superseded);
@@ -234,6 +273,16 @@ impl Session {
             announced.ended(said).await;
         }
     }
+}
+
+/// Tells a node the next thing when there is room for it, so that what it doesn't read waits where
+/// later overwrites earlier. Cancelled, it has told nothing.
+async fn tell(for_node: &mut ForNode, out: &mpsc::Sender<v1::Frame>) -> Result<(), Ended> {
+    let Ok(room) = out.reserve().await else {
+        return Err(Ended::Broken("the stream ended".into()));
+    };
+    room.send(frame(for_node.next().await));
+    Ok(())
 }
 
 fn forgotten() -> End {

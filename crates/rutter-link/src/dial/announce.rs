@@ -10,27 +10,39 @@
 //!   dial ─▶ say all ─▶ report ─▶ renew ─▶ say again
 //! ```
 //!
-//! Bounds: [`MAX_SOURCES`] words; [`QUEUE`] events wait for the caller.
+//! What it sees of its own prefixes ([`Announcer::observe`]) is kept and said the same way. A node
+//! hears its network map besides, which the accepter tells from the beginning with each session.
+//!
+//! Bounds: [`MAX_SOURCES`] words; [`MAX_SEEN`] observations, in one table; [`QUEUE`] events wait for
+//! the caller: one who doesn't take them stops the reading, and what it would have heard waits at the
+//! accepter's.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rutter_route::TableName;
+use rutter_rib::Tell;
+use rutter_route::{NodeId, Prefix, TableName};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::seen::SeenBoard;
 use super::{Dialled, Dials, open};
 use crate::backoff::{Backoff, chance};
-use crate::said::{SourceReport, SourceUpdate};
+use crate::map::MapChange;
+use crate::said::{AnyBatch, SourceReport, SourceUpdate};
 use crate::talk::{Ended, QUEUE, Talk};
-use crate::wire::said;
 use crate::wire::v1::{self, frame::Body};
-use crate::{LinkError, Refusal, RefusalCode};
+use crate::wire::{observation, said};
+use crate::{LinkError, Malformed, Observation, Refusal, RefusalCode};
 
 /// The words that one announcer keeps.
 pub const MAX_SOURCES: usize = 64;
+
+/// The observations that one announcer keeps.
+pub const MAX_SEEN: usize = 4096;
 
 /// The least time between two renewals, whatever the accepter asks for.
 const RENEW_LEAST: Duration = Duration::from_secs(1);
@@ -47,6 +59,22 @@ pub enum Answered {
         address: String,
         /// An agent's name under the server's domain; empty: it has none.
         domain: String,
+        /// What it is as a node; `None`: it is none.
+        node: Option<NodeUp>,
+    },
+    /// What the network map is from now on, or what of it has changed. See [`Announcer::applied`].
+    Map {
+        /// Rises within a session.
+        number: u64,
+        /// What was told before is void: this is all there is.
+        snapshot: bool,
+        /// The new values.
+        change: MapChange,
+    },
+    /// The accepter asks whether this end is there. See [`Announcer::pong`].
+    Ping {
+        /// Which question.
+        number: u64,
     },
     /// What came of what a source said.
     Report {
@@ -66,7 +94,25 @@ pub enum Answered {
     },
 }
 
+/// What a node is told of itself when its session begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeUp {
+    /// Its number.
+    pub id: NodeId,
+    /// Its addresses in the mesh.
+    pub addresses: Vec<IpAddr>,
+}
+
 type Key = (TableName, String);
+
+/// What is said once and in one session: an older session's is nothing to a newer one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    /// Of which session, by how many there were.
+    session: u64,
+    applied: Option<u64>,
+    pong: Option<u64>,
+}
 
 /// A source's last word.
 #[derive(Clone)]
@@ -76,16 +122,38 @@ struct Word {
     due: Option<Instant>,
 }
 
-#[derive(Default)]
 struct Words {
     words: Mutex<BTreeMap<Key, Word>>,
+    said: Mutex<Said>,
+    seen: SeenBoard<Prefix>,
+    /// The table that is observed.
+    seen_in: OnceLock<TableName>,
     news: Notify,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self {
+            words: Mutex::default(),
+            said: Mutex::default(),
+            seen: SeenBoard::new(),
+            seen_in: OnceLock::new(),
+            news: Notify::new(),
+        }
+    }
 }
 
 impl Words {
     // Nothing panics while it holds the lock half-written.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Word>> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be said once in this session, and wasn't yet.
+    fn take_said(&self, session: u64) -> Said {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = std::mem::take(&mut *said);
+        if taken.session == session { taken } else { Said::default() }
     }
 
     /// The next that is due, and when.
@@ -98,6 +166,8 @@ impl Words {
 pub struct Announcer {
     words: Arc<Words>,
     answered: mpsc::Receiver<Answered>,
+    /// How many sessions the caller has heard of.
+    n_sessions: u64,
     goodbye: Arc<Notify>,
     task: JoinHandle<()>,
 }
@@ -120,7 +190,7 @@ impl Announcer {
         let (answer, answered) = mpsc::channel(QUEUE);
         let (words, goodbye) = (Arc::new(Words::default()), Arc::new(Notify::new()));
         let task = Task { dialer, backoff, answer, words: words.clone(), goodbye: goodbye.clone() };
-        Self { words, answered, goodbye, task: tokio::spawn(task.run()) }
+        Self { words, answered, n_sessions: 0, goodbye, task: tokio::spawn(task.run()) }
     }
 
     /// All that a source says from now on. The batch is a whole one: beginning and end of a
@@ -140,15 +210,66 @@ impl Announcer {
             let why = format!("an announcer speaks for at most {MAX_SOURCES} sources");
             return Err(Refusal::new(RefusalCode::Bound, why));
         }
+        if let (AnyBatch::Prefix(batch), Some(seen_in)) = (&update.batch, self.words.seen_in.get())
+            && *seen_in == update.table
+        {
+            self.words.seen.keep_those_of(batch.tells.iter().map(Tell::destination));
+        }
         words.insert(key, Word { update, due: Some(Instant::now()) });
         drop(words);
         self.words.news.notify_one();
         Ok(())
     }
 
-    /// The next thing to hear.
+    /// What is seen of prefixes that this end has said it has, in the one table that it observes.
+    /// The last word of each counts, with each session; it ends when the prefix isn't said any more.
+    ///
+    /// # Errors
+    /// [`RefusalCode::Invalid`] for a second table, [`RefusalCode::Bound`] over [`MAX_SEEN`].
+    pub fn observe(
+        &self,
+        table: &TableName,
+        observations: Vec<Observation<Prefix>>,
+    ) -> Result<(), Refusal> {
+        let seen_in = self.words.seen_in.get_or_init(|| table.clone());
+        if seen_in != table {
+            let why = format!("an announcer observes one table, `{seen_in}`, and not `{table}`");
+            return Err(Refusal::new(RefusalCode::Invalid, why));
+        }
+        if !self.words.seen.put_within(MAX_SEEN, observations) {
+            let why = format!("an announcer keeps at most {MAX_SEEN} observations");
+            return Err(Refusal::new(RefusalCode::Bound, why));
+        }
+        Ok(())
+    }
+
+    /// The network map is used up to this number, of the session that was heard of last.
+    pub fn applied(&self, number: u64) {
+        self.say_once(|said| said.applied = Some(number));
+    }
+
+    /// This end is there.
+    pub fn pong(&self, number: u64) {
+        self.say_once(|said| said.pong = Some(number));
+    }
+
+    fn say_once(&self, say: impl FnOnce(&mut Said)) {
+        let mut said = self.words.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.session != self.n_sessions {
+            *said = Said { session: self.n_sessions, ..Said::default() };
+        }
+        say(&mut said);
+        drop(said);
+        self.words.news.notify_one();
+    }
+
+    /// The next thing to hear. Cancelled, it has taken nothing.
     pub async fn next(&mut self) -> Option<Answered> {
-        self.answered.recv().await
+        let answered = self.answered.recv().await;
+        if matches!(answered, Some(Answered::Up { .. })) {
+            self.n_sessions += 1;
+        }
+        answered
     }
 
     /// Says goodbye, so that the accepter needs no silence to know.
@@ -170,6 +291,7 @@ struct Task {
 impl Task {
     async fn run(self) {
         let mut n_failures = 0;
+        let mut n_sessions = 0;
         loop {
             let opened = tokio::select! {
                 opened = open(&*self.dialer) => opened,
@@ -178,7 +300,8 @@ impl Task {
             let lost = match opened {
                 Ok(dialled) => {
                     n_failures = 0;
-                    match self.session(dialled).await {
+                    n_sessions += 1;
+                    match self.session(dialled, n_sessions).await {
                         Some(lost) => lost,
                         None => return,
                     }
@@ -202,14 +325,17 @@ impl Task {
     }
 
     /// Speaks until the session is lost; `None` after a goodbye.
-    async fn session(&self, dialled: Dialled) -> Option<LinkError> {
+    async fn session(&self, dialled: Dialled, session: u64) -> Option<LinkError> {
         let Dialled { mut talk, hello, remote } = dialled;
         let lost = |ended| super::lost(remote.clone(), ended);
-        let v1::Hello { you_are, your_address: address, your_domain: domain, .. } = hello;
-        let up = Answered::Up { you_are, address, domain };
+        let up = match up(hello) {
+            Ok(up) => up,
+            Err(malformed) => return Some(lost(Ended::Protocol(malformed.to_string()))),
+        };
         if self.answer.send(up).await.is_err() {
             return None;
         }
+        self.words.seen.begin();
         let now = Instant::now();
         self.words.lock().values_mut().for_each(|word| word.due = Some(now));
         loop {
@@ -217,11 +343,16 @@ impl Task {
             let step = tokio::select! {
                 body = talk.next() => match body {
                     Ok(Body::Report(report)) => self.reported(&report).await,
+                    Ok(Body::Map(map)) => self.told(map).await,
+                    Ok(Body::Ping(v1::Ping { number })) => {
+                        self.hand_on(Answered::Ping { number }).await
+                    }
                     Ok(_) => Ok(()),
                     Err(ended) => Err(ended),
                 },
                 key = until(due) => self.say(&talk, key).await,
-                () = self.words.news.notified() => Ok(()),
+                () = self.words.news.notified() => self.say_said(&talk, session).await,
+                seen = self.words.seen.unsent() => self.say_seen(&talk, &seen).await,
                 () = self.goodbye.notified() => {
                     let why = "the source ends".to_owned();
                     let code = RefusalCode::Shutdown.to_string();
@@ -254,6 +385,41 @@ impl Task {
         Ok(())
     }
 
+    async fn say_said<S>(&self, talk: &Talk<S>, session: u64) -> Result<(), Ended>
+    where
+        S: futures_util::Stream<Item = Result<v1::Frame, tonic::Status>> + Unpin,
+    {
+        let Said { applied, pong, .. } = self.words.take_said(session);
+        if let Some(number) = applied {
+            talk.say(Body::Applied(v1::Applied { number })).await?;
+        }
+        if let Some(number) = pong {
+            talk.say(Body::Pong(v1::Pong { number })).await?;
+        }
+        Ok(())
+    }
+
+    async fn say_seen<S>(&self, talk: &Talk<S>, seen: &[Observation<Prefix>]) -> Result<(), Ended>
+    where
+        S: futures_util::Stream<Item = Result<v1::Frame, tonic::Status>> + Unpin,
+    {
+        let table = self.words.seen_in.get().map(ToString::to_string).unwrap_or_default();
+        let observations = seen.iter().map(observation::encode).collect();
+        talk.say(Body::Observe(v1::Observe { table, observations })).await
+    }
+
+    async fn told(&self, map: v1::Map) -> Result<(), Ended> {
+        let v1::Map { number, snapshot, change } = map;
+        // What comes with the next session may be understood; half a map may not be used.
+        let change = MapChange::decode(&change).map_err(|e| Ended::Protocol(e.to_string()))?;
+        self.hand_on(Answered::Map { number, snapshot, change }).await
+    }
+
+    async fn hand_on(&self, answered: Answered) -> Result<(), Ended> {
+        let gone = |_| Ended::Broken("the source is gone".into());
+        self.answer.send(answered).await.map_err(gone)
+    }
+
     async fn reported(&self, report: &v1::Report) -> Result<(), Ended> {
         let protocol = |error: &dyn std::fmt::Display| Ended::Protocol(error.to_string());
         let table: TableName = report.table.parse().map_err(|e| protocol(&e))?;
@@ -273,10 +439,18 @@ impl Task {
             word.due = again.map(|again| Instant::now() + again);
         }
         let source = report.source.clone();
-        let answered = Answered::Report { table, source, what };
-        let gone = |_| Ended::Broken("the source is gone".into());
-        self.answer.send(answered).await.map_err(gone)
+        self.hand_on(Answered::Report { table, source, what }).await
     }
+}
+
+fn up(hello: v1::Hello) -> Result<Answered, Malformed> {
+    let v1::Hello { you_are, your_address: address, your_domain: domain, .. } = hello;
+    let addresses = hello.your_addresses.iter().map(|text| text.parse());
+    let addresses = addresses.collect::<Result<Vec<IpAddr>, _>>();
+    let addresses = addresses.map_err(Malformed::at("hello.your_addresses"))?;
+    let id = NodeId(hello.your_node);
+    let node = (id != NodeId(0)).then_some(NodeUp { id, addresses });
+    Ok(Answered::Up { you_are, address, domain, node })
 }
 
 async fn until(due: Option<(Instant, Key)>) -> Key {

@@ -2,9 +2,10 @@
 //!
 //! Level-triggered as everything is here: per route the last word, so that a session that comes
 //! back is told all of it, and what was never sent is overwritten. Bounded by the routes that the
-//! sink was told: a word about a route ends with the route.
+//! sink was told: a word about a route ends with the route. A source's are bounded by what it says
+//! it has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rutter_rib::Tell;
@@ -55,6 +56,27 @@ impl<D: Family> SeenBoard<D> {
         }
         drop(words);
         self.news.notify_one();
+    }
+
+    /// As [`SeenBoard::put`], if there are no more than so many words then; else nothing is put.
+    pub(crate) fn put_within(&self, bound: usize, observations: Vec<Observation<D>>) -> bool {
+        let words = self.words();
+        let n_now: usize = words.values().map(HashMap::len).sum();
+        let is_new = |seen: &&Observation<D>| {
+            !words.get(&seen.destination).is_some_and(|routes| routes.contains_key(&seen.route))
+        };
+        let fits = n_now + observations.iter().filter(is_new).count() <= bound;
+        drop(words);
+        if fits {
+            self.put(observations);
+        }
+        fits
+    }
+
+    /// Words about other destinations end.
+    pub(crate) fn keep_those_of<'d>(&self, destinations: impl Iterator<Item = &'d D>) {
+        let kept: HashSet<&D> = destinations.collect();
+        self.words().retain(|destination, _| kept.contains(destination));
     }
 
     /// A new session: it knows nothing.

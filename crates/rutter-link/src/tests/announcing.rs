@@ -34,7 +34,7 @@ async fn what_a_source_says_is_heard_renewed_and_said_again_to_who_comes_after()
     let mut announcer = Announcer::start(dialer(accepting.address, &ca, &key), eager());
     announcer.say(says("agent", &["web.localhost"])).unwrap();
     match soon(announcer.next()).await.unwrap() {
-        Answered::Up { you_are, address, domain } => {
+        Answered::Up { you_are, address, domain, .. } => {
             let told = (you_are.as_str(), address.as_str(), domain.as_str());
             assert_eq!(told, ("agent/alice", "127.0.0.1", "alice.localhost"));
         }
@@ -85,7 +85,7 @@ async fn a_refusal_is_an_answer_and_the_session_goes_on() {
     hears(&mut said).await;
     loop {
         match soon(announcer.next()).await.unwrap() {
-            Answered::Up { .. } => {}
+            Answered::Up { .. } | Answered::Map { .. } | Answered::Ping { .. } => {}
             Answered::Report { source, what, .. } => {
                 let refusal = what.unwrap_err();
                 assert_eq!((source.as_str(), refusal.code), ("nobody", RefusalCode::Invalid));

@@ -32,13 +32,7 @@ pub(crate) fn encode(destination: &impl Destination) -> v1::Destination {
 pub(crate) fn encode_any(destination: &AnyDestination) -> v1::Destination {
     use v1::destination::Of;
     let of = match destination {
-        AnyDestination::Prefix(prefix) => Of::Prefix(v1::Prefix {
-            address: match prefix.address() {
-                IpAddr::V4(v4) => v4.octets().to_vec(),
-                IpAddr::V6(v6) => v6.octets().to_vec(),
-            },
-            length: prefix.length().into(),
-        }),
+        AnyDestination::Prefix(prefix) => Of::Prefix(encode_prefix(prefix)),
         AnyDestination::Service(service) => Of::Service(service.to_string()),
         AnyDestination::Cluster(cluster) => Of::Cluster(cluster.to_string()),
     };
@@ -62,7 +56,7 @@ pub(crate) fn decode_any(wire: Option<&v1::Destination>) -> Result<AnyDestinatio
     let of = wire.and_then(|wire| wire.of.as_ref());
     let of = of.ok_or_else(|| Malformed::new("destination", "expected a destination"))?;
     Ok(match of {
-        Of::Prefix(wire) => AnyDestination::Prefix(prefix(wire)?),
+        Of::Prefix(wire) => AnyDestination::Prefix(decode_prefix(wire)?),
         Of::Service(text) => {
             AnyDestination::Service(text.parse().map_err(Malformed::at("destination.service"))?)
         }
@@ -72,14 +66,29 @@ pub(crate) fn decode_any(wire: Option<&v1::Destination>) -> Result<AnyDestinatio
     })
 }
 
-fn prefix(wire: &v1::Prefix) -> Result<Prefix, Malformed> {
-    let address = match wire.address.as_slice() {
-        v4 if v4.len() == 4 => <[u8; 4]>::try_from(v4).map(IpAddr::from),
-        v6 => <[u8; 16]>::try_from(v6).map(IpAddr::from),
-    };
-    let address = address
-        .map_err(|_| Malformed::new("destination.prefix.address", "expected 4 or 16 bytes"))?;
+pub(crate) fn encode_prefix(prefix: &Prefix) -> v1::Prefix {
+    v1::Prefix { address: encode_address(prefix.address()), length: prefix.length().into() }
+}
+
+pub(crate) fn decode_prefix(wire: &v1::Prefix) -> Result<Prefix, Malformed> {
+    let address = decode_address("destination.prefix.address", &wire.address)?;
     let length = u8::try_from(wire.length)
         .map_err(|_| Malformed::new("destination.prefix.length", "expected at most 128"))?;
     Prefix::new(address, length).map_err(Malformed::at("destination.prefix"))
+}
+
+/// The bytes of an address, in network order.
+pub(crate) fn encode_address(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
+
+pub(crate) fn decode_address(field: &'static str, wire: &[u8]) -> Result<IpAddr, Malformed> {
+    let address = match wire {
+        v4 if v4.len() == 4 => <[u8; 4]>::try_from(v4).map(IpAddr::from),
+        v6 => <[u8; 16]>::try_from(v6).map(IpAddr::from),
+    };
+    address.map_err(|_| Malformed::new(field, "expected 4 or 16 bytes"))
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use rutter_link::Pinged;
 use rutter_registry::PublicKey;
 use rutter_route::{Health, NodeId, Prefix, Verdict};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{Fleet, FleetError, MapReader};
 use crate::Node;
@@ -17,20 +18,19 @@ pub struct Heard {
     pub prefixes: BTreeSet<Prefix>,
 }
 
-/// A question whether a node is there: answered by its session when the node has answered, dropped
-/// when the session ends before.
-#[derive(Debug)]
-pub struct Pinged {
-    /// Answer here.
-    pub answer: oneshot::Sender<()>,
-}
-
 /// One session of a node. Dropping it without [`NodeSession::ended`] is a lost session too.
 pub struct NodeSession {
     /// Who it is, as of the session's begin.
     pub node: Node,
     /// The session's number.
     pub incarnation: u64,
+}
+
+/// A session that has begun.
+#[derive(Debug)]
+pub struct Connected {
+    /// What the node says goes here.
+    pub session: NodeSession,
     /// What the node is told.
     pub map: MapReader,
     /// Questions to put to the node. At most one waits.
@@ -58,7 +58,7 @@ impl Fleet {
         &self,
         key: &PublicKey,
         from: SocketAddr,
-    ) -> Result<NodeSession, FleetError> {
+    ) -> Result<Connected, FleetError> {
         let _ = (key, from);
         todo!("H1")
     }

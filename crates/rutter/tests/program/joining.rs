@@ -202,7 +202,7 @@ async fn what_is_not_an_agents_to_say_is_refused_and_the_rest_stands() {
         match tokio::time::timeout(PATIENCE, announcer.next()).await.unwrap().unwrap() {
             Answered::Report { what, .. } => break what.unwrap(),
             Answered::Up { domain, .. } => assert_eq!(domain, HOST),
-            Answered::Lost { why, .. } => panic!("{why}"),
+            other => panic!("{other:?}"),
         }
     };
     let fares = |name: &str| {
