@@ -5,8 +5,8 @@ use netlink_packet_route::link::InfoKind;
 use rustix::io::Errno;
 
 use crate::error::KernelError;
+use crate::nft::has_nftables;
 use crate::socket::Socket;
-use crate::transit::has_nftables;
 use crate::wire::{self, Batch};
 
 /// What the kernel can do in the network namespace of the calling thread, and whether this process

@@ -25,6 +25,8 @@
 //!
 //! - [`vxlan`]: an overlay's VXLAN and bridge, and where frames for everybody go;
 //! - [`transit`]: what would pass from one overlay to another is dropped and counted;
+//! - [`snat`]: forwarding on, and who asks networks behind this host appears as this host;
+//! - [`routes`]: routes that somebody holds as a whole, without a table of a book;
 //! - [`source`]: this host's networks and its operator's routes, for whoever announces them;
 //! - [`sysctl`], which is no task: the settings by which routes are used as they are put.
 //!
@@ -41,9 +43,12 @@ mod hop;
 mod keeper;
 mod links;
 mod map;
+mod nft;
+pub mod routes;
 mod rules;
 mod shelf;
 mod sink;
+pub mod snat;
 mod socket;
 pub mod source;
 pub mod sysctl;

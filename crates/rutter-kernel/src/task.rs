@@ -161,7 +161,7 @@ pub async fn start(
 }
 
 /// Links and addresses concern a sink always: they are what routes vanish by.
-fn hearing(spec: SinkSpec) -> Hearing {
+pub(crate) fn hearing(spec: SinkSpec) -> Hearing {
     let concerns = move |event: &Answer<'_>| match event.message_type {
         kind::NEW_LINK | kind::DEL_LINK | kind::NEW_ADDRESS | kind::DEL_ADDRESS => true,
         kind::NEW_ROUTE | kind::DEL_ROUTE => route_event_table(event.payload) == spec.table,

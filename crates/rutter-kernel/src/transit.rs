@@ -34,7 +34,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
+use netlink_sys::protocols::NETLINK_ROUTE;
 use rutter_route::Prefix;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -43,12 +43,12 @@ use tokio_util::sync::CancellationToken;
 use crate::error::KernelError;
 use crate::hop::LinkName;
 use crate::keeper;
+use crate::nft::Nft;
 use crate::sink::DEFAULT_PROTOCOL;
 use crate::watch::{Hearing, Watch, group};
-use crate::wire::{Answer, kind, nft_event_is_ours};
+use crate::wire::{Answer, NftTable, kind};
 
 use keep::Transit;
-pub(crate) use keep::has_nftables;
 
 /// The most bridges of overlays.
 pub const MAX_BRIDGES: usize = 256;
@@ -175,7 +175,7 @@ pub fn start(
     let by_rules = transit.nft_port().is_none();
     let mut watches = vec![Watch::open(hearing_routes(by_rules), transit.port())?];
     if let Some(port) = transit.nft_port() {
-        watches.push(Watch::open(hearing_nftables(), port)?);
+        watches.push(Watch::open(Nft::hearing(NftTable::Transit), port)?);
     }
     let ended = tokio::spawn(keeper::run(transit, wanted, watches, options.count, stop));
     Ok(Task { status, ended })
@@ -190,10 +190,4 @@ fn hearing_routes(by_rules: bool) -> Hearing {
     };
     let groups: &[_] = &[group::LINKS, group::RULES];
     Hearing { protocol: NETLINK_ROUTE, groups, concerns: Box::new(concerns) }
-}
-
-fn hearing_nftables() -> Hearing {
-    let concerns = |event: &Answer<'_>| nft_event_is_ours(event);
-    let groups: &[_] = &[group::NFTABLES];
-    Hearing { protocol: NETLINK_NETFILTER, groups, concerns: Box::new(concerns) }
 }

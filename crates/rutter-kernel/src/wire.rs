@@ -29,8 +29,8 @@ pub(crate) use device::{
 pub(crate) use flood::{FloodRow, add_flood, delete_flood, flood_row, list_flood};
 pub(crate) use link::{AddressRow, LinkRow, address_row, link_row, list_addresses, list_links};
 pub(crate) use nft::{
-    NFT_TABLE, NftChain, NftRow, NftRule, NftVerdict, delete_nft_table, list_nft_rules,
-    nft_event_is_ours, nft_row, put_nft_table,
+    NftChain, NftRow, NftRule, NftTable, NftVerdict, delete_nft_table, list_nft_rules,
+    nft_event_is_of, nft_row, put_nft_table,
 };
 pub(crate) use object::{Object, ObjectRow, delete_object, list_objects, object_row, put_object};
 pub(crate) use route::{

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use netlink_sys::protocols::NETLINK_NETFILTER;
-use rustix::io::Errno;
 use tokio::sync::watch;
 
 use super::{Counter, Means, Options, Status, TransitSpec, ruleset};
 use crate::error::KernelError;
 use crate::keeper::{Keep, Kept};
+use crate::nft::{Nft, is_lack};
 use crate::rules::{Rule, RuleKeeper};
 use crate::socket::Socket;
-use crate::wire::{self, Batch, NftRow, NftRule};
+use crate::wire::{self, NftTable};
 
 /// See the module's head.
 pub(super) struct Transit {
@@ -21,17 +20,6 @@ pub(super) struct Transit {
     nft: Option<Nft>,
     rules: RuleKeeper,
     status: watch::Sender<Status>,
-}
-
-/// Our table.
-struct Nft {
-    socket: Socket,
-    /// What was put, and should be there: a difference then is drift.
-    put: Option<Vec<NftRule>>,
-    /// Packets and bytes that counters had counted which are gone.
-    before: (u64, u64),
-    /// What the counters said last.
-    last: (u64, u64),
 }
 
 /// What came of it.
@@ -46,7 +34,7 @@ impl Transit {
     pub(super) fn open(options: Options) -> Result<(Self, watch::Receiver<Status>), KernelError> {
         let (status, shown) = watch::channel(Status::default());
         let nft = match options.means {
-            Means::Best => Nft::open()?,
+            Means::Best => Nft::open(NftTable::Transit)?,
             Means::Rules => None,
         };
         if nft.is_none() && options.means == Means::Best {
@@ -61,7 +49,7 @@ impl Transit {
     }
 
     pub(super) fn nft_port(&self) -> Option<u32> {
-        self.nft.as_ref().map(|nft| nft.socket.port())
+        self.nft.as_ref().map(Nft::port)
     }
 
     fn bridge_macs(
@@ -91,7 +79,15 @@ impl Transit {
                         tracing::warn!(%error, "this kernel has no nftables; rules do it instead");
                         self.nft = None;
                     }
-                    settled => return settled,
+                    settled => {
+                        let settled = settled?;
+                        let (packets, bytes) = settled.counted;
+                        return Ok(Done {
+                            counter: Counter::Dropped { packets, bytes },
+                            drift: settled.drift,
+                            errors: settled.refused.into_iter().collect(),
+                        });
+                    }
                 }
             }
         }
@@ -111,94 +107,6 @@ impl Transit {
         }
         Ok(Done { counter: Counter::Unavailable, drift, errors })
     }
-}
-
-impl Nft {
-    /// `None`: the kernel has none.
-    fn open() -> Result<Option<Self>, KernelError> {
-        let socket = match Socket::open_for(NETLINK_NETFILTER) {
-            Err(error) if is_lack(&error) => return Ok(None),
-            opened => opened?,
-        };
-        let mut nft = Self { socket, put: None, before: (0, 0), last: (0, 0) };
-        let lacks = nft.list().is_err_and(|error| is_lack(&error));
-        Ok((!lacks).then_some(nft))
-    }
-
-    fn list(&mut self) -> Result<Vec<NftRow>, KernelError> {
-        self.socket.list("nftables' rules", wire::list_nft_rules, Vec::new, |rows, row| {
-            rows.extend(wire::nft_row(row));
-        })
-    }
-
-    /// Counters only rise; those that fell are of a table that was put anew.
-    fn count(&mut self, rows: &[NftRow]) -> Counter {
-        let now = rows.iter().fold((0, 0), |sum, row| (sum.0 + row.packets, sum.1 + row.bytes));
-        if now.0 < self.last.0 {
-            self.forget_counters();
-        }
-        self.last = now;
-        Counter::Dropped { packets: self.before.0 + now.0, bytes: self.before.1 + now.1 }
-    }
-
-    fn forget_counters(&mut self) {
-        self.before = (self.before.0 + self.last.0, self.before.1 + self.last.1);
-        self.last = (0, 0);
-    }
-
-    fn settle(&mut self, wanted: Vec<NftRule>) -> Result<Done, KernelError> {
-        let rows = self.list()?;
-        let mut done = Done { counter: self.count(&rows), ..Done::default() };
-        let there: Vec<Option<&NftRule>> = rows.iter().map(|row| row.rule.as_ref()).collect();
-        if there == wanted.iter().map(Some).collect::<Vec<_>>() {
-            self.put = Some(wanted);
-            return Ok(done);
-        }
-        done.drift = usize::from(self.put.as_ref() == Some(&wanted));
-        let mut batch = Batch::default();
-        if wanted.is_empty() {
-            wire::delete_nft_table(&mut batch);
-        } else {
-            wire::put_nft_table(&mut batch, &wanted);
-        }
-        match self.socket.ask_whole(&mut batch)? {
-            Some((_, said)) if lacks(said.errno) && self.put.is_none() => {
-                return Err(KernelError::Dump { what: "nftables' table", said });
-            }
-            Some((_, said)) => {
-                self.put = None;
-                done.errors.push(format!("nftables' table `inet {}`: {said}", wire::NFT_TABLE));
-            }
-            None => {
-                // What was counted between the listing and now is lost with the old counters.
-                self.forget_counters();
-                self.put = Some(wanted);
-            }
-        }
-        Ok(done)
-    }
-}
-
-/// Whether the kernel has nftables.
-pub(crate) fn has_nftables() -> Result<bool, KernelError> {
-    Nft::open().map(|nft| nft.is_some())
-}
-
-/// Whether the kernel has no such thing, and not just an objection.
-fn is_lack(error: &KernelError) -> bool {
-    match error {
-        KernelError::Dump { said, .. } => lacks(said.errno),
-        KernelError::Open { source, .. } => {
-            let errno = source.raw_os_error().map(Errno::from_raw_os_error);
-            errno.is_some_and(lacks)
-        }
-        _ => false,
-    }
-}
-
-/// `nfnetlink` says of a subsystem that isn't there: not supported, in a transaction, or invalid.
-fn lacks(errno: Errno) -> bool {
-    matches!(errno, Errno::OPNOTSUPP | Errno::PROTONOSUPPORT | Errno::AFNOSUPPORT | Errno::INVAL)
 }
 
 impl Keep for Transit {

@@ -23,11 +23,9 @@ pub(super) fn mistake(spec: &TransitSpec) -> Option<String> {
 /// The rules of our table. `macs` are the addresses of bridges that are there.
 pub(super) fn nft(spec: &TransitSpec, macs: &BTreeMap<String, [u8; 6]>) -> Vec<NftRule> {
     let rule = |chain, input: Option<&LinkName>, output: Option<&LinkName>, verdict| NftRule {
-        chain,
         input: input.map(ToString::to_string),
         output: output.map(ToString::to_string),
-        not_to: None,
-        verdict,
+        ..NftRule::new(chain, verdict)
     };
     let mut rules = Vec::new();
     for bridge in &spec.bridges {

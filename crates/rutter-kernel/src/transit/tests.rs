@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ruleset;
 use super::*;
 use crate::rules::Rule;
-use crate::wire::{Answer, NftRow, NftRule, answer, nft_row, put_nft_table};
+use crate::wire::{Answer, NftRow, NftRule, NftTable, answer, nft_row, put_nft_table};
 
 fn link(name: &str) -> LinkName {
     name.parse().unwrap()
@@ -86,7 +86,7 @@ fn messages(batch: &mut crate::wire::Batch) -> Vec<(u16, u16, Vec<u8>)> {
 #[test]
 fn a_table_is_put_in_one_transaction_and_its_rules_are_read_as_they_were_meant() {
     let mut batch = crate::wire::Batch::default();
-    put_nft_table(&mut batch, &nft());
+    put_nft_table(&mut batch, NftTable::Transit, &nft());
     let messages = messages(&mut batch);
     let kinds: Vec<u16> = messages.iter().map(|(kind, ..)| *kind).collect();
     // Begin; table, no table, table; two chains; six rules; end.
@@ -102,7 +102,7 @@ fn a_table_is_put_in_one_transaction_and_its_rules_are_read_as_they_were_meant()
     let read: Vec<NftRow> = messages
         .iter()
         .filter(|(kind, ..)| *kind == rule)
-        .map(|(.., payload)| nft_row(payload).unwrap())
+        .map(|(.., payload)| nft_row(NftTable::Transit, payload).unwrap())
         .collect();
     let meant: Vec<NftRow> =
         nft().into_iter().map(|rule| NftRow { rule: Some(rule), ..NftRow::default() }).collect();

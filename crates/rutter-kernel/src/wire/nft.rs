@@ -1,11 +1,18 @@
-//! nftables (`linux/netfilter/nf_tables.h`): one table of ours with two chains, and the few kinds of
+//! nftables (`linux/netfilter/nf_tables.h`): tables of ours, each of one part, and the few kinds of
 //! rules that are in them. Encoded and parsed by `netlink-packet-netfilter`.
 //!
-//! The table is always put whole, in a transaction: what was there and what is to be are never
+//! A table is always put whole, in a transaction: what was there and what is to be are never
 //! mixed, and there is no moment without either.
+//!
+//! A network is asked for by its first and its last address, which needs no mask and reads as it
+//! was written.
+
+mod found;
+
+use std::net::IpAddr;
 
 use netlink_packet_core::{
-    Emitable, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NetlinkSerializable, Nla, Parseable,
+    Emitable, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NetlinkSerializable, Parseable,
 };
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, Cmp, DataAttribute, ExpressionAttribute, Expressions, Hook,
@@ -17,11 +24,36 @@ use netlink_packet_netfilter::none::ControlMessage;
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
+use rutter_route::Prefix;
 
-use super::{Answer, Batch, attributes, bytes};
+use super::{Answer, Batch, attributes};
+use found::Found;
 
-/// Our table, of the family `inet`.
-pub(crate) const NFT_TABLE: &str = "rutter";
+/// A table of ours, of the family `inet`. Each is kept by a part of its own, which puts and removes
+/// it whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NftTable {
+    /// What keeps packets from transit.
+    Transit,
+    /// Who asks behind a router appears as the router.
+    Snat,
+}
+
+impl NftTable {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Transit => "rutter",
+            Self::Snat => "rutter-snat",
+        }
+    }
+
+    fn chains(self) -> &'static [NftChain] {
+        match self {
+            Self::Transit => &[NftChain::Forward, NftChain::FromOverlay],
+            Self::Snat => &[NftChain::PostRouting],
+        }
+    }
+}
 
 /// `NFNL_SUBSYS_NFTABLES`.
 const SUBSYSTEM: u16 = 10;
@@ -34,12 +66,22 @@ const EVENT_TABLE: u16 = 1;
 const DROP: Verdict = Verdict::Other(0);
 const ACCEPT: Verdict = Verdict::Other(1);
 
-/// The forward hook's place for filters.
+/// The places of filters at the forward hook, and of source translation behind routing.
 const FILTER: u32 = 0;
+const SOURCE_NAT: u32 = 100;
 
 /// `NFT_PAYLOAD_LL_HEADER`: an Ethernet header, which begins with where it goes.
 const ETHERNET: u32 = 0;
 const MAC: u32 = 6;
+
+/// `NFT_PAYLOAD_NETWORK_HEADER`, and where addresses stand in it: of whom, to whom, how long.
+const NETWORK: u32 = 1;
+const AT_V4: (u32, u32, u32) = (12, 16, 4);
+const AT_V6: (u32, u32, u32) = (8, 24, 16);
+
+/// `NFPROTO_IPV4` and `NFPROTO_IPV6`.
+const IS_V4: u8 = 2;
+const IS_V6: u8 = 10;
 
 /// A link's name as it is compared, filled up with zeroes.
 const NAME: usize = 16;
@@ -47,6 +89,7 @@ const NAME: usize = 16;
 const COUNTER: &str = "counter";
 const COUNTER_BYTES: u16 = 1;
 const COUNTER_PACKETS: u16 = 2;
+const MASQUERADE: &str = "masq";
 
 /// Our chains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +98,25 @@ pub(crate) enum NftChain {
     Forward,
     /// Those of them that came from an overlay.
     FromOverlay,
+    /// Where packets come by when it is known by which link they go.
+    PostRouting,
 }
 
 impl NftChain {
-    const ALL: [Self; 2] = [Self::Forward, Self::FromOverlay];
-
     fn name(self) -> &'static str {
         match self {
             Self::Forward => "forward",
             Self::FromOverlay => "from_overlay",
+            Self::PostRouting => "postrouting",
+        }
+    }
+
+    /// Hook, place there and type of a chain that packets come by; of the others `None`.
+    fn hook(self) -> Option<(InetHookNumber, u32, &'static str)> {
+        match self {
+            Self::Forward => Some((InetHookNumber::Forward, FILTER, "filter")),
+            Self::FromOverlay => None,
+            Self::PostRouting => Some((InetHookNumber::PostRouting, SOURCE_NAT, "nat")),
         }
     }
 }
@@ -77,6 +130,8 @@ pub(crate) enum NftVerdict {
     CountAndDrop,
     /// [`NftChain::FromOverlay`] decides.
     AskFromOverlay,
+    /// They go on as this host's own, and answers to them are theirs.
+    Masquerade,
 }
 
 /// A rule; what isn't said isn't asked of a packet.
@@ -89,7 +144,29 @@ pub(crate) struct NftRule {
     pub(crate) output: Option<String>,
     /// Its frame isn't for this address.
     pub(crate) not_to: Option<[u8; 6]>,
+    /// It came by some link, and isn't this host's own.
+    pub(crate) forwarded: bool,
+    /// Its source is in this network.
+    pub(crate) from: Option<Prefix>,
+    /// Its destination is in this network.
+    pub(crate) to: Option<Prefix>,
     pub(crate) verdict: NftVerdict,
+}
+
+impl NftRule {
+    /// A rule for all packets of a chain.
+    pub(crate) fn new(chain: NftChain, verdict: NftVerdict) -> Self {
+        Self {
+            chain,
+            input: None,
+            output: None,
+            not_to: None,
+            forwarded: false,
+            from: None,
+            to: None,
+            verdict,
+        }
+    }
 }
 
 /// A rule of our table as the kernel lists it.
@@ -102,43 +179,43 @@ pub(crate) struct NftRow {
     pub(crate) bytes: u64,
 }
 
-/// Puts our table with these rules in the place of the one that is there, if it is.
-pub(crate) fn put_nft_table(batch: &mut Batch, rules: &[NftRule]) {
+/// Puts a table with these rules in the place of the one that is there, if it is.
+pub(crate) fn put_nft_table(batch: &mut Batch, of: NftTable, rules: &[NftRule]) {
     begin(batch);
-    remove(batch);
-    push(batch, NLM_F_CREATE, NfTablesMessage::NewTable(table()));
-    for chain in NftChain::ALL {
-        push(batch, NLM_F_CREATE, NfTablesMessage::NewChain(new_chain(chain)));
+    remove(batch, of);
+    push(batch, NLM_F_CREATE, NfTablesMessage::NewTable(table(of)));
+    for chain in of.chains() {
+        push(batch, NLM_F_CREATE, NfTablesMessage::NewChain(new_chain(of, *chain)));
     }
     for rule in rules {
-        push(batch, NLM_F_CREATE | NLM_F_APPEND, NfTablesMessage::NewRule(new_rule(rule)));
+        push(batch, NLM_F_CREATE | NLM_F_APPEND, NfTablesMessage::NewRule(new_rule(of, rule)));
     }
     end(batch);
 }
 
-/// Removes our table, if it is there.
-pub(crate) fn delete_nft_table(batch: &mut Batch) {
+/// Removes a table, if it is there.
+pub(crate) fn delete_nft_table(batch: &mut Batch, of: NftTable) {
     begin(batch);
-    remove(batch);
+    remove(batch, of);
     end(batch);
 }
 
-/// Lists the rules of our table.
-pub(crate) fn list_nft_rules(batch: &mut Batch) {
-    let attributes = vec![RuleAttribute::Table(NFT_TABLE.into())];
+/// Lists the rules of a table.
+pub(crate) fn list_nft_rules(batch: &mut Batch, of: NftTable) {
+    let attributes = vec![RuleAttribute::Table(of.name().into())];
     push(batch, NLM_F_DUMP, NfTablesMessage::GetRule(RuleMessage { attributes }));
 }
 
-/// Reads one of a listing. `None`: it isn't of our table.
-pub(crate) fn nft_row(payload: &[u8]) -> Option<NftRow> {
+/// Reads one of a listing. `None`: it isn't of that table.
+pub(crate) fn nft_row(of: NftTable, payload: &[u8]) -> Option<NftRow> {
     let message = RuleMessage::parse(payload.get(HEADER..)?).ok()?;
     let mut found = Found::default();
     let mut chain = None;
     for attribute in &message.attributes {
         match attribute {
-            RuleAttribute::Table(table) if table != NFT_TABLE => return None,
+            RuleAttribute::Table(table) if table != of.name() => return None,
             RuleAttribute::Chain(name) => {
-                chain = NftChain::ALL.into_iter().find(|chain| chain.name() == name);
+                chain = of.chains().iter().copied().find(|chain| chain.name() == name);
             }
             RuleAttribute::Expressions(list) => list.iter().for_each(|one| found.take(one)),
             _ => {}
@@ -148,12 +225,12 @@ pub(crate) fn nft_row(payload: &[u8]) -> Option<NftRow> {
     Some(NftRow { rule: chain.and_then(|chain| found.rule(chain)), packets, bytes })
 }
 
-/// Whether an event is of our table.
-pub(crate) fn nft_event_is_ours(event: &Answer<'_>) -> bool {
+/// Whether an event is of that table.
+pub(crate) fn nft_event_is_of(of: NftTable, event: &Answer<'_>) -> bool {
     let mut all = attributes(event.payload, HEADER);
     let table = all.find(|(kind, _)| *kind == EVENT_TABLE);
     event.message_type >> 8 == SUBSYSTEM
-        && table.is_some_and(|(_, name)| name.strip_suffix(b"\0") == Some(NFT_TABLE.as_bytes()))
+        && table.is_some_and(|(_, name)| name.strip_suffix(b"\0") == Some(of.name().as_bytes()))
 }
 
 fn begin(batch: &mut Batch) {
@@ -192,57 +269,117 @@ impl Emitable for Body {
 }
 
 /// A table that isn't there can't be removed: so it is made first.
-fn remove(batch: &mut Batch) {
-    push(batch, NLM_F_CREATE, NfTablesMessage::NewTable(table()));
-    push(batch, 0, NfTablesMessage::DeleteTable(table()));
+fn remove(batch: &mut Batch, of: NftTable) {
+    push(batch, NLM_F_CREATE, NfTablesMessage::NewTable(table(of)));
+    push(batch, 0, NfTablesMessage::DeleteTable(table(of)));
 }
 
-fn table() -> TableMessage {
-    TableMessage { attributes: vec![TableAttribute::Name(NFT_TABLE.into())] }
+fn table(of: NftTable) -> TableMessage {
+    TableMessage { attributes: vec![TableAttribute::Name(of.name().into())] }
 }
 
-fn new_chain(chain: NftChain) -> ChainMessage {
+fn new_chain(of: NftTable, chain: NftChain) -> ChainMessage {
     let mut attributes =
-        vec![ChainAttribute::Table(NFT_TABLE.into()), ChainAttribute::Name(chain.name().into())];
-    if chain == NftChain::Forward {
-        let number = HookNumber::Inet(InetHookNumber::Forward);
-        attributes.push(ChainAttribute::Hook(vec![Hook::Number(number), Hook::Priority(FILTER)]));
+        vec![ChainAttribute::Table(of.name().into()), ChainAttribute::Name(chain.name().into())];
+    if let Some((number, priority, kind)) = chain.hook() {
+        let number = HookNumber::Inet(number);
+        attributes.push(ChainAttribute::Hook(vec![Hook::Number(number), Hook::Priority(priority)]));
         attributes.push(ChainAttribute::Policy(ACCEPT.into()));
-        attributes.push(ChainAttribute::Type("filter".into()));
+        attributes.push(ChainAttribute::Type(kind.into()));
     }
     ChainMessage { attributes }
 }
 
-fn new_rule(rule: &NftRule) -> RuleMessage {
-    let mut list: Vec<ListAttribute<ExpressionAttribute>> = Vec::new();
-    let mut compare = |load: Expressions, operator, value| {
-        let register = Cmp::SourceRegister(Register::Reg1);
-        let value = Cmp::Data(DataAttribute::Value(value));
-        list.push(load.into());
-        list.push(Expressions::Cmp(vec![register, Cmp::Op(operator), value]).into());
-    };
-    let meta =
-        |key| Expressions::Meta(vec![Meta::Key(key), Meta::DestinationRegister(Register::Reg1)]);
+type Listed = Vec<ListAttribute<ExpressionAttribute>>;
+
+fn new_rule(of: NftTable, rule: &NftRule) -> RuleMessage {
+    let mut list = Listed::new();
     if let Some(name) = &rule.input {
-        compare(meta(MetaKey::Iifname), Operator::Equal, padded(name));
+        compare(&mut list, meta(MetaKey::Iifname), &[(Operator::Equal, padded(name))]);
     }
     if let Some(name) = &rule.output {
-        compare(meta(MetaKey::Oifname), Operator::Equal, padded(name));
+        compare(&mut list, meta(MetaKey::Oifname), &[(Operator::Equal, padded(name))]);
     }
     if let Some(mac) = &rule.not_to {
-        let load = Expressions::Payload(vec![
-            Payload::DestinationRegister(Register::Reg1),
-            Payload::Base(ETHERNET),
-            Payload::Offset(0),
-            Payload::Len(MAC),
-        ]);
-        compare(load, Operator::NotEqual, mac.to_vec());
+        let load = payload(ETHERNET, 0, MAC);
+        compare(&mut list, load, &[(Operator::NotEqual, mac.to_vec())]);
     }
-    let verdict = match rule.verdict {
+    if rule.forwarded {
+        // A packet of this host itself came by none.
+        compare(&mut list, meta(MetaKey::Iif), &[(Operator::NotEqual, vec![0; 4])]);
+    }
+    if let Some(network) = rule.from.or(rule.to) {
+        let family = if network.is_v4() { IS_V4 } else { IS_V6 };
+        compare(&mut list, meta(MetaKey::Nfproto), &[(Operator::Equal, vec![family])]);
+    }
+    if let Some(network) = &rule.from {
+        in_network(&mut list, network, |(from, _)| from);
+    }
+    if let Some(network) = &rule.to {
+        in_network(&mut list, network, |(_, to)| to);
+    }
+    list.extend(verdict(rule.verdict));
+    let attributes = vec![
+        RuleAttribute::Table(of.name().into()),
+        RuleAttribute::Chain(rule.chain.name().into()),
+        RuleAttribute::Expressions(list),
+    ];
+    RuleMessage { attributes }
+}
+
+/// Goes on with packets of which what is loaded compares so.
+fn compare(list: &mut Listed, load: Expressions, to: &[(Operator, Vec<u8>)]) {
+    list.push(load.into());
+    for (operator, value) in to {
+        let register = Cmp::SourceRegister(Register::Reg1);
+        let value = Cmp::Data(DataAttribute::Value(value.clone()));
+        list.push(Expressions::Cmp(vec![register, Cmp::Op(*operator), value]).into());
+    }
+}
+
+fn meta(key: MetaKey) -> Expressions {
+    Expressions::Meta(vec![Meta::Key(key), Meta::DestinationRegister(Register::Reg1)])
+}
+
+fn payload(base: u32, offset: u32, length: u32) -> Expressions {
+    Expressions::Payload(vec![
+        Payload::DestinationRegister(Register::Reg1),
+        Payload::Base(base),
+        Payload::Offset(offset),
+        Payload::Len(length),
+    ])
+}
+
+/// Goes on with packets of which one of the two addresses is in a network. Whose all addresses are
+/// is told by the family alone.
+fn in_network(list: &mut Listed, network: &Prefix, which: fn((u32, u32)) -> u32) {
+    if network.is_default() {
+        return;
+    }
+    let (from, to, length) = if network.is_v4() { AT_V4 } else { AT_V6 };
+    let first = (Operator::GreatherThanEqual, octets(network.address()));
+    let last = (Operator::LessThanEqual, octets(network.last_address()));
+    compare(list, payload(NETWORK, which((from, to)), length), &[first, last]);
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
+
+fn verdict(of: NftVerdict) -> Listed {
+    let bare = |expression_type: &str| Expressions::Other {
+        expression_type: expression_type.to_owned(),
+        attributes: Vec::new(),
+    };
+    let mut list = Listed::new();
+    let code = match of {
+        NftVerdict::Masquerade => return vec![bare(MASQUERADE).into()],
         NftVerdict::Accept => vec![VerdictAttribute::Code(ACCEPT)],
         NftVerdict::CountAndDrop => {
-            let (expression_type, attributes) = (COUNTER.to_owned(), Vec::new());
-            list.push(Expressions::Other { expression_type, attributes }.into());
+            list.push(bare(COUNTER).into());
             vec![VerdictAttribute::Code(DROP)]
         }
         NftVerdict::AskFromOverlay => {
@@ -251,134 +388,13 @@ fn new_rule(rule: &NftRule) -> RuleMessage {
         }
     };
     let to = Immediate::DestinationRegister(Register::Verdict);
-    let verdict = Immediate::Data(DataAttribute::Verdict(verdict));
-    list.push(Expressions::Immediate(vec![to, verdict]).into());
-    let attributes = vec![
-        RuleAttribute::Table(NFT_TABLE.into()),
-        RuleAttribute::Chain(rule.chain.name().into()),
-        RuleAttribute::Expressions(list),
-    ];
-    RuleMessage { attributes }
+    let code = Immediate::Data(DataAttribute::Verdict(code));
+    list.push(Expressions::Immediate(vec![to, code]).into());
+    list
 }
 
 fn padded(name: &str) -> Vec<u8> {
     let mut value = name.as_bytes().to_vec();
     value.resize(NAME, 0);
     value
-}
-
-/// What a rule's expressions say, as far as they are of the kinds that are made here.
-#[derive(Default)]
-struct Found {
-    loaded: Option<Loaded>,
-    input: Option<String>,
-    output: Option<String>,
-    not_to: Option<[u8; 6]>,
-    counted: Option<(u64, u64)>,
-    verdict: Option<(Verdict, Option<String>)>,
-    /// There is something else.
-    other: bool,
-}
-
-/// What is compared next.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Loaded {
-    Input,
-    Output,
-    To,
-}
-
-impl Found {
-    fn take(&mut self, one: &ListAttribute<ExpressionAttribute>) {
-        let ListAttribute::Element(attributes) = one else { return };
-        for attribute in attributes {
-            if let ExpressionAttribute::Data(expression) = attribute {
-                self.take_expression(expression);
-            }
-        }
-    }
-
-    fn take_expression(&mut self, expression: &Expressions) {
-        match expression {
-            Expressions::Meta(meta) => self.loaded = loaded(meta),
-            Expressions::Payload(payload) => {
-                let whole = [Payload::Base(ETHERNET), Payload::Offset(0), Payload::Len(MAC)];
-                let is_mac = whole.iter().all(|part| payload.contains(part));
-                self.loaded = is_mac.then_some(Loaded::To);
-            }
-            Expressions::Cmp(compared) => self.take_comparison(compared),
-            Expressions::Immediate(immediate) => {
-                for part in immediate {
-                    if let Immediate::Data(DataAttribute::Verdict(verdict)) = part {
-                        self.verdict = verdict_of(verdict);
-                    }
-                }
-            }
-            Expressions::Other { expression_type, attributes } if expression_type == COUNTER => {
-                let of = |kind| {
-                    let mut all = attributes.iter();
-                    all.find(|nla| nla.kind() == kind).map_or(0, |nla| {
-                        let mut value = vec![0; nla.value_len()];
-                        nla.emit_value(&mut value);
-                        u64::from_be_bytes(bytes(&value, 0))
-                    })
-                };
-                self.counted = Some((of(COUNTER_PACKETS), of(COUNTER_BYTES)));
-            }
-            _ => self.other = true,
-        }
-    }
-
-    fn take_comparison(&mut self, compared: &[Cmp]) {
-        let value = compared.iter().find_map(|part| match part {
-            Cmp::Data(DataAttribute::Value(value)) => Some(value.as_slice()),
-            _ => None,
-        });
-        let equal = compared.contains(&Cmp::Op(Operator::Equal));
-        let not_equal = compared.contains(&Cmp::Op(Operator::NotEqual));
-        let name = |value: &[u8]| {
-            let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
-            String::from_utf8_lossy(name).into_owned()
-        };
-        match (self.loaded.take(), value) {
-            (Some(Loaded::Input), Some(value)) if equal => self.input = Some(name(value)),
-            (Some(Loaded::Output), Some(value)) if equal => self.output = Some(name(value)),
-            (Some(Loaded::To), Some(value)) if not_equal => self.not_to = value.try_into().ok(),
-            _ => self.other = true,
-        }
-    }
-
-    fn rule(self, chain: NftChain) -> Option<NftRule> {
-        let verdict = match (self.verdict?, self.counted) {
-            ((ACCEPT, None), None) => NftVerdict::Accept,
-            ((DROP, None), Some(_)) => NftVerdict::CountAndDrop,
-            ((Verdict::Jump, Some(to)), None) if to == NftChain::FromOverlay.name() => {
-                NftVerdict::AskFromOverlay
-            }
-            _ => return None,
-        };
-        let Self { input, output, not_to, .. } = self;
-        (!self.other).then_some(NftRule { chain, input, output, not_to, verdict })
-    }
-}
-
-fn loaded(meta: &[Meta]) -> Option<Loaded> {
-    meta.iter().find_map(|part| match part {
-        Meta::Key(MetaKey::Iifname) => Some(Loaded::Input),
-        Meta::Key(MetaKey::Oifname) => Some(Loaded::Output),
-        _ => None,
-    })
-}
-
-fn verdict_of(attributes: &[VerdictAttribute]) -> Option<(Verdict, Option<String>)> {
-    let mut chain = None;
-    let mut code = None;
-    for attribute in attributes {
-        match attribute {
-            VerdictAttribute::Code(verdict) => code = Some(*verdict),
-            VerdictAttribute::Chain(name) => chain = Some(name.clone()),
-            _ => {}
-        }
-    }
-    code.map(|code| (code, chain))
 }

@@ -155,6 +155,7 @@ proptest! {
         let _ = (error(&whole), dump_end(&whole));
         let _ = (route_row(&bytes), route_event_table(&bytes), rule_row(&bytes));
         let _ = (object_row(&bytes), link_row(&bytes), address_row(&bytes));
-        let _ = (device_row(&bytes), flood_row(&bytes), nft_row(&bytes), nft_event_is_ours(&whole));
+        let _ = (device_row(&bytes), flood_row(&bytes));
+        let _ = (nft_row(NftTable::Snat, &bytes), nft_event_is_of(NftTable::Snat, &whole));
     }
 }

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod namespace;
+mod routes;
 mod scene;
 mod sink;
+mod snat;
 mod source;
 mod sysctl;
 mod talk;

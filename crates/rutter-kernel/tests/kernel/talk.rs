@@ -1,8 +1,8 @@
 //! Datagrams between hosts: what is asked, answered, and never arrives.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,7 @@ pub(crate) fn is_answered(from: &UdpSocket, to: SocketAddr) {
 pub(crate) struct Echo {
     pub(crate) at: SocketAddr,
     received: Arc<AtomicUsize>,
+    last_from: Arc<Mutex<Option<IpAddr>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,18 +55,26 @@ impl Echo {
         let at = socket.local_addr().unwrap();
         let received = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));
+        let last_from = Arc::new(Mutex::new(None));
         let (counts, stops) = (Arc::clone(&received), Arc::clone(&stop));
+        let sees = Arc::clone(&last_from);
         let thread = std::thread::spawn(move || {
             let mut datagram = [0; 16];
             while !stops.load(Ordering::Relaxed) {
                 if let Ok((n, from)) = socket.recv_from(&mut datagram) {
                     counts.fetch_add(1, Ordering::Relaxed);
+                    *sees.lock().unwrap() = Some(from.ip());
                     // Whoever asked may be gone.
                     let _ = socket.send_to(&datagram[..n], from);
                 }
             }
         });
-        Self { at, received, stop, thread: Some(thread) }
+        Self { at, received, last_from, stop, thread: Some(thread) }
+    }
+
+    /// From whom the last one seemed to come.
+    pub(crate) fn last_from(&self) -> Option<IpAddr> {
+        *self.last_from.lock().unwrap()
     }
 
     pub(crate) fn n_received(&self) -> usize {
