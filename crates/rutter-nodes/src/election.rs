@@ -28,14 +28,13 @@ use rutter_rib::{
 };
 use rutter_route::{Criterion, NodeId, Now, PathId, Prefix, SourceId, Standing};
 
+pub use rutter_registry::MAX_NODES;
+
 use crate::node::node_of;
 use crate::policy::{AutoApprovers, MAX_VIA};
 
 /// The most routes that one node advertises; a further one is refused.
 pub const MAX_ROUTES: usize = 1024;
-
-/// The most nodes.
-pub const MAX_NODES: usize = 100_000;
 
 /// The most routers of one prefix; over it the last in rank gives way.
 pub const MAX_ROUTERS: usize = 64;

@@ -22,7 +22,7 @@ pub mod policy;
 mod row;
 pub mod via;
 
-pub use names::{GroupName, NodeName, UserName};
-pub use node::{Node, Owner, parse_tag};
+pub use names::GroupName;
+pub use node::parse_tag;
 pub use nodes::{Announced, Approved, MAX_ROWS, Nodes, NodesError, StoredNode};
-pub use row::{RouteRow, RowId, WasEnabled};
+pub use rutter_registry::{Node, NodeName, Owner, RouteRow, RowId, UserName, WasEnabled};

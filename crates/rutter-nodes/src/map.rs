@@ -37,7 +37,7 @@ use std::net::IpAddr;
 
 use rutter_route::{NodeId, Prefix};
 
-use crate::names::NodeName;
+use crate::NodeName;
 
 pub use class::Class;
 pub use delta::Delta;

@@ -38,10 +38,11 @@ use std::net::IpAddr;
 use rutter_registry::PublicKey;
 use rutter_route::{NodeId, Now, Prefix, Refused, Wall};
 
+use crate::Node;
+use crate::NodeName;
+use crate::RowId;
 use crate::election::{MAX_NODES, MAX_ROUTES};
-use crate::names::NodeName;
-use crate::node::Node;
-use crate::row::{Kept, RowId, Seen};
+use crate::row::{Kept, Seen};
 
 pub use ends::StoredNode;
 pub use session::Announced;
@@ -56,8 +57,8 @@ pub enum NodesError {
     /// There is no such node.
     #[error("there is no node {}", .0.0)]
     Unknown(NodeId),
-    /// Its number is not the next one, so "oldest" would not be "lowest".
-    #[error("node {} is not the next number, {}", is.0, next.0)]
+    /// Its number was given before, so "oldest" would not be "lowest".
+    #[error("node {} is below the next number, {}", is.0, next.0)]
     Number {
         /// The number it came with.
         is: NodeId,
@@ -145,10 +146,10 @@ impl Nodes {
     /// A node comes.
     ///
     /// # Errors
-    /// Its number isn't the next, or its name, key or an address is another's, or there are
+    /// Its number is below the next, or its name, key or an address is another's, or there are
     /// [`MAX_NODES`] nodes.
     pub fn add(&mut self, node: Node) -> Result<(), NodesError> {
-        if node.id != self.next_id() {
+        if node.id < self.next_id() {
             return Err(NodesError::Number { is: node.id, next: self.next_id() });
         }
         self.insert(node)

@@ -33,9 +33,10 @@ use rutter_route::{Now, Prefix, Tag};
 use rutter_yaml::ConfigError;
 use smol_str::SmolStr;
 
+use crate::Owner;
+use crate::UserName;
 use crate::election::Settings;
-use crate::names::{GroupName, UserName};
-use crate::node::Owner;
+use crate::names::GroupName;
 
 pub use access::{Access, Grant, Target, via_view};
 pub use approvers::{ApprovedRoutes, Approvers, AutoApprovers};

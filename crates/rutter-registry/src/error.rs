@@ -43,7 +43,7 @@ pub enum Error {
         name: MemberName,
     },
     /// Caller: somebody else has the key. Whose it is, isn't told.
-    #[error("the key belongs to another user or member")]
+    #[error("the key belongs to another user, member or node")]
     KeyTaken,
     /// Caller: there is no such thing.
     #[error("there is no {what} `{key}`")]
@@ -52,6 +52,24 @@ pub enum Error {
         what: &'static str,
         /// Which.
         key: String,
+    },
+    /// Caller: there is one of that name already.
+    #[error("there is a {what} `{key}` already")]
+    Exists {
+        /// Of what, such as `user`.
+        what: &'static str,
+        /// Which.
+        key: String,
+    },
+    /// Caller: others refer to it.
+    #[error("the {what} `{key}` has {why}")]
+    InUse {
+        /// Of what, such as `user`.
+        what: &'static str,
+        /// Which.
+        key: String,
+        /// By what, and what to do.
+        why: String,
     },
     /// Caller: there would be more of them than there may be.
     #[error("there are {most} {what} already, which is the most there may be")]
@@ -213,6 +231,8 @@ impl Error {
             | Self::MemberNameTaken { .. }
             | Self::KeyTaken
             | Self::NotFound { .. }
+            | Self::Exists { .. }
+            | Self::InUse { .. }
             | Self::Bound { .. }
             | Self::TooLong { .. }
             | Self::OldSession { .. }

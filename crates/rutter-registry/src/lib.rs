@@ -2,8 +2,9 @@
 //! people decided, who may ask, and the key that signs certificates.
 //!
 //! The traits name subjects, not a store ([`Identities`], [`Leases`], [`Incarnations`],
-//! [`Decisions`], [`Incumbents`], [`Tokens`], [`Members`], [`Audit`]; together [`Registry`]). The store that
-//! is here is SQLite inside the process, in a [`DataDir`] that one process holds at a time.
+//! [`Decisions`], [`Incumbents`], [`Tokens`], [`Members`], [`NodeUsers`], [`PreauthKeys`], [`Nodes`],
+//! [`Audit`]; together [`Registry`]). The store that is here is SQLite inside the process, in a
+//! [`DataDir`] that one process holds at a time.
 //!
 //! Invariants:
 //! - an acknowledged write survives the death of the process, and of the machine, at any moment;
@@ -24,9 +25,12 @@ mod identity;
 mod key;
 mod lease;
 mod member;
+mod node;
+mod node_user;
 mod note;
 mod page;
 mod registry;
+mod route_row;
 mod secret;
 mod sqlite;
 mod text_type;
@@ -49,9 +53,16 @@ pub use lease::{
     Incarnations, LeaseKey, Leases, MAX_SOURCES_OF_USER, NewLease, Routes, SourceName, StoredLease,
 };
 pub use member::{Enrolled, MAX_MEMBERS, Member, MemberName, Members, NewMember, Role};
+pub use node::{
+    MAX_NODES, Node, NodeName, NodeNumbers, NodeRecord, NodeWrite, Nodes, Owner, UserName,
+};
+pub use node_user::{
+    MAX_NODE_USERS, NewPreauthToken, NodeUser, NodeUsers, PreauthKey, PreauthKeys,
+};
 pub use note::Note;
 pub use page::{MAX_PAGE, Page};
 pub use registry::Registry;
+pub use route_row::{RouteRow, RowId, WasEnabled};
 pub use secret::{TokenHash, TokenKind, TokenSecret};
 pub use sqlite::SqliteRegistry;
 pub use sqlite::schema::schema_known;

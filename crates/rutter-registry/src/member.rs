@@ -1,9 +1,10 @@
 //! Members: parts of Rutter that speak `rutter.v1` with a key of their own and own no name.
 //!
-//! A gateway is one; nodes, peers and neighbours come later. An agent is none: it announces
-//! services under a name, so it is a user ([`Identities`](crate::Identities)) whose key is the one
-//! it brought. Both come in by the same door, a join token, and the token says which of them its
-//! holder becomes; a token for a gateway makes no agent, nor the other way round.
+//! A gateway is one; peers and neighbours come later. An agent is none: it announces services under a
+//! name, so it is a user ([`Identities`](crate::Identities)) whose key is the one it brought; nor is a
+//! node, which has routes and words of its own ([`Nodes`](crate::Nodes)). All come in by the same
+//! door, a join token, and the token says which of them its holder becomes; a token for a gateway
+//! makes no agent, nor the other way round.
 //!
 //! **An answer that got lost.** Who enrols brings its key, and may never hear that it is in. So the
 //! same key that asks for the same name in the same role again is told what stands, without using
@@ -11,7 +12,7 @@
 //! since. Nothing is given away by it: the asker is already what it asks to be. The token must still
 //! be one that was made here for that role; a stranger learns nothing of names and keys.
 //!
-//! **One key, one speaker.** A key is refused that any member or any user has already. The reverse
+//! **One key, one speaker.** A key is refused that any member, node or user has already. The reverse
 //! isn't: whoever may give names (Mesh Router's API) says which key a user has, and several users of
 //! one key are allowed there. So who looks up a speaker by its key asks members first, and believes
 //! no key that several users have.
@@ -49,17 +50,21 @@ pub enum Role {
     Agent,
     /// A gateway: reads the table of services, and says what it sees working.
     Gateway,
+    /// A node: advertises prefixes and reads a map. Never a member; see
+    /// [`Nodes`](crate::Nodes).
+    Node,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 2] = [Self::Agent, Self::Gateway];
+    pub const ALL: [Self; 3] = [Self::Agent, Self::Gateway, Self::Node];
 
     /// The role as text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Agent => "agent",
             Self::Gateway => "gateway",
+            Self::Node => "node",
         }
     }
 }
@@ -87,7 +92,7 @@ impl fmt::Display for Role {
 pub struct Member {
     /// What it is called; no other member has the name.
     pub name: MemberName,
-    /// What it is; never [`Role::Agent`].
+    /// What it is; never [`Role::Agent`] or [`Role::Node`].
     pub role: Role,
     /// The key it shows; no other member has it.
     pub key: PublicKey,
@@ -103,7 +108,8 @@ pub struct Member {
 pub struct NewMember {
     /// The name to have.
     pub name: MemberName,
-    /// What it wants to be, which must be what the token is for; not [`Role::Agent`].
+    /// What it wants to be, which must be what the token is for; not [`Role::Agent`] or
+    /// [`Role::Node`].
     pub role: Role,
     /// The key that it will show.
     pub key: PublicKey,

@@ -51,6 +51,8 @@ mod identities;
 mod incumbents;
 mod leases;
 mod members;
+mod node_users;
+mod nodes;
 pub(crate) mod schema;
 mod tokens;
 mod writer;

@@ -32,7 +32,7 @@ pub use policy::{
 };
 pub use table::{
     Asks, Change, Changes, Counts, Cursor, Decided, LongestMatch, Page, PolicyEffect, Progress,
-    Selected, SelectedRoute, Table, Tallied, Tally, TooMany, ViewId, ViewSpec, Word,
+    Selected, SelectedRoute, Table, Tallied, Tally, TooMany, ViewId, ViewSpec,
 };
 
 /// The budget of one slice of `work`, `expire`, `commit` or a listing that keeps a call under a

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Deadline;
+use crate::{Deadline, Wall};
 
 /// Whose word a decision is. A person's revoke beats rules.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +21,34 @@ impl fmt::Display for By {
         match self {
             Self::Person(name) => f.write_str(name),
             Self::Rule(name) => write!(f, "rule `{name}`"),
+        }
+    }
+}
+
+/// One word, whose and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word<T> {
+    /// What was said.
+    pub is: T,
+    /// Whose word it is.
+    pub by: By,
+    /// Why; may be empty.
+    pub why: String,
+    /// When.
+    pub at: Wall,
+}
+
+impl<T> Word<T> {
+    /// Whether a person said it.
+    pub fn is_persons(&self) -> bool {
+        matches!(self.by, By::Person(_))
+    }
+
+    /// As people are told it: `approved by ann: why`.
+    pub fn told(&self, what: &str) -> String {
+        match self.why.is_empty() {
+            true => format!("{what} by {}", self.by),
+            false => format!("{what} by {}: {}", self.by, self.why),
         }
     }
 }

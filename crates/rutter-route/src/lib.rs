@@ -36,7 +36,7 @@ pub use attributes::{
 };
 pub use claim::{Advertisement, Refused, Verdict};
 pub use cluster::ClusterId;
-pub use decision::{By, Decision, Health, Observer, Resolution};
+pub use decision::{By, Decision, Health, Observer, Resolution, Word};
 pub use destination::{AnyDestination, Destination, DestinationKind};
 pub use event::{Cause, Event, EventNumber, Left, RouteKey, What};
 pub use explanation::{

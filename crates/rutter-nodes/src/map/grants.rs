@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use rutter_rib::{Table, ViewId};
 use rutter_route::{NodeId, Prefix, Tag};
 
-use crate::node::Node;
+use crate::Node;
 use crate::policy::{Grant, Selector, via_view};
 
 /// One side of a grant.

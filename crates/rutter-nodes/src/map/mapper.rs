@@ -6,9 +6,9 @@ use rutter_rib::{Page, Table, ViewId};
 use rutter_route::{NodeId, Prefix, Tags, Wall};
 
 use crate::election;
-use crate::node::{Node, Owner};
 use crate::nodes::Nodes;
 use crate::policy::Access;
+use crate::{Node, Owner};
 
 use super::delta::difference;
 use super::grants::{Addresses, Network, Resolved, Side, Via};

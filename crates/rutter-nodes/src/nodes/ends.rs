@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use rutter_rib::{Decided, Table, ViewId, Word};
+use rutter_rib::{Decided, Table, ViewId};
 use rutter_route::{
     Advertisement, Attributes, By, Decision, Incarnation, NextHop, NodeId, Now, PathId, Prefix,
-    Session, SourceState, Wall,
+    Session, SourceState, Wall, Word,
 };
 
-use crate::node::Node;
-use crate::row::{Kept, RouteRow, Seen};
+use crate::Node;
+use crate::RouteRow;
+use crate::row::{Kept, Seen};
 
 use super::{Nodes, NodesError};
 
@@ -152,7 +153,11 @@ impl Nodes {
             created: row.created,
             updated: row.updated,
             was_enabled: row.was_enabled.clone(),
-            seen: Seen { enabled: row.enabled, is_primary: row.is_primary },
+            seen: Seen {
+                enabled: row.enabled,
+                is_primary: row.is_primary,
+                was_primary: row.was_primary,
+            },
         };
         if let Some(member) = self.members.get_mut(&id) {
             member.rows.insert(row.prefix, kept);

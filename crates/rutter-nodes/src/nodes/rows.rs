@@ -1,11 +1,12 @@
 //! Rows: a view of the table and of what is kept beside it.
 
-use rutter_rib::{Changes, Decided, Table, ViewId};
+use rutter_rib::{Decided, Table, ViewId};
 use rutter_route::{NodeId, Now, Prefix, SourceId, Standing};
 
+use crate::RouteRow;
 use crate::election;
 use crate::node::node_of;
-use crate::row::{Kept, RouteRow, Seen};
+use crate::row::{Kept, Seen};
 
 use super::Nodes;
 
@@ -29,30 +30,33 @@ impl Nodes {
         Some(row(table, id, prefix, kept))
     }
 
-    /// After a commit: rows that won or lost their prefix, or that a rule approved or left, were
-    /// updated now. Returns them: what of the rows is to be written.
-    pub fn note(
+    /// After a commit that touched these prefixes: rows that won or lost their prefix, or that a rule
+    /// approved or left, were updated now. Returns them, and those that aren't the last primary any
+    /// more: what of the rows is to be written.
+    pub fn note<'p>(
         &mut self,
         now: Now,
         table: &Table<Prefix>,
-        changes: &Changes<Prefix>,
+        touched: impl IntoIterator<Item = &'p Prefix>,
     ) -> Vec<(NodeId, Prefix)> {
-        let mut updated = Vec::new();
-        for change in changes.changes.iter().filter(|c| c.view == ViewId::DEFAULT) {
-            let prefix = &change.destination;
+        let mut changed = Vec::new();
+        for prefix in touched {
             for id in table.candidates(prefix).iter().filter_map(|c| node_of(c.source)) {
                 let kept = self.members.get_mut(&id).and_then(|m| m.rows.get_mut(prefix));
                 let Some(kept) = kept else { continue };
-                let RouteRow { enabled, is_primary, .. } = row(table, id, prefix, kept);
-                let seen = Seen { enabled, is_primary };
-                if seen != kept.seen {
-                    kept.seen = seen;
+                let RouteRow { enabled, is_primary, was_primary, .. } =
+                    row(table, id, prefix, kept);
+                let seen = Seen { enabled, is_primary, was_primary };
+                let before = std::mem::replace(&mut kept.seen, seen);
+                if (before.enabled, before.is_primary) != (enabled, is_primary) {
                     kept.updated = now.wall;
-                    updated.push((id, *prefix));
+                }
+                if before != seen {
+                    changed.push((id, *prefix));
                 }
             }
         }
-        updated
+        changed
     }
 }
 

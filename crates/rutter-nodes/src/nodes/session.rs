@@ -8,8 +8,8 @@ use rutter_route::{
     Refused, Session, SourceState, Verdict,
 };
 
+use crate::WasEnabled;
 use crate::node::node_of;
-use crate::row::WasEnabled;
 
 use super::{MAX_ROWS, Nodes, NodesError};
 

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use rutter_rib::{Action, Match, PrefixMatch, Rule, Rules, TagMatch, Then};
 use rutter_route::{Prefix, SourceKind, Tag};
 
-use crate::names::UserName;
+use crate::UserName;
 
 /// Who approves by being the owner.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -12,7 +12,8 @@ use rutter_route::{ParseError, Prefix, Tag};
 use rutter_yaml::{Problem, Spot, unknown_word};
 use smol_str::SmolStr;
 
-use crate::names::{GroupName, UserName, is_word};
+use crate::UserName;
+use crate::names::{GroupName, is_word};
 use crate::node::parse_tag;
 
 use super::hujson::{self, Placed, Value};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rutter_route::{Prefix, Tag};
 
-use crate::names::UserName;
-use crate::node::{Node, Owner};
+use crate::UserName;
+use crate::{Node, Owner};
 
 /// A selector, resolved: a group is its users, a host its network.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -110,7 +110,8 @@ impl Scene {
             }
         }
         self.n_changes += self.changes.changes.len();
-        self.nodes.note(self.now, &self.table, &self.changes);
+        let touched = self.changes.changes.iter().map(|c| &c.destination);
+        self.nodes.note(self.now, &self.table, touched);
     }
 
     pub fn pass(&mut self, ms: u64) {

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rutter_route::{AnyDestination, Wall};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -24,6 +26,11 @@ pub(super) fn millis(duration: Duration) -> i64 {
 pub(super) fn number(row: &SqliteRow, column: &str) -> Result<u64> {
     let value: i64 = row.try_get(column)?;
     u64::try_from(value).map_err(|_| unreadable("number", format!("{column} is {value}")))
+}
+
+/// A number as it is stored: one that SQLite can't hold is none that was ever given.
+pub(super) fn to_number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Wall> {
@@ -58,6 +65,33 @@ pub(super) fn optional_bytes(row: &SqliteRow, column: &str) -> Result<Option<[u8
     let bytes: Option<&[u8]> = row.try_get(column)?;
     let array = bytes.map(<[u8; 32]>::try_from).transpose();
     array.map_err(|_| unreadable("key", format!("{column} isn't 32 bytes")))
+}
+
+/// A list whose texts have no comma.
+pub(super) fn joined<T: Display>(list: impl IntoIterator<Item = T>) -> String {
+    list.into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn list<T>(row: &SqliteRow, column: &str) -> Result<Vec<T>>
+where
+    T: FromStr<Err: Display>,
+{
+    let text: &str = row.try_get(column)?;
+    text.split(',').filter(|one| !one.is_empty()).map(|one| parse(one, column)).collect()
+}
+
+pub(super) fn optional_to_json<T: Serialize>(of: Option<&T>) -> Result<Option<String>> {
+    let text = of.map(serde_json::to_string).transpose();
+    text.map_err(|e| unreadable("word", e.to_string()))
+}
+
+pub(super) fn optional_json<T: DeserializeOwned>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<T>> {
+    let text: Option<&str> = row.try_get(column)?;
+    let read = text.map(serde_json::from_str).transpose();
+    read.map_err(|e| unreadable("word", format!("{column}: {e}")))
 }
 
 /// The kind and the text of a destination; both empty for a whole source.

@@ -94,6 +94,9 @@ async fn enrol(
     new: NewMember,
 ) -> Result<Enrolled<Member>> {
     let token = known(c, hash, new.role).await?;
+    if matches!(new.role, Role::Agent | Role::Node) {
+        return Err(Error::Refused { why: format!("a {} is no member", new.role) });
+    }
     let before = find(c, &new.name).await?;
     if let Some(before) = &before
         && (before.role, before.key) == (new.role, new.key)
@@ -140,14 +143,14 @@ async fn enrol_agent(
 }
 
 /// The join token of that hash for that role, good or not.
-async fn known(c: &mut SqliteConnection, hash: &TokenHash, role: Role) -> Result<Token> {
+pub(super) async fn known(c: &mut SqliteConnection, hash: &TokenHash, role: Role) -> Result<Token> {
     let token = tokens::known(c, TokenKind::Join, hash).await?;
     tokens::check_role(&token, role)?;
     Ok(token)
 }
 
 /// Uses the token, if it is good. What is refused after this takes it back.
-async fn use_up(c: &mut SqliteConnection, now: Wall, token: &Token) -> Result<()> {
+pub(super) async fn use_up(c: &mut SqliteConnection, now: Wall, token: &Token) -> Result<()> {
     match token.refusal(now) {
         Some(refusal) => Err(Error::Token(refusal)),
         None => tokens::used(c, now, &token.id).await,
@@ -155,8 +158,9 @@ async fn use_up(c: &mut SqliteConnection, now: Wall, token: &Token) -> Result<()
 }
 
 /// Whether a key is nobody's yet.
-async fn check_key(c: &mut SqliteConnection, key: &PublicKey) -> Result<()> {
+pub(super) async fn check_key(c: &mut SqliteConnection, key: &PublicKey) -> Result<()> {
     let taken = "SELECT EXISTS (SELECT 1 FROM members WHERE public_key = ?1) \
+                 OR EXISTS (SELECT 1 FROM nodes WHERE public_key = ?1) \
                  OR EXISTS (SELECT 1 FROM identities WHERE public_key = ?1)";
     let taken: bool = sqlx::query_scalar(taken).bind(key.0.as_slice()).fetch_one(c).await?;
     if taken { Err(Error::KeyTaken) } else { Ok(()) }

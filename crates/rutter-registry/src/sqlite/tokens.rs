@@ -160,7 +160,7 @@ pub(super) async fn known<'c>(
     token(&row)
 }
 
-async fn create(c: &mut SqliteConnection, now: Wall, new: NewToken) -> Result<Token> {
+pub(super) async fn create(c: &mut SqliteConnection, now: Wall, new: NewToken) -> Result<Token> {
     make_room(c, now).await?;
     let none = Scopes::default();
     let (scopes, user, reusable, role) = match &new.grant {

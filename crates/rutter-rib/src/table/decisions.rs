@@ -3,34 +3,7 @@
 //! It outlives route and session; a deleted source's decisions go with it.
 
 use hashbrown::HashMap;
-use rutter_route::{By, Decision, Destination, SourceId, Wall};
-
-/// One word, whose and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word<T> {
-    /// What was said.
-    pub is: T,
-    /// Whose word it is.
-    pub by: By,
-    /// Why; may be empty.
-    pub why: String,
-    /// When.
-    pub at: Wall,
-}
-
-impl<T> Word<T> {
-    pub(super) fn is_persons(&self) -> bool {
-        matches!(self.by, By::Person(_))
-    }
-
-    /// As `explain` says it.
-    pub(super) fn told(&self, what: &str) -> String {
-        match self.why.is_empty() {
-            true => format!("{what} by {}", self.by),
-            false => format!("{what} by {}: {}", self.by, self.why),
-        }
-    }
-}
+use rutter_route::{By, Decision, Destination, SourceId, Wall, Word};
 
 /// All that is decided on one thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,12 +1,14 @@
 //! Import: what policy, credentials and decisions make of what was received.
 
-use rutter_route::{Attributes, By, Decision, Destination, Now, PolicyTrace, SourceId, SourceKind};
+use rutter_route::{
+    Attributes, By, Decision, Destination, Now, PolicyTrace, SourceId, SourceKind, Word,
+};
 
 use crate::policy::{Approval, OnWithdraw, Policy, Rules, Subject};
 
 use super::Table;
 use super::candidate::{Candidate, Flags, Place};
-use super::decisions::{Decided, Word};
+use super::decisions::Decided;
 
 /// What import makes of a route.
 pub(super) struct Imported {

@@ -83,7 +83,7 @@ use sources::{Group, Sources};
 use views::View;
 
 pub use commit::{Asks, Change, Changes};
-pub use decisions::{Decided, Word};
+pub use decisions::Decided;
 pub use read::{Counts, Match as LongestMatch, Page, Selected, SelectedRoute, Tallied, Tally};
 pub use reload::{Cursor, PolicyEffect};
 pub use views::{TooMany, ViewId, ViewSpec};

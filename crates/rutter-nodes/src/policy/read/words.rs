@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use rutter_route::{ParseError, Prefix, Tag};
 use rutter_yaml::{Spot, unknown_word};
 
-use crate::names::{GroupName, UserName};
+use crate::UserName;
+use crate::names::GroupName;
 use crate::node::parse_tag;
 use crate::policy::hujson::{Placed, Value};
 use crate::policy::{Approvers, Selector};
