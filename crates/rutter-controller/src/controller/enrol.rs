@@ -71,6 +71,8 @@ impl Controller {
         let _one_at_a_time = self.0.enrolments.lock().await;
         match role {
             Role::Agent => self.enrol_agent(now, &presented, what).await,
+            // Nodes come in by another door.
+            Role::Node => Err(Error::Token(TokenRefusal::Role)),
             role => self.enrol_member(now, &presented, role, what).await,
         }
     }

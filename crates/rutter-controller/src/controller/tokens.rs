@@ -62,7 +62,7 @@ impl Controller {
     /// Makes a join token. `by` is who asked, for the audit.
     ///
     /// # Errors
-    /// [`Error::Bound`] for a life of nothing or over the bound, those of the registry.
+    /// [`Error::Bound`] for a life of nothing or over the bound, or for a node; those of the registry.
     pub async fn create_join_token(
         &self,
         now: Now,
@@ -73,6 +73,10 @@ impl Controller {
         if ttl.is_zero() || ttl > MAX_JOIN_TTL {
             let most = MAX_JOIN_TTL.as_secs();
             return Err(Error::Bound(format!("a join token lives 1 to {most} seconds")));
+        }
+        if role == Role::Node {
+            let why = "a node's join token says whose it will be: make a pre-auth key";
+            return Err(Error::Bound(why.into()));
         }
         let made = self.make(now, "join", Grant::Join { reusable, role }, Some(ttl)).await?;
         let detail = format!("{role}, {}", if reusable { "reusable" } else { "once" });
