@@ -47,7 +47,7 @@ pub use openapi::document;
 pub use owner::{LocalToken, LocalTokens, Owner};
 
 use self::auth::Access;
-pub(crate) use self::owner::Controlled;
+pub(crate) use self::owner::{Controlled, OfNodes};
 use self::watch::Watchers;
 use crate::Clock;
 use crate::limits;
@@ -123,25 +123,27 @@ enum Handler {
     Anyone(MethodRouter<Api>),
     /// A controller.
     Controller(MethodRouter<Controlled>),
+    /// A controller that has nodes.
+    Nodes(MethodRouter<OfNodes>),
 }
 
 impl Endpoint {
     /// Whether only a controller has it.
     pub(crate) fn needs_controller(&self) -> bool {
-        matches!(self.handler, Handler::Controller(_))
+        !matches!(self.handler, Handler::Anyone(_))
     }
 
     /// What is asked at its path, with the check before it.
     fn routes(self, api: &Api) -> MethodRouter {
         let guard = middleware::from_fn_with_state((api.clone(), self.access), auth::check);
-        let routes = match (self.handler, Controlled::of(api)) {
-            (Handler::Anyone(handler), _) => handler.with_state(api.clone()),
-            (Handler::Controller(handler), Some(state)) => handler.with_state(state),
-            (Handler::Controller(_), None) => {
-                // Axum filters by every method of the table; a test asks each.
-                let method = MethodFilter::try_from(self.method).unwrap_or(MethodFilter::GET);
-                on(method, owner::elsewhere).with_state(api.clone())
-            }
+        // Axum filters by every method of the table; a test asks each.
+        let method = MethodFilter::try_from(self.method).unwrap_or(MethodFilter::GET);
+        let routes = match (self.handler, Controlled::of(api), OfNodes::of(api)) {
+            (Handler::Anyone(handler), ..) => handler.with_state(api.clone()),
+            (Handler::Controller(handler), Some(state), _) => handler.with_state(state),
+            (Handler::Nodes(handler), _, Some(state)) => handler.with_state(state),
+            (_, None, _) => on(method, owner::elsewhere).with_state(api.clone()),
+            (Handler::Nodes(_), Some(_), None) => on(method, owner::no_nodes),
         };
         routes.layer(guard)
     }

@@ -32,6 +32,7 @@ mod link;
 mod local;
 mod logging;
 mod membership;
+mod nodes;
 mod notify;
 mod observe;
 mod overlay;
@@ -279,6 +280,10 @@ impl Running {
         }
         if let Some(overlay) = self.overlay {
             overlay.shutdown().await;
+        }
+        // Before the sessions end, which moves no primary when it is we who end them.
+        if let Some(controller) = &self.controller {
+            controller.pause_nodes().await;
         }
         self.stop.cancel();
         self.tasks.close();

@@ -52,6 +52,8 @@ codes! {
     NoController "no_controller" NOT_FOUND;
     /// This controller doesn't speak `rutter.v1`.
     NoLink "no_link" NOT_FOUND;
+    /// This controller has no nodes.
+    NoNodes "no_nodes" NOT_FOUND;
     /// The path takes other methods.
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED;
     /// The request took too long to come.

@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::Extension;
 use axum::extract::State;
 use rutter_controller::Controller;
+use rutter_nodes::fleet::Fleet;
 use rutter_registry::{Grant, Scopes, TokenHash, TokenSecret};
 use rutter_route::Now;
 
@@ -27,6 +28,8 @@ pub enum Owner {
         controller: Controller,
         /// Where others find it.
         options: ApiOptions,
+        /// The nodes; `None`: there are none here.
+        fleet: Option<Fleet>,
     },
     /// A gateway's whose controller is elsewhere: what needs a controller isn't there.
     Gateway {
@@ -140,7 +143,7 @@ impl Controlled {
     /// `None` on a gateway.
     pub(super) fn of(api: &Api) -> Option<Self> {
         match &api.owner {
-            Owner::Controller { controller, options } => Some(Self {
+            Owner::Controller { controller, options, .. } => Some(Self {
                 api: api.clone(),
                 controller: controller.clone(),
                 options: options.clone(),
@@ -156,6 +159,30 @@ impl std::ops::Deref for Controlled {
     fn deref(&self) -> &Inner {
         &self.api
     }
+}
+
+/// What the handlers of nodes share: a controller's, and the nodes themselves.
+#[derive(Clone)]
+pub(crate) struct OfNodes {
+    pub(crate) controlled: Controlled,
+    pub(crate) fleet: Fleet,
+}
+
+impl OfNodes {
+    /// `None` without nodes.
+    pub(super) fn of(api: &Api) -> Option<Self> {
+        match &api.owner {
+            Owner::Controller { fleet: Some(fleet), .. } => {
+                Some(Self { controlled: Controlled::of(api)?, fleet: fleet.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a controller without nodes answers.
+pub(super) async fn no_nodes() -> ApiError {
+    ApiError::new(Code::NoNodes, "this controller has no nodes: write `nodes:` in its file")
 }
 
 /// What a gateway answers where a controller would do something.

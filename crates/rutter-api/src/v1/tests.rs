@@ -38,7 +38,8 @@ impl Api {
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let mut options = ApiOptions::new("http://192.0.2.1:7070".into(), None);
         options.link = link;
-        let owner = Owner::Controller { controller: world.controller.clone(), options };
+        let owner =
+            Owner::Controller { controller: world.controller.clone(), options, fleet: None };
         let mut tables = Tables::default();
         tables.add(None, world.book.clone()).await.unwrap();
         tables.add(Some("gateway"), crate::testing::book(&world.hands)).await.unwrap();
@@ -143,7 +144,7 @@ async fn nothing_is_ready_before_what_was_stored_is_restored() {
     let controller = api.world.unrestored().await;
     let options = ApiOptions::new(String::new(), None);
     let router = router(ApiParts {
-        owner: Owner::Controller { controller: controller.clone(), options },
+        owner: Owner::Controller { controller: controller.clone(), options, fleet: None },
         clock: api.world.hands.clock(),
         tables: Tables::default(),
         metrics: Metrics::of_controller(),

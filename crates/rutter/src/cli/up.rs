@@ -122,6 +122,7 @@ impl Up {
             }),
             controller: Some(raw::Controller::default()),
             gateway: Some(raw::Gateway::default()),
+            nodes: Some(raw::Nodes::default()),
             ..raw::File::default()
         };
         config::resolve(&file).map_err(|problems| {

@@ -2,6 +2,7 @@
 
 mod data;
 mod listen;
+mod nodes;
 mod overlay;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use super::section::section;
 
 pub(crate) use data::Data;
 pub(crate) use listen::{CertificateFiles, Listen, Tls, Traffic};
+pub(crate) use nodes::{Nodes, NodesDamping, NodesHa};
 pub(crate) use overlay::{
     AtEnd, Lookup as OverlayLookup, Overlay, OverlayExport, OverlayImport, OverlayNetwork,
     OverlayPeer, Topology as OverlayTopology, Transit as OverlayTransit,
@@ -47,6 +49,8 @@ section! {
         agent: Agent = Says("off"),
         /// The overlay: exchanges prefixes with peers and keeps the kernel's tables.
         overlay: Overlay = Says("off"),
+        /// Nodes, which advertise subnets and are told who leads where: a part of the controller.
+        nodes: Nodes = Says("off; on in `rutter up`"),
         /// Tables of routes beside `services` and `gateway/services`, which are always there with
         /// their role, and the policy of any.
         tables: BTreeMap<TableName, Table> = Says("none beside those two")

@@ -11,6 +11,7 @@ mod join;
 mod kept;
 mod listeners;
 mod mesh_router;
+mod nodes;
 mod overlay;
 pub(crate) mod tables;
 
@@ -52,6 +53,7 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
         gateway: file.gateway.as_ref().map(|raw| gateway::resolve(raw, &domain, to)),
         agent: file.agent.as_ref().and_then(|raw| agent::resolve(raw, data.as_deref(), to)),
         overlay: file.overlay.as_ref().and_then(|raw| overlay::resolve(raw, to)),
+        nodes: file.nodes.as_ref().map(|raw| nodes::resolve(raw, to)),
         tables: tables::resolve(file, &cluster, to),
         domain,
         data,
@@ -59,6 +61,7 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
     };
     roles(file, to);
     overlay::check_tables(file, to);
+    nodes::check_file(file, to);
     if file.data == Some(raw::Data::Off) {
         kept::check(file, &config, to);
     }

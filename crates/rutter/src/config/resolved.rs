@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rutter_agent::{JoinUrl, ServiceSpec};
 use rutter_controller::address::AddressPolicy;
@@ -13,7 +14,7 @@ use rutter_gateway::compat::mesh_router::{BackendUrl, CaPin};
 use rutter_gateway::{AcmeChallenge, CheckMethod, StatusRange};
 use rutter_overlay::OverlayConfig;
 use rutter_overlay::compat::nnetman::config::Remark;
-use rutter_rib::{HopKind, Policy, Rules};
+use rutter_rib::{Damping, HopKind, OnWithdraw, Policy, Rules};
 use rutter_route::{
     ClusterId, DestinationKind, Endpoint, HostName, Prefix, ServiceName, SinkMode, TableName,
 };
@@ -36,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) gateway: Option<Gateway>,
     pub(crate) agent: Option<Agent>,
     pub(crate) overlay: Option<Overlay>,
+    pub(crate) nodes: Option<Nodes>,
     pub(crate) tables: BTreeMap<TableName, Table>,
 }
 
@@ -310,6 +312,51 @@ pub(crate) struct Overlay {
     /// What is to be said of the file; nothing happens by it.
     #[serde(skip)]
     pub(crate) remarks: Vec<Remark>,
+}
+
+/// Nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Nodes {
+    pub(crate) policy: Option<PolicySource>,
+    pub(crate) prefixes: Vec<Prefix>,
+    pub(crate) preempt: bool,
+    pub(crate) sticky: bool,
+    pub(crate) restart_grace: Period,
+    pub(crate) strict: bool,
+    pub(crate) on_withdraw: OnWithdraw,
+    pub(crate) damping: Option<Damping>,
+    pub(crate) ephemeral_timeout: Period,
+    /// Zero: for ever.
+    pub(crate) key_lifetime: Period,
+    pub(crate) keepalive: Period,
+    pub(crate) dead: Period,
+    pub(crate) ha: Ha,
+}
+
+/// The ping of routers that share a subnet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Ha {
+    /// Zero: none.
+    pub(crate) probe_interval: Period,
+    pub(crate) probe_timeout: Period,
+}
+
+/// A policy file as it was read, without a mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PolicySource {
+    pub(crate) file: PathBuf,
+    pub(crate) text: Arc<str>,
+}
+
+impl Serialize for PolicySource {
+    /// The file, and a number that is another when its text is: two of these are compared by what
+    /// is written here, and a policy may be long.
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        self.text.hash(&mut hasher);
+        s.collect_str(&format_args!("{} ({:016x})", self.file.display(), hasher.finish()))
+    }
 }
 
 /// A table.

@@ -170,6 +170,7 @@ value! {
     rutter_gateway::CheckMethod: "`HEAD` or `GET`",
     rutter_gateway::StatusRange: "statuses",
     rutter_rib::Policy: "policy, see below",
+    rutter_rib::OnWithdraw: "`clear` or `keep`",
     rutter_rib::Rules: "list of rules, see below",
     rutter_rib::HopKind: "kind of next hop, see below",
 }

@@ -1,5 +1,7 @@
 //! What a file is refused for, where that is said to stand, and what a page promises.
 
+mod nodes;
+
 use super::diff::diff;
 use super::section::{Preset, Section, Shape};
 use super::{Config, Period, doc, parse, raw};
@@ -258,7 +260,7 @@ fn the_defaults_of_the_page_are_those_that_hold() {
     written_out(&raw::File::section(), 0, &mut text);
     let text = text.replace("  gateway:\n  compat:\n", &format!("{listeners}  compat:\n"));
     assert!(text.contains("lease: 10m") && text.contains("http:"), "{text}");
-    let short = format!("controller:\ngateway:\nlisteners:\n{listeners}");
+    let short = format!("controller:\nnodes:\ngateway:\nlisteners:\n{listeners}");
     assert_eq!(diff(&good(&short), &good(&text)), []);
     let by_backend =
         format!("listeners:\n{listeners}gateway:\n  mesh_router:\n    backend: http://a\n");

@@ -8,7 +8,9 @@ use rutter_api::compat::mesh_router::{self, MeshRouterOptions};
 use rutter_api::{ApiOptions, LinkAddress, Owner, Tables};
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_controller::{BookFeed, Config as ControllerConfig, Controller};
-use rutter_link::{AcceptConfig, LinkListener};
+use rutter_link::{AcceptConfig, LinkListener, Pulse};
+use rutter_nodes::fleet::Fleet;
+use rutter_nodes::policy::AutoApprovers;
 use rutter_registry::{DataDir, Registry, SqliteRegistry};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use super::apis::{self, Around, Bound, Served};
 use super::certificates::{Own, reachable};
-use super::link::Gatekeeper;
+use super::link::{Gatekeeper, NodesSide};
+use super::nodes;
+use crate::config::resolved::Nodes;
 use crate::config::{Config, tables};
 
 /// The role, running.
@@ -24,6 +28,8 @@ pub(crate) struct ControllerRole {
     controller: Controller,
     registry: Arc<dyn Registry>,
     book: BookHandle,
+    /// The nodes, and how their sessions show that they live; `None`: there are none here.
+    nodes: Option<(Fleet, Pulse)>,
     stop_book: CancellationToken,
     /// Cancelled when the book's task has ended, whoever asked for it.
     book_ended: CancellationToken,
@@ -44,7 +50,15 @@ impl ControllerRole {
         let registry: Arc<dyn Registry> = Arc::new(SqliteRegistry::open(dir.clone()).await?);
         let seed = seed();
         let now = SystemClock.now();
-        let book = tables::book(&config.tables, &config.cluster, now, seed)?;
+        let fleet = config.nodes.as_ref().map(nodes::fleet_config).transpose()?;
+        let mut written = config.tables.clone();
+        if let Some(fleet) = &fleet
+            && let Some(table) = written.get_mut(&fleet.table)
+        {
+            // Nothing is approved before the policy is in force.
+            table.policy = fleet.election.policy(&AutoApprovers::default());
+        }
+        let book = tables::book(&written, &config.cluster, now, seed)?;
         let stop_book = CancellationToken::new();
         let (book, owner) = rutter_book::spawn(book, SystemClock, seed, stop_book.clone());
         let feed = BookFeed::open(book.clone(), tables::SERVICES.parse()?).await?;
@@ -68,7 +82,15 @@ impl ControllerRole {
             "restored what was registered"
         );
         let book_ended = ends(owner);
-        Ok(Self { controller, registry, book, stop_book, book_ended })
+        let nodes = match (fleet, &config.nodes) {
+            (Some(fleet), Some(nodes)) => {
+                let clock = Arc::new(SystemClock);
+                let fleet = Fleet::start(fleet, book.clone(), registry.clone(), clock).await;
+                Some((fleet.context("the nodes can't be restored")?, nodes::pulse(nodes)))
+            }
+            _ => None,
+        };
+        Ok(Self { controller, registry, book, nodes, stop_book, book_ended })
     }
 
     pub(super) fn controller(&self) -> &Controller {
@@ -112,7 +134,11 @@ impl ControllerRole {
             if let Some(gateway) = around.gateway {
                 tables.add(Some("gateway"), gateway.book().clone()).await?;
             }
-            let owner = Owner::Controller { controller: self.controller.clone(), options };
+            let owner = Owner::Controller {
+                controller: self.controller.clone(),
+                options,
+                fleet: self.fleet().cloned(),
+            };
             apis::serve(listener, owner, tables, &around).await?;
             // A certificate that was given is good for the name that others use, not for an address.
             let by_name = tls && !own;
@@ -146,6 +172,7 @@ impl ControllerRole {
             book: self.book.clone(),
             services: tables::SERVICES.parse()?,
             ca: certificates.ca().to_vec(),
+            nodes: self.nodes.clone().map(|(fleet, pulse)| NodesSide { fleet, pulse }),
         };
         let name = self.controller.server_domain().to_string();
         let (certificate, stop) = (certificates.for_link(), stop.clone());
@@ -160,8 +187,41 @@ impl ControllerRole {
         Ok(())
     }
 
+    fn fleet(&self) -> Option<&Fleet> {
+        self.nodes.as_ref().map(|(fleet, _)| fleet)
+    }
+
+    /// From now on the end of a session says nothing of its node, since we end it.
+    pub(super) async fn pause_nodes(&self) {
+        if let Some(fleet) = self.fleet() {
+            fleet.pause().await;
+        }
+    }
+
+    /// The nodes are waited for again.
+    pub(super) async fn resume_nodes(&self) -> anyhow::Result<()> {
+        match self.fleet() {
+            Some(fleet) => fleet.resume().await.context("the nodes"),
+            None => Ok(()),
+        }
+    }
+
+    /// Nodes run by other settings from now on.
+    ///
+    /// # Errors
+    /// The table doesn't take the policy; all is as before.
+    pub(super) async fn reload_nodes(&self, nodes: &Nodes) -> anyhow::Result<()> {
+        match self.fleet() {
+            Some(fleet) => Ok(fleet.reconfigure(nodes::fleet_config(nodes)?).await?),
+            None => Ok(()),
+        }
+    }
+
     /// Writes what waits, then ends the book.
     pub(super) async fn shutdown(self) -> anyhow::Result<()> {
+        if let Some(fleet) = self.fleet() {
+            fleet.close().await;
+        }
         let flushed = self.registry.close().await;
         self.stop_book.cancel();
         self.book_ended.cancelled().await;

@@ -13,8 +13,9 @@ use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_controller::address::Registrant;
 use rutter_controller::{Controller, Enrolment as ControllerEnrolment, Error, Speaker};
 use rutter_link::{
-    Admission, Admitted, Announced, Caller, Enrolled, Enrolment, Offer, Refusal, RefusalCode,
+    Admission, Admitted, Announced, Caller, Enrolled, Enrolment, Offer, Pulse, Refusal, RefusalCode,
 };
+use rutter_nodes::fleet::Fleet;
 use rutter_registry::{DomainName, PublicKey, Registry, Role};
 use rutter_rib::OutletSpec;
 use rutter_route::{DestinationKind, TableName};
@@ -31,6 +32,17 @@ pub(super) struct Gatekeeper {
     pub(super) services: TableName,
     /// The CA's certificate, DER: gateways verify by it what agents' services show.
     pub(super) ca: Vec<u8>,
+    /// The nodes; `None`: there are none here.
+    #[allow(dead_code)]
+    pub(super) nodes: Option<NodesSide>,
+}
+
+/// What sessions of nodes are made of.
+#[allow(dead_code)]
+pub(super) struct NodesSide {
+    pub(super) fleet: Fleet,
+    /// How they show that they live.
+    pub(super) pulse: Pulse,
 }
 
 #[async_trait]

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Running, apart};
 use crate::config::diff::{Change, diff};
+use crate::config::resolved::Nodes;
 use crate::config::{self, Config, tables};
 
 /// What a reload did, or would do.
@@ -77,6 +78,11 @@ impl Running {
         {
             overlay.reload(to, self.dir.as_deref(), &self.stop).await.context("the overlay")?;
         }
+        if let (Some(controller), Some(to)) = (&self.controller, &next.nodes)
+            && self.config.nodes.as_ref() != Some(to)
+        {
+            controller.reload_nodes(to).await.context("the nodes")?;
+        }
         if let Some(tokens) = tokens {
             self.tokens.set(tokens);
         }
@@ -128,6 +134,14 @@ impl Running {
         }
         if let (Some(next), Some(to)) = (&mut next.overlay, &to.overlay) {
             mix_overlay(&mut next.host, &to.host);
+        }
+        if let (Some(next), Some(to)) = (&mut next.nodes, &to.nodes) {
+            *next = Nodes {
+                prefixes: next.prefixes.clone(),
+                keepalive: next.keepalive,
+                dead: next.dead,
+                ..to.clone()
+            };
         }
         for (name, table) in &mut next.tables {
             if let Some(to) = to.tables.get(name) {

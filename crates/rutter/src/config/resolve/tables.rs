@@ -13,6 +13,8 @@ use crate::config::{Problem, raw};
 pub(crate) const SERVICES: &str = "services";
 /// The gateway's own.
 pub(crate) const GATEWAY_SERVICES: &str = "gateway/services";
+/// The controller's table of nodes' subnets and exit routes.
+pub(crate) const NODES: &str = "nodes";
 
 pub(super) fn resolve(
     file: &raw::File,
@@ -20,12 +22,14 @@ pub(super) fn resolve(
     to: &mut Problems,
 ) -> BTreeMap<TableName, Table> {
     let mut tables = BTreeMap::new();
-    for (role, name) in
-        [(file.controller.is_some(), SERVICES), (file.gateway.is_some(), GATEWAY_SERVICES)]
-    {
-        // Both names are literals that parse.
+    for (role, name, kind) in [
+        (file.controller.is_some(), SERVICES, DestinationKind::Service),
+        (file.gateway.is_some(), GATEWAY_SERVICES, DestinationKind::Service),
+        (file.nodes.is_some(), NODES, DestinationKind::Prefix),
+    ] {
+        // The names are literals that parse.
         if let (true, Ok(name)) = (role, name.parse()) {
-            tables.insert(name, empty());
+            tables.insert(name, empty(kind));
         }
     }
     let written = file.tables.iter().flatten();
@@ -42,13 +46,8 @@ pub(super) fn resolve(
     tables
 }
 
-fn empty() -> Table {
-    Table {
-        kind: DestinationKind::Service,
-        policy: rutter_rib::Policy::default(),
-        feeds: Vec::new(),
-        resolves: Vec::new(),
-    }
+fn empty(kind: DestinationKind) -> Table {
+    Table { kind, policy: rutter_rib::Policy::default(), feeds: Vec::new(), resolves: Vec::new() }
 }
 
 fn table(name: &TableName, raw: &raw::Table, to: &mut Problems) -> Option<Table> {
@@ -110,7 +109,7 @@ fn table(name: &TableName, raw: &raw::Table, to: &mut Problems) -> Option<Table>
 fn usual_kind(name: &str) -> Option<DestinationKind> {
     match name {
         SERVICES | GATEWAY_SERVICES => Some(DestinationKind::Service),
-        "nodes" => Some(DestinationKind::Prefix),
+        NODES => Some(DestinationKind::Prefix),
         "fabric" => Some(DestinationKind::Cluster),
         name if name.starts_with("overlay/") => Some(DestinationKind::Prefix),
         _ => None,

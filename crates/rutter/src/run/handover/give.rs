@@ -163,6 +163,9 @@ impl Running {
         if let Some(control) = &self.control {
             control.pause();
         }
+        if let Some(controller) = &self.controller {
+            controller.pause_nodes().await;
+        }
         self.apis.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -189,6 +192,7 @@ impl Running {
         }
         if let Some(controller) = &self.controller {
             controller.registry().take_back().await?;
+            controller.resume_nodes().await?;
         }
         self.apis = self.stop.child_token();
         self.tasks = TaskTracker::new();
