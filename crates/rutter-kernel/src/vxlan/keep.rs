@@ -13,7 +13,7 @@ use crate::hop::LinkName;
 use crate::keeper::{Keep, Kept};
 use crate::sink::ROOM;
 use crate::socket::Socket;
-use crate::wire::{self, Batch, Device};
+use crate::wire::{self, Batch, Device, DeviceRow};
 
 /// How often is looked and asked until all is as it is wanted: made, made a port, given addresses
 /// that a link loses when it is set up, and once to see that nothing is left.
@@ -110,6 +110,8 @@ pub(super) struct Links {
     settled: BTreeMap<Name, Unit>,
     /// Names of links that were wanted at some time, and are removed when they no longer are.
     known: BTreeSet<String>,
+    /// Links that were up at the last look, or before and are there still; by index.
+    were_up: BTreeSet<u32>,
     /// What is wanted.
     wanted: Arc<LinksSpec>,
     status: watch::Sender<Status>,
@@ -142,8 +144,8 @@ impl Links {
     pub(super) fn open(at_end: AtEnd) -> Result<(Self, watch::Receiver<Status>), KernelError> {
         let (status, shown) = watch::channel(Status::default());
         let socket = Socket::open()?;
-        let (settled, known, wanted) = Default::default();
-        Ok((Self { socket, at_end, settled, known, wanted, status }, shown))
+        let (settled, known, were_up, wanted) = Default::default();
+        Ok((Self { socket, at_end, settled, known, were_up, wanted, status }, shown))
     }
 
     pub(super) fn port(&self) -> u32 {
@@ -178,7 +180,11 @@ impl Links {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Machine { devices, addresses, flood })
+        let kept_up = |d: &&DeviceRow| d.link.up || self.were_up.contains(&d.link.index);
+        let were_up: BTreeSet<u32> =
+            devices.values().filter(kept_up).map(|device| device.link.index).collect();
+        self.were_up.clone_from(&were_up);
+        Ok(Machine { devices, addresses, flood, were_up })
     }
 
     /// Has the kernel do what is planned; notes what it refuses.
@@ -284,8 +290,7 @@ impl Links {
     /// Removes those of the named links that were made here.
     fn remove(&mut self, names: &BTreeSet<String>) -> Result<(), KernelError> {
         let machine = self.look(&[])?;
-        let ours =
-            |device: &&wire::DeviceRow| names.contains(&device.link.name) && device.note == NOTE;
+        let ours = |device: &&DeviceRow| names.contains(&device.link.name) && device.note == NOTE;
         let ours: Vec<_> = machine.devices.values().filter(ours).collect();
         let gone: BTreeSet<u32> = ours.iter().map(|device| device.link.index).collect();
         let has_others = |bridge: u32| {

@@ -26,6 +26,8 @@ pub(super) struct Machine {
     pub(super) addresses: Vec<AddressRow>,
     /// Entries for everybody, by the VXLAN's index.
     pub(super) flood: BTreeMap<u32, BTreeSet<FloodRow>>,
+    /// Links that are up or were at some look before, by index.
+    pub(super) were_up: BTreeSet<u32>,
 }
 
 impl Machine {
@@ -231,7 +233,10 @@ impl Plan {
         }
         self.has_bridge = true;
         let index = found.link.index;
-        match (found.link.up, found.note == NOTE, managed) {
+        // Another's that was up carries the overlay: that it went down is drift. One that never was
+        // is as its owner wants it.
+        let is_kept_up = found.note == NOTE || machine.were_up.contains(&index);
+        match (found.link.up, is_kept_up, managed) {
             (false, true, None) => {
                 self.requests.push(Request::SetUp { name: name.to_owned(), index });
             }

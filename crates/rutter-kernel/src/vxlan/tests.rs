@@ -51,6 +51,7 @@ fn machine() -> Machine {
         devices: devices.into_iter().map(|row| (row.link.name.clone(), row)).collect(),
         addresses,
         flood: BTreeMap::from([(4, BTreeSet::from([FloodRow::to(ip("10.66.0.2"))]))]),
+        were_up: BTreeSet::new(),
     }
 }
 
@@ -236,6 +237,12 @@ fn a_bridge_that_others_made_gets_addresses_and_nothing_else_unless_it_is_manage
     let expected =
         ["set the spanning tree of `br100`", "set the MTU of `br100` to 1400", "set `br100` up"];
     assert_eq!(shown(&plan::bridge(&managed, &found, true)), expected);
+
+    // One that was up carries the overlay, whoever made it.
+    found.were_up.insert(3);
+    let plan = planned(&wanted(), &found);
+    assert_eq!(shown(&plan), ["set `br100` up", "give `br100` 10.100.0.1/24"]);
+    found.were_up.clear();
 
     // One that was made here is set up again.
     found.devices.get_mut("br100").unwrap().note = NOTE.into();

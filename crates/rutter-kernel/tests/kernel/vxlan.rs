@@ -213,6 +213,8 @@ fn links_that_another_daemon_made_are_taken_as_they_are() {
         let all = bridge("fdb show dev vx100");
         assert!(all.contains("02:00:00:00:00:07 dst 10.0.0.9"), "what is learned stays: {all}");
         assert_eq!(removes.status().n_drift, 0);
+        is_repaired(&removes, "the bridge is down", || drop(ip("link set br100 down"))).await;
+        shows("br100", "UP,LOWER_UP");
         // What others made stays where even what is ours is removed.
         removes.stop().await;
         assert_eq!((index("vx100"), index("br100")), before);

@@ -21,8 +21,8 @@ pub(crate) use data::Data;
 pub(crate) use listen::{CertificateFiles, Listen, Tls, Traffic};
 pub(crate) use nodes::{Nodes, NodesDamping, NodesHa};
 pub(crate) use overlay::{
-    AtEnd, Lookup as OverlayLookup, Overlay, OverlayExport, OverlayImport, OverlayNetwork,
-    OverlayPeer, Topology as OverlayTopology, Transit as OverlayTransit,
+    AtEnd, Lookup as OverlayLookup, Overlay, OverlayBridge, OverlayExport, OverlayImport,
+    OverlayNetwork, OverlayPeer, Topology as OverlayTopology, Transit as OverlayTransit,
 };
 
 section! {

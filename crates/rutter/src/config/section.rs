@@ -200,6 +200,7 @@ macro_rules! sections {
 }
 
 sections!(
+    super::raw::OverlayBridge,
     super::raw::OverlayNetwork,
     super::raw::OverlayPeer,
     super::raw::Table,

@@ -65,6 +65,14 @@ fn mistakes_are_told_at_their_place_with_what_to_do() {
         ),
         ("controller:\nlisteners: {api: 7070}\n", "rutter.yaml:2:13: expected `ADDRESS:PORT`"),
         (
+            "overlay: {node: a, networks: [{vni: 1}], bridges: [{name: br1, mtu: 100}]}\n",
+            "rutter.yaml:1:69: expected 1280 to 9000",
+        ),
+        (
+            "overlay: {node: a, networks: [{vni: 1}], bridges: [{name: br1}, {name: br1}]}\n",
+            "rutter.yaml:1:65: the bridge `br1` stands twice in the list",
+        ),
+        (
             "overlay: {node: a, networks: [{vni: 1, bridge: br}, {vni: 2, bridge: br, table: 7}]}\n",
             "rutter.yaml:1:53: `br` is another link's name too",
         ),

@@ -18,6 +18,9 @@ overlay:
       underlay: eth0
       export: {networks: [172.16.10.0/24]}
       import: {allow: [172.16.0.0/16]}
+  bridges:
+    - {name: br-prod, mtu: 1400}
+    - {name: br-vm, stp: true}
   peers:
     - {name: host-2, address: 10.66.0.2}
 ";
@@ -30,6 +33,7 @@ fn a_host_by_rutters_own_file_beside_a_controller_speaks_with_one_by_n_netmans()
     let path = |name| dir.path().join(name).to_string_lossy().into_owned();
     let (file, data) = (path("rutter.yaml"), path("data"));
     std::fs::write(&file, FILE).unwrap();
+    place.inside.ip("link add br-vm type bridge");
     let start = |command: &mut std::process::Command| Running::start(command);
     let mut command = rutter(&["run", "--config", &file, "--data", &data]);
     let mut process = place.inside.enter(|| start(&mut command));
@@ -42,6 +46,13 @@ fn a_host_by_rutters_own_file_beside_a_controller_speaks_with_one_by_n_netmans()
     let shown = line.starts_with("172.16.20.0/24 nhid ")
         && line.ends_with("via 10.100.0.2 dev br-prod proto 82 metric 100");
     assert!(shown, "{line}");
+    let shows = |bridge, what| {
+        let shown = place.inside.ip(&format!("-d link show {bridge}")).join(" ");
+        assert!(shown.contains(what), "{shown}");
+    };
+    shows("br-prod", "mtu 1400");
+    shows("br-vm", "stp_state 1");
+    shows("br-vm", "BROADCAST,MULTICAST,UP");
     assert!(place.rules().iter().all(|rule| !rule.contains("iif")), "{:?}", place.rules());
 
     let ask = |arguments: &[&str]| {

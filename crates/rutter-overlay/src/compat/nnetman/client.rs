@@ -4,10 +4,13 @@
 //! time share it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use rutter_link::Connects;
+use tokio::sync::Notify;
+use tokio_util::io::InspectReader;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Request, Status};
 use tower::service_fn;
@@ -24,6 +27,16 @@ pub(super) struct Client {
     calls: NNetManClient<Channel>,
     peer: PeerName,
     node_id: String,
+    closed: Arc<Notify>,
+}
+
+/// Tells when it is dropped.
+struct Tells(Arc<Notify>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 impl Client {
@@ -31,10 +44,16 @@ impl Client {
     /// take `patience` to come about.
     pub(super) fn new(node: &PeerName, way: &Way, patience: Duration, max_message: usize) -> Self {
         let (peer, node_id) = (way.peer().clone(), node.to_string());
-        let way = way.clone();
+        let (way, closed) = (way.clone(), Arc::new(Notify::new()));
+        let closes = closed.clone();
         let connect = service_fn(move |_: Uri| {
-            let way = way.clone();
-            async move { way.connect().await.map(TokioIo::new) }
+            let (way, tells) = (way.clone(), Tells(closes.clone()));
+            async move {
+                let stream = way.connect().await?;
+                // The channel doesn't say that a connection has ended, but lets go of it then.
+                let kept = move |_: &[u8]| _ = &tells;
+                io::Result::Ok(TokioIo::new(InspectReader::new(stream, kept)))
+            }
         });
         // Never looked up: the connector goes where the peer is.
         let channel = Endpoint::from_static("http://peer.invalid")
@@ -43,7 +62,13 @@ impl Client {
         let calls = NNetManClient::new(channel)
             .max_decoding_message_size(max_message)
             .max_encoding_message_size(max_message);
-        Self { calls, peer, node_id }
+        Self { calls, peer, node_id, closed }
+    }
+
+    /// A connection has ended since this was waited for last, by the peer or because it couldn't be
+    /// made.
+    pub(super) async fn closed(&self) {
+        self.closed.notified().await;
     }
 
     /// The same without a name, as a caller may be whose certificate names it.

@@ -82,7 +82,7 @@ impl<'a> Original<'a> {
             () = self.tell(told, announced) => {}
             () = self.outlets.gather(&gathered) => {}
         }
-        if self.heard.at().is_some() && self.host.leaves() {
+        if self.is_known() && self.host.leaves() {
             self.goodbye(std::mem::take(told)).await;
         }
         false
@@ -95,12 +95,25 @@ impl<'a> Original<'a> {
             tokio::time::interval_at(Instant::now() + timers.keepalive, timers.keepalive);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
+        // Once between two ticks, so that one that closes after each answer isn't asked all the time.
+        let mut heeds_closing = true;
         loop {
-            tick.tick().await;
+            let by_tick = tokio::select! {
+                _ = tick.tick() => true,
+                // A peer that ends closes its connections: asked again it is there, or refuses.
+                () = self.closes(), if heeds_closing => false,
+            };
+            heeds_closing = false;
             // What is left of its time, but never less than one interval.
             let left = timers.dead.saturating_sub(heard.elapsed()).max(timers.keepalive);
-            match self.client.exchange(Vec::new(), left).await {
+            let mut answer = self.client.exchange(Vec::new(), left).await;
+            if answer.is_err() && !by_tick {
+                // That may have gone over the connection that closes; now it is another.
+                answer = self.client.exchange(Vec::new(), left).await;
+            }
+            match answer {
                 Ok(routes) => {
+                    heeds_closing = by_tick;
                     heard = Instant::now();
                     self.is_there(&routes).await;
                 }
@@ -110,6 +123,21 @@ impl<'a> Original<'a> {
                         return self.is_lost(&error).await;
                     }
                 }
+            }
+        }
+    }
+
+    /// Whether it has answered at all.
+    fn is_known(&self) -> bool {
+        self.heard.at().is_some()
+    }
+
+    /// A connection to a peer that was there has ended.
+    async fn closes(&self) {
+        loop {
+            self.client.closed().await;
+            if self.is_known() {
+                return;
             }
         }
     }

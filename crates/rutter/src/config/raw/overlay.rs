@@ -68,6 +68,9 @@ section! {
         health: SocketAddr = Says("off"),
         /// Where metrics are served under n-netman's names too.
         metrics: SocketAddr = Says("off"),
+        /// Bridges that are looked after beside what overlays need of theirs: set up, and kept as is
+        /// said here. Others' bridges are left alone.
+        bridges: Vec<OverlayBridge> = Is("[]"),
         /// The overlays: at least one.
         networks: Vec<OverlayNetwork> = Is("[]"),
         /// The peers.
@@ -124,6 +127,18 @@ section! {
         /// Which packets are looked up in the table: `prefix` (those to networks that may be learned),
         /// `interface` (also those from and to the bridge, as n-netman), `off`.
         lookup: Lookup = Is("prefix")
+    }
+}
+
+section! {
+    /// A bridge that is looked after, an overlay's or another that is there.
+    OverlayBridge {
+        /// Its name.
+        name: String = Required,
+        /// Spanning tree: a new port then forwards half a minute after it came.
+        stp: bool = Is("false"),
+        /// The MTU that it keeps, 1280 to 9000.
+        mtu: u32 = Says("the one that it has; an overlay's own: the overlay's")
     }
 }
 

@@ -246,6 +246,17 @@ async fn an_answer_without_next_hop_means_the_peer_and_a_lost_peers_routes_go() 
 }
 
 #[tokio::test]
+async fn a_peer_whose_connections_close_is_lost_at_once_however_seldom_it_is_asked() {
+    let original = Serving::start(loopback(), false).await;
+    let hour = Duration::from_secs(3600);
+    let seldom = Timers { keepalive: hour, dead: 3 * hour };
+    let given = watching(NODE_A, seldom, vec![("p1", original.address)]).await;
+    given.until_peer("p1", true).await;
+    drop(original);
+    given.until_peer("p1", false).await;
+}
+
+#[tokio::test]
 async fn without_flush_a_lost_peers_routes_are_used_last_until_their_lease_ends() {
     let text = NODE_A.replace("{table: 100}", "{table: 100, flush_on_peer_down: false}");
     let original = Serving::start(loopback(), false).await;

@@ -41,7 +41,7 @@ pub(super) fn resolve(raw: &raw::Overlay, to: &mut Problems) -> Option<OverlayCo
         },
         topology: topology(raw, to),
         max_prefixes,
-        bridges: Vec::new(),
+        bridges: bridges(raw, to),
         netplan: overlay::Netplan {
             enabled: true,
             paths: raw.netplan.clone().unwrap_or_else(|| vec![PathBuf::from("/etc/netplan")]),
@@ -180,6 +180,26 @@ fn network(
         install: install(at, raw, to)?,
     };
     Some((vni, overlay))
+}
+
+fn bridges(raw: &raw::Overlay, to: &mut Problems) -> Vec<overlay::BridgeCare> {
+    let mut bridges: Vec<overlay::BridgeCare> = Vec::new();
+    for (n, raw) in raw.bridges.iter().flatten().enumerate() {
+        let at = format!("overlay.bridges.{n}");
+        let Some(name) = &raw.name else {
+            to.at(&at, "a bridge needs a `name`");
+            continue;
+        };
+        let Some(name) = parsed(&format!("{at}.name"), name, to) else { continue };
+        if bridges.iter().any(|bridge| bridge.name == name) {
+            to.at(&at, format!("the bridge `{name}` stands twice in the list"));
+        }
+        let fits = raw.mtu.is_none_or(|mtu| (1280..=9000).contains(&mtu));
+        to.unless(fits, &format!("{at}.mtu"), "expected 1280 to 9000");
+        let (stp, mtu) = (raw.stp.unwrap_or(false), raw.mtu);
+        bridges.push(overlay::BridgeCare { name, stp, mtu, manage: true });
+    }
+    bridges
 }
 
 fn flooding(at: &str, group: Option<&str>, to: &mut Problems) -> overlay::Flooding {
