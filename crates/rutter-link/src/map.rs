@@ -51,6 +51,8 @@ pub struct EncodedMap {
     pub snapshot: bool,
     /// A [`MapChange`].
     pub change: Bytes,
+    /// The rest follows, and only with it is it something to use.
+    pub more: bool,
 }
 
 impl MapChange {
@@ -66,6 +68,18 @@ impl MapChange {
     /// as if it were one.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         wire::map::decode(bytes)
+    }
+
+    /// Becomes this change and then that one.
+    pub fn then(&mut self, later: Self) {
+        self.peers.extend(later.peers);
+        self.routes.extend(later.routes);
+        self.exits.extend(later.exits);
+    }
+
+    /// Of how many peers, prefixes and exits it tells.
+    pub fn len(&self) -> usize {
+        self.peers.len() + self.routes.len() + self.exits.len()
     }
 
     /// Whether it says nothing.

@@ -23,6 +23,7 @@ mod people;
 mod registration;
 mod routes;
 mod session;
+mod state;
 mod views;
 
 use std::sync::Arc;

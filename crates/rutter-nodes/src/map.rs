@@ -25,7 +25,7 @@
 //! out by [`Mapper::moved`] from the prefixes that a commit changed, once a class.
 //!
 //! A mapper is made anew when nodes or the policy change, which looks at each node once a selector.
-//! A failover touches it not at all.
+//! A failover touches it not at all, and a session that begins only the endpoints of its node.
 
 mod class;
 mod delta;
@@ -51,6 +51,8 @@ pub struct Peer {
     pub name: NodeName,
     /// Its addresses in the mesh.
     pub addresses: Vec<IpAddr>,
+    /// Where its packets are sent to on the underlay, the best first: those of its last session.
+    pub endpoints: Vec<IpAddr>,
 }
 
 /// For which families a node is an exit node; one at least.

@@ -356,7 +356,16 @@ impl<'s> Reader<'s> {
         let is_peer = |n: &&Node| {
             self.knows(n) || exits.contains_key(&n.id) || routes.values().any(|r| *r == n.id)
         };
-        let peer = |n: &Node| (n.id, Peer { name: n.name.clone(), addresses: n.addresses.clone() });
+        let peer = |n: &Node| {
+            (
+                n.id,
+                Peer {
+                    name: n.name.clone(),
+                    addresses: n.addresses.clone(),
+                    endpoints: Vec::new(),
+                },
+            )
+        };
         NetworkMap { peers: self.nodes.iter().filter(is_peer).map(peer).collect(), routes, exits }
     }
 }

@@ -51,8 +51,8 @@ impl ForNode {
     pub(super) async fn next(&mut self) -> Body {
         tokio::select! {
             told = next_map(&mut self.map) => {
-                let EncodedMap { number, snapshot, change } = told;
-                Body::Map(v1::Map { number, snapshot, change })
+                let EncodedMap { number, snapshot, change, more } = told;
+                Body::Map(v1::Map { number, snapshot, change, more })
             }
             ping = next_ping(&mut self.pings) => {
                 self.last_ping += 1;

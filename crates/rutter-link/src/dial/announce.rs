@@ -44,6 +44,9 @@ pub const MAX_SOURCES: usize = 64;
 /// The observations that one announcer keeps.
 pub const MAX_SEEN: usize = 4096;
 
+/// The peers, prefixes and exits that one map may tell of.
+const MAX_PARTS: usize = 4_000_000;
+
 /// The least time between two renewals, whatever the accepter asks for.
 const RENEW_LEAST: Duration = Duration::from_secs(1);
 
@@ -62,7 +65,7 @@ pub enum Answered {
         /// What it is as a node; `None`: it is none.
         node: Option<NodeUp>,
     },
-    /// What the network map is from now on, or what of it has changed. See [`Announcer::applied`].
+    /// What the network map is from now on, or what of it has changed, whole. See [`Announcer::applied`].
     Map {
         /// Rises within a session.
         number: u64,
@@ -112,6 +115,13 @@ struct Said {
     session: u64,
     applied: Option<u64>,
     pong: Option<u64>,
+}
+
+/// What was told so far of a map that isn't whole yet.
+#[derive(Default)]
+struct Parts {
+    snapshot: bool,
+    change: MapChange,
 }
 
 /// A source's last word.
@@ -336,6 +346,7 @@ impl Task {
             return None;
         }
         self.words.seen.begin();
+        let mut parts = Parts::default();
         let now = Instant::now();
         self.words.lock().values_mut().for_each(|word| word.due = Some(now));
         loop {
@@ -343,7 +354,7 @@ impl Task {
             let step = tokio::select! {
                 body = talk.next() => match body {
                     Ok(Body::Report(report)) => self.reported(&report).await,
-                    Ok(Body::Map(map)) => self.told(map).await,
+                    Ok(Body::Map(map)) => self.told(map, &mut parts).await,
                     Ok(Body::Ping(v1::Ping { number })) => {
                         self.hand_on(Answered::Ping { number }).await
                     }
@@ -408,11 +419,22 @@ impl Task {
         talk.say(Body::Observe(v1::Observe { table, observations })).await
     }
 
-    async fn told(&self, map: v1::Map) -> Result<(), Ended> {
-        let v1::Map { number, snapshot, change } = map;
+    /// A map, or a part of one that is handed on when it is whole.
+    async fn told(&self, map: v1::Map, parts: &mut Parts) -> Result<(), Ended> {
         // What comes with the next session may be understood; half a map may not be used.
-        let change = MapChange::decode(&change).map_err(|e| Ended::Protocol(e.to_string()))?;
-        self.hand_on(Answered::Map { number, snapshot, change }).await
+        let change = MapChange::decode(&map.change).map_err(|e| Ended::Protocol(e.to_string()))?;
+        if map.snapshot {
+            *parts = Parts { snapshot: true, change: MapChange::default() };
+        }
+        parts.change.then(change);
+        if parts.change.len() > MAX_PARTS {
+            return Err(Ended::Protocol(format!("a map of more than {MAX_PARTS} things")));
+        }
+        if map.more {
+            return Ok(());
+        }
+        let Parts { snapshot, change } = std::mem::take(parts);
+        self.hand_on(Answered::Map { number: map.number, snapshot, change }).await
     }
 
     async fn hand_on(&self, answered: Answered) -> Result<(), Ended> {

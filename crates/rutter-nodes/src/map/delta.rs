@@ -18,6 +18,13 @@ pub struct Delta {
 }
 
 impl Delta {
+    /// Becomes this difference and then that one.
+    pub fn then(&mut self, later: Self) {
+        self.peers.extend(later.peers);
+        self.routes.extend(later.routes);
+        self.exits.extend(later.exits);
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty() && self.routes.is_empty() && self.exits.is_empty()

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use rutter_rib::{Table, ViewId};
-use rutter_route::{NodeId, Prefix, Tag};
+use rutter_rib::ViewId;
+use rutter_route::{NodeId, Prefix, Tag, ViewName};
 
 use crate::Node;
 use crate::policy::{Grant, Selector, via_view};
@@ -55,9 +55,13 @@ pub(super) struct Via {
 }
 
 impl Resolved {
-    pub(super) fn new(grant: &Grant, nodes: &[&Node], table: &Table<Prefix>) -> Self {
+    pub(super) fn new(
+        grant: &Grant,
+        nodes: &[&Node],
+        view: &dyn Fn(&ViewName) -> Option<ViewId>,
+    ) -> Self {
         let via = (!grant.via.is_empty())
-            .then(|| Via { tags: grant.via.clone(), view: table.view(&via_view(&grant.via)) });
+            .then(|| Via { tags: grant.via.clone(), view: view(&via_view(&grant.via)) });
         Self {
             src: Side::new(grant.src.iter(), nodes),
             dst: Side::new(grant.dst.iter().map(|t| &t.selector), nodes),

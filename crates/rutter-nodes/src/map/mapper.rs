@@ -1,9 +1,11 @@
 //! Making maps. See the head of [`crate::map`].
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use rutter_rib::{Page, Table, ViewId};
-use rutter_route::{NodeId, Prefix, Tags, Wall};
+use rutter_route::{NodeId, Prefix, Tags, ViewName, Wall};
 
 use crate::election;
 use crate::nodes::Nodes;
@@ -35,20 +37,39 @@ impl Mapper {
     /// The table has the views of [`Access::views`]; without its view a grant with `via` leads
     /// nowhere.
     pub fn new(now: Wall, nodes: &Nodes, access: &Access, table: &Table<Prefix>) -> Self {
-        let there: Vec<&Node> = nodes.iter().filter(|node| !node.is_expired(now)).collect();
+        Self::resolve(now, nodes.iter(), access, &|name| table.view(name))
+    }
+
+    /// As [`Mapper::new`], away from the table: `view` says which view of it has a name.
+    pub fn resolve<'n>(
+        now: Wall,
+        nodes: impl Iterator<Item = &'n Node>,
+        access: &Access,
+        view: &dyn Fn(&ViewName) -> Option<ViewId>,
+    ) -> Self {
+        let there: Vec<&Node> = nodes.filter(|node| !node.is_expired(now)).collect();
         let known = |node: &&Node| {
             let tags = match &node.owner {
                 Owner::Tags(tags) => tags.clone(),
                 Owner::User(_) => Tags::default(),
             };
-            let peer = Peer { name: node.name.clone(), addresses: node.addresses.clone() };
+            let (name, addresses) = (node.name.clone(), node.addresses.clone());
+            let peer = Peer { name, addresses, endpoints: Vec::new() };
             (node.id, Known { peer, tags })
         };
         Self {
             is_open: *access == Access::Open,
-            grants: access.grants().iter().map(|g| Resolved::new(g, &there, table)).collect(),
+            grants: access.grants().iter().map(|g| Resolved::new(g, &there, view)).collect(),
             known: there.iter().map(known).collect(),
             addresses: Addresses::new(&there),
+        }
+    }
+
+    /// Where a node's packets are sent to on the underlay from now on; nothing of a node that isn't
+    /// known.
+    pub fn set_endpoints(&mut self, id: NodeId, endpoints: Vec<IpAddr>) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.peer.endpoints = endpoints;
         }
     }
 
@@ -87,11 +108,21 @@ impl Mapper {
     /// The map of a class, from nothing. `networks` are those of the table, see
     /// [`Mapper::networks`].
     pub fn map(&self, table: &Table<Prefix>, class: &Class, networks: &[Network]) -> NetworkMap {
-        let seen = self.known.iter().filter(|(id, _)| self.sees(class, **id));
-        let peers = seen.map(|(id, known)| (*id, known.peer.clone())).collect();
-        let mut map = NetworkMap { peers, ..NetworkMap::default() };
+        let mut map = self.without_routes(class);
         self.bring(table, class, &mut map, networks);
         map
+    }
+
+    /// The map of a class before any route is brought into it.
+    pub fn without_routes(&self, class: &Class) -> NetworkMap {
+        let seen = self.known.iter().filter(|(id, _)| self.sees(class, **id));
+        let peers = seen.map(|(id, known)| (*id, known.peer.clone())).collect();
+        NetworkMap { peers, ..NetworkMap::default() }
+    }
+
+    /// A prefix with what is to be known of it to decide who reaches it.
+    pub fn network(&self, prefix: &Prefix) -> Network {
+        self.addresses.network(prefix)
     }
 
     /// Every prefix of the table, in order: worked out once for the maps of all classes.
@@ -114,21 +145,38 @@ impl Mapper {
         self.bring(table, class, map, &networks)
     }
 
-    fn bring(
+    /// Brings into a map what has changed of these nodes themselves, and says what is to be told.
+    pub fn renewed(&self, map: &mut NetworkMap, nodes: &BTreeSet<NodeId>) -> Delta {
+        let mut delta = Delta::default();
+        for id in nodes {
+            let (Some(told), Some(known)) = (map.peers.get_mut(id), self.known.get(id)) else {
+                continue;
+            };
+            if *told != known.peer {
+                told.clone_from(&known.peer);
+                delta.peers.insert(*id, Some(known.peer.clone()));
+            }
+        }
+        delta
+    }
+
+    /// As [`Mapper::moved`], of networks that were looked up before: once for many classes.
+    pub fn bring<N: Borrow<Network>>(
         &self,
         table: &Table<Prefix>,
         class: &Class,
         map: &mut NetworkMap,
-        networks: &[Network],
+        networks: &[N],
     ) -> Delta {
+        let networks = || networks.iter().map(Borrow::borrow);
         let mut delta = Delta::default();
-        for network in networks.iter().filter(|n| !n.prefix.is_default()) {
+        for network in networks().filter(|n| !n.prefix.is_default()) {
             let new = self.router(table, class, network);
             if map.routes.get(&network.prefix).copied() != new {
                 delta.routes.insert(network.prefix, new);
             }
         }
-        if networks.iter().any(|n| n.prefix.is_default()) {
+        if networks().any(|n| n.prefix.is_default()) {
             delta.exits = difference(&map.exits, &self.exits(table, class));
         }
         // Who loses a route or the exit may be a peer no more; that is looked at when all is in.
