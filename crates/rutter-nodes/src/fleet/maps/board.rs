@@ -73,8 +73,9 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The map has become this one by that difference. Numbers rise.
-    pub(super) fn push(&self, number: u64, delta: &Delta, map: &NetworkMap) {
+    /// The map has become this one by that difference. Numbers rise. With `anew` who comes to the
+    /// board is told nothing of before.
+    pub(super) fn push(&self, number: u64, delta: &Delta, map: &NetworkMap, anew: bool) {
         let change = encode::delta(delta);
         let mut told = self.told();
         let half = told.snapshot.iter().map(Bytes::len).sum::<usize>() / 2;
@@ -86,7 +87,7 @@ impl Board {
             told.base = dropped;
             told.n_bytes -= change.len();
         }
-        if told.snapshot_at >= told.base {
+        if told.snapshot_at >= told.base && !anew {
             return;
         }
         drop(told);

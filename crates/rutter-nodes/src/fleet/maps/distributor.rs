@@ -215,7 +215,7 @@ impl Distributor {
         for held in work.classes.values_mut() {
             let delta = std::mem::take(&mut held.delta);
             let Some(board) = held.board.as_ref().filter(|_| !delta.is_empty()) else { continue };
-            board.push(self.number, &delta, &held.map);
+            board.push(self.number, &delta, &held.map, std::mem::take(&mut held.anew));
             let moves = !delta.routes.is_empty();
             for reader in held.readers.values() {
                 reader.wake();

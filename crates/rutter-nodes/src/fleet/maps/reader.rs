@@ -130,7 +130,7 @@ impl MapReader {
         }
     }
 
-    fn take(&mut self) -> Option<EncodedMap> {
+    pub(super) fn take(&mut self) -> Option<EncodedMap> {
         let mut at = self.reader.at();
         let mut snapshot = false;
         if self.rest.is_empty() {

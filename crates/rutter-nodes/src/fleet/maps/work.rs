@@ -33,6 +33,8 @@ pub(super) struct Held {
     pub(super) map: NetworkMap,
     /// What isn't on the board yet.
     pub(super) delta: Delta,
+    /// Who comes to the board must not be told what was there before: another policy's word.
+    pub(super) anew: bool,
     /// `None` until it was told for the first time.
     pub(super) board: Option<Arc<Board>>,
     pub(super) readers: BTreeMap<NodeId, Arc<Reader>>,
@@ -151,6 +153,7 @@ impl Work {
         let held = self.classes.entry(class.clone()).or_insert_with(|| Held {
             map: mapper.without_routes(&class),
             delta: Delta::default(),
+            anew: false,
             board: None,
             readers: BTreeMap::new(),
         });
@@ -175,6 +178,7 @@ impl Work {
             held.delta = Delta::default();
             held.board = old.and_then(|old| {
                 held.delta = old.map.delta_to(&held.map);
+                held.anew = true;
                 old.board
             });
             if held.board.is_none() {
