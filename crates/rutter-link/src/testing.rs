@@ -197,7 +197,11 @@ pub(crate) struct Accepting {
 pub(crate) const OFTEN: Duration = Duration::from_millis(300);
 
 impl Accepting {
-    pub(crate) fn start(address: SocketAddr, ca: &Arc<Authority>, gate: Arc<Gate>) -> Self {
+    pub(crate) fn start(
+        address: SocketAddr,
+        ca: &Arc<Authority>,
+        gate: Arc<dyn Admission>,
+    ) -> Self {
         let listener = LinkListener::bind(address).unwrap();
         let address = listener.address();
         let config = AcceptConfig { pulse: Pulse::every(OFTEN), ..AcceptConfig::new("controller") };

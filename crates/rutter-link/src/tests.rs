@@ -1,4 +1,5 @@
 mod announcing;
 mod named;
+mod nodes;
 mod recorded;
 mod told;

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use rutter_rib::{Batch, Tell, ToldRoute};
 use rutter_route::*;
 
@@ -199,4 +200,55 @@ fn observations_and_reports_travel() {
         let wire = said::encode_report("services".into(), "agent".into(), answered.clone());
         assert_eq!(said::decode_report(&wire), Ok(answered));
     }
+}
+
+fn changes() -> impl Strategy<Value = crate::MapChange> {
+    use crate::{MapChange, MapExit, MapPeer};
+    fn map<K: Ord + std::fmt::Debug, V: std::fmt::Debug>(
+        keys: impl Strategy<Value = K>,
+        values: impl Strategy<Value = V>,
+    ) -> impl Strategy<Value = std::collections::BTreeMap<K, Option<V>>> {
+        prop::collection::btree_map(keys, prop::option::of(values), 0..8)
+    }
+    let addresses = || prop::collection::vec(any::<std::net::IpAddr>(), 0..4);
+    let nodes = || any::<u64>().prop_map(NodeId);
+    let prefixes = (any::<std::net::IpAddr>(), 0_u8..=128).prop_map(|(address, length)| {
+        let most = if address.to_canonical().is_ipv4() { 32 } else { 128 };
+        Prefix::truncated(address.to_canonical(), length.min(most)).unwrap()
+    });
+    let peers = (".{0,20}", addresses(), addresses());
+    let peers =
+        peers.prop_map(|(name, addresses, endpoints)| MapPeer { name, addresses, endpoints });
+    let exits = (any::<bool>(), any::<bool>()).prop_map(|(v4, v6)| MapExit { v4, v6 });
+    (map(nodes(), peers), map(prefixes, nodes()), map(nodes(), exits))
+        .prop_map(|(peers, routes, exits)| MapChange { peers, routes, exits })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn changes_of_maps_travel(change in changes(), noise in prop::collection::vec(any::<u8>(), 0..64)) {
+        let bytes = change.encode();
+        prop_assert_eq!(crate::MapChange::decode(&bytes), Ok(change));
+        // Whatever arrives is understood or refused.
+        let _either = crate::MapChange::decode(&noise);
+        let _cut = crate::MapChange::decode(&bytes[..bytes.len() / 2]);
+    }
+}
+
+#[test]
+fn a_map_with_a_part_that_is_wrong_is_refused_whole() {
+    use prost::Message;
+    let wrong = v1::MapChange {
+        routes_gone: vec![v1::Prefix { address: vec![10, 0, 0, 0], length: 8 }],
+        routes: vec![v1::MapRoute { prefix: None, node: 3 }],
+        ..v1::MapChange::default()
+    };
+    let refused = crate::MapChange::decode(&wrong.encode_to_vec()).unwrap_err();
+    assert_eq!(refused.field, "map.route.prefix");
+    let wrong = v1::MapPeer { node: 1, endpoints: vec![vec![1, 2, 3]], ..v1::MapPeer::default() };
+    let wrong = v1::MapChange { peers: vec![wrong], ..v1::MapChange::default() };
+    let refused = crate::MapChange::decode(&wrong.encode_to_vec()).unwrap_err();
+    assert_eq!(refused.field, "map.peer.endpoints");
 }

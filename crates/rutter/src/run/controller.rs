@@ -9,6 +9,7 @@ use rutter_api::{ApiOptions, LinkAddress, Owner, Tables};
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_controller::{BookFeed, Config as ControllerConfig, Controller};
 use rutter_link::{AcceptConfig, LinkListener, Pulse};
+use rutter_nodes::election::MAX_NODES;
 use rutter_nodes::fleet::Fleet;
 use rutter_nodes::policy::AutoApprovers;
 use rutter_registry::{DataDir, Registry, SqliteRegistry};
@@ -176,8 +177,12 @@ impl ControllerRole {
         };
         let name = self.controller.server_domain().to_string();
         let (certificate, stop) = (certificates.for_link(), stop.clone());
+        let has_nodes = self.nodes.is_some();
         tasks.spawn(async move {
-            let config = AcceptConfig::new(name);
+            let mut config = AcceptConfig::new(name);
+            if has_nodes {
+                config.max_connections += MAX_NODES;
+            }
             let served = listener.serve(config, certificate, Arc::new(gatekeeper), stop.clone());
             if let Err(error) = served.await {
                 tracing::error!(%error, "the link has ended");

@@ -2,9 +2,11 @@
 //!
 //! A key is known to the controller or to nobody. A gateway is told all that the table `services`
 //! has that isn't barred, and its verdicts are shown there; an agent says what services it has, by
-//! the very registration that the API uses.
+//! the very registration that the API uses; a node says what prefixes it has, and is told its network
+//! map. Members and agents are asked before nodes, and no key enrols as one that is another's.
 
 mod agent;
+mod node;
 
 use std::net::SocketAddr;
 
@@ -13,15 +15,15 @@ use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_controller::address::Registrant;
 use rutter_controller::{Controller, Enrolment as ControllerEnrolment, Error, Speaker};
 use rutter_link::{
-    Admission, Admitted, Announced, Caller, Enrolled, Enrolment, Offer, Pulse, Refusal, RefusalCode,
+    Admission, Admitted, Announced, Caller, Enrolled, Enrolment, Offer, Refusal, RefusalCode,
 };
-use rutter_nodes::fleet::Fleet;
 use rutter_registry::{DomainName, PublicKey, Registry, Role};
 use rutter_rib::OutletSpec;
 use rutter_route::{DestinationKind, TableName};
 use std::sync::Arc;
 
 use agent::AgentSays;
+pub(super) use node::NodesSide;
 
 /// The controller, as the link asks it.
 pub(super) struct Gatekeeper {
@@ -33,16 +35,7 @@ pub(super) struct Gatekeeper {
     /// The CA's certificate, DER: gateways verify by it what agents' services show.
     pub(super) ca: Vec<u8>,
     /// The nodes; `None`: there are none here.
-    #[allow(dead_code)]
     pub(super) nodes: Option<NodesSide>,
-}
-
-/// What sessions of nodes are made of.
-#[allow(dead_code)]
-pub(super) struct NodesSide {
-    pub(super) fleet: Fleet,
-    /// How they show that they live.
-    pub(super) pulse: Pulse,
 }
 
 #[async_trait]
@@ -50,8 +43,16 @@ impl Admission for Gatekeeper {
     async fn enrol(&self, enrolment: Enrolment) -> Result<Enrolled, Refusal> {
         let Enrolment { key, from, token, name, role } = enrolment;
         let unknown = |error: rutter_route::ParseError| Refusal::new(RefusalCode::Invalid, error);
-        let role = role.map(|role| role.parse()).transpose().map_err(unknown)?;
-        let what = ControllerEnrolment { token, name, key: PublicKey(key.0), role };
+        let role: Option<Role> = role.map(|role| role.parse()).transpose().map_err(unknown)?;
+        let public = PublicKey(key.0);
+        if role == Some(Role::Node) {
+            let enrolment = Enrolment { key, from, token, name, role: None };
+            return self.enrol_node(enrolment).await;
+        }
+        if self.nodes.as_ref().is_some_and(|nodes| nodes.fleet.knows(&public)) {
+            return Err(Refusal::new(RefusalCode::NameTaken, "this key is a node's"));
+        }
+        let what = ControllerEnrolment { token, name, key: public, role };
         let enrolled = self.controller.enrol(SystemClock.now(), what).await.map_err(refusal)?;
         let (name, role, domain) = match enrolled.speaker {
             Speaker::Agent { name, .. } => {
@@ -65,10 +66,15 @@ impl Admission for Gatekeeper {
     }
 
     async fn admit(&self, caller: &Caller, from: SocketAddr) -> Result<Admitted, Refusal> {
-        let key = caller.key()?;
-        let speaker = self.controller.speaker(&PublicKey(key.0)).ok_or_else(|| {
-            Refusal::new(RefusalCode::NotKnown, "this key is nobody's here: join (again)")
-        })?;
+        let key = PublicKey(caller.key()?.0);
+        let speaker = match (self.controller.speaker(&key), &self.nodes) {
+            (Some(speaker), _) => speaker,
+            (None, Some(nodes)) if nodes.fleet.knows(&key) => return nodes.admit(&key, from).await,
+            (None, _) => {
+                let why = "this key is nobody's here: join (again)";
+                return Err(Refusal::new(RefusalCode::NotKnown, why));
+            }
+        };
         let incarnation = self.incarnation().await;
         match speaker {
             Speaker::Agent { user, name } => {
@@ -97,11 +103,25 @@ impl Admission for Gatekeeper {
     }
 
     fn knows(&self, caller: &Caller) -> bool {
-        caller.key().is_ok_and(|key| self.controller.speaker(&PublicKey(key.0)).is_some())
+        let Ok(key) = caller.key().map(|key| PublicKey(key.0)) else { return false };
+        let is_node = || self.nodes.as_ref().is_some_and(|nodes| nodes.fleet.knows(&key));
+        self.controller.speaker(&key).is_some() || is_node()
     }
 }
 
 impl Gatekeeper {
+    async fn enrol_node(&self, enrolment: Enrolment) -> Result<Enrolled, Refusal> {
+        let Some(nodes) = &self.nodes else {
+            let why = "this controller has no nodes: its file has no section `nodes`";
+            return Err(Refusal::new(RefusalCode::NotAllowed, why));
+        };
+        if self.controller.speaker(&PublicKey(enrolment.key.0)).is_some() {
+            let why = "this key is an agent's or a member's: a node has one of its own";
+            return Err(Refusal::new(RefusalCode::NameTaken, why));
+        }
+        nodes.enrol(enrolment, &self.ca).await
+    }
+
     /// What an agent's services lie under.
     fn domain(&self, name: &DomainName) -> String {
         format!("{name}.{}", self.controller.server_domain())
