@@ -43,6 +43,12 @@ pub enum AgentError {
     /// The set of services can't be registered.
     #[error("{0}")]
     Services(String),
+    /// The node can't be run as it is configured.
+    #[error("{0}")]
+    Node(String),
+    /// The kernel can't be spoken with.
+    #[error("the kernel's routes: {0}")]
+    Kernel(#[from] rutter_kernel::KernelError),
 
     /// The state file can't be read or written.
     #[error("can't {doing} {}: {source}; name a state directory this user may write", path.display())]

@@ -61,17 +61,7 @@ pub(crate) struct Answer {
 impl Http {
     /// A client that verifies by the system's roots, or by the pinned CA alone.
     pub(crate) fn new(base: BaseUrl, pin: Option<CaPin>) -> Result<Self, AgentError> {
-        let tls = tls::client_config(base.is_https(), pin)?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(failure::Lookup)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("rutter-agent/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| AgentError::Tls(error.without_url().to_string()))?;
+        let client = client(base.is_https(), pin)?;
         Ok(Self { client, base, secrets: Vec::new(), timeout: REQUEST_TIMEOUT })
     }
 
@@ -177,6 +167,20 @@ impl Http {
             Err(_) => String::new(),
         }
     }
+}
+
+/// A client that asks without detours: no redirects, no proxies, a connection each time.
+pub(crate) fn client(https: bool, pin: Option<CaPin>) -> Result<reqwest::Client, AgentError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::client_config(https, pin)?)
+        .dns_resolver(failure::Lookup)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("rutter-agent/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| AgentError::Tls(error.without_url().to_string()))
 }
 
 impl Answer {

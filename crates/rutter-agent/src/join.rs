@@ -20,7 +20,7 @@ mod announce;
 mod by_http;
 mod config;
 mod map;
-mod state;
+pub(crate) mod state;
 mod task;
 mod wire;
 

@@ -4,7 +4,8 @@
 //! Two ways of talking. `mesh_router` speaks to a Mesh Router backend (or to Rutter's compatible
 //! listener) with the environment of the original agent: it asks, by the loop in `agent`. `join`
 //! speaks `rutter.v1` with a join token: it makes its key known (`membership`, which gateways use
-//! too), holds a session, and hears how its routes fare. Both tell how it goes in one way.
+//! too), holds a session, and hears how its routes fare. Both tell how it goes in one way. Beside
+//! them a `node` advertises the networks behind this host and brings those of others into its kernel.
 //!
 //! Invariants:
 //! - no secret (PROVIDER's signature, join and agent tokens) reaches a log, an error or a `Debug`
@@ -29,6 +30,7 @@ mod http;
 mod join;
 mod membership;
 mod mesh_router;
+mod node;
 mod pacing;
 mod secret;
 mod service_spec;
@@ -43,6 +45,9 @@ pub use http::CaPin;
 pub use join::{JoinConfig, JoinUrl};
 pub use membership::{Joined, Keeps, Member, Membership};
 pub use mesh_router::{CertificatePaths, MeshRouterConfig, Provider};
+pub use node::{
+    LINGER, MAX_ADVERTISED, MAX_PROBES, Node, NodeConfig, NodeStatus, ProbeSpec, ProbeTarget,
+};
 pub use pacing::Pacing;
 pub use secret::Secret;
 pub use service_spec::{MAX_SERVICES, RouteSource, ServiceSpec};

@@ -63,7 +63,7 @@ pub struct Member {
     pub url: JoinUrl,
     /// The name that it wants.
     pub name: String,
-    /// What it wants to be: `agent`, `gateway`.
+    /// What it wants to be: `agent`, `gateway`, `node`.
     pub role: &'static str,
 }
 
@@ -110,7 +110,7 @@ impl Membership {
         joined: Option<Joined>,
         keeps: Arc<dyn Keeps>,
     ) -> Self {
-        http.conceal(&member.url.token);
+        member.url.token.iter().for_each(|token| http.conceal(token));
         let (joined, unkept) = (watch::Sender::new(joined), Mutex::new(false));
         Self { http, member, key, keeps, joined, unkept, n_dialled: AtomicU32::new(0) }
     }
@@ -120,17 +120,26 @@ impl Membership {
         self.joined.subscribe()
     }
 
-    /// Joins by the token of the join line, if it hasn't.
+    /// Joins by the token of the join line, if it hasn't; without one a person lets it in.
     ///
     /// # Errors
     /// The API or the link says no or isn't there; no token was used up then, or asking again
     /// finds what it was used for.
     pub async fn join(&self) -> Result<Joined, AgentError> {
-        self.join_by(&self.member.url.token).await
+        self.join_with(self.member.url.token.as_ref()).await
     }
 
     /// As [`Membership::join`] by another token.
     pub(crate) async fn join_by(&self, token: &Secret) -> Result<Joined, AgentError> {
+        self.join_with(Some(token)).await
+    }
+
+    /// Is no member any more as far as it knows, and joins anew when it is dialled next.
+    pub(crate) fn forget(&self) {
+        self.joined.send_replace(None);
+    }
+
+    async fn join_with(&self, token: Option<&Secret>) -> Result<Joined, AgentError> {
         let mut unkept = self.unkept.lock().await;
         if let Some(joined) = self.held() {
             return Ok(joined);
@@ -139,7 +148,8 @@ impl Membership {
         let said = |error| self.said(error, enrol_advice);
         let dialer = Dialer::new(remote.clone(), &self.key).map_err(said)?;
         let Member { name, role, .. } = &self.member;
-        let enrolled = dialer.enrol(token.reveal(), name, role).await.map_err(said)?;
+        let enrolled =
+            dialer.enrol(token.map_or("", Secret::reveal), name, role).await.map_err(said)?;
         let domain = enrolled.domain.as_deref().unwrap_or_default();
         tracing::info!(name = enrolled.name, role = enrolled.role, domain, "joined");
         let joined = Joined {

@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("rutter-registry", &["rutter-route"]),
     ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
-    ("rutter-agent", &["rutter-link", "rutter-route"]),
+    ("rutter-agent", &["rutter-kernel", "rutter-link", "rutter-route"]),
     (
         "rutter-nodes",
         &[

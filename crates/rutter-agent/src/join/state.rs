@@ -1,5 +1,5 @@
 //! The identity on disk: in the state directory `agent-NAME.key`, the agent's key, and
-//! `agent-NAME.json`, what it became by it.
+//! `agent-NAME.json`, what it became by it; of a node `node-NAME.key` and `node-NAME.json`.
 //!
 //! The key is made once and is there before a join token is spent for it, so an answer that gets
 //! lost loses nothing. Both files are private from their first byte (mode 0600), and written whole
@@ -30,16 +30,16 @@ const VERSION: u32 = 2;
 
 /// Who this agent is at its controller.
 #[derive(Debug, Clone)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// How it is known there.
-    pub(super) by: By,
+    pub(crate) by: By,
     /// The fingerprint of the join token that was spent.
-    pub(super) spent: String,
+    pub(crate) spent: String,
 }
 
 /// How an agent is known.
 #[derive(Debug, Clone)]
-pub(super) enum By {
+pub(crate) enum By {
     /// By its key.
     Key(Joined),
     /// By a token, over HTTP.
@@ -48,12 +48,12 @@ pub(super) enum By {
 
 /// Who an agent is that joined over HTTP.
 #[derive(Debug, Clone)]
-pub(super) struct HttpIdentity {
-    pub(super) agent_token: Secret,
+pub(crate) struct HttpIdentity {
+    pub(crate) agent_token: Secret,
     /// Whether the controller saw us over loopback when we joined.
-    pub(super) loopback: bool,
+    pub(crate) loopback: bool,
     /// This host as the controller saw it then.
-    pub(super) seen: Option<IpAddr>,
+    pub(crate) seen: Option<IpAddr>,
 }
 
 /// What of the file says how to read the rest.
@@ -98,7 +98,7 @@ struct StoredKey {
 
 /// Where one agent's identity is kept.
 #[derive(Debug, Clone)]
-pub(super) struct StateFile {
+pub(crate) struct StateFile {
     directory: PathBuf,
     path: PathBuf,
     key: PathBuf,
@@ -106,11 +106,11 @@ pub(super) struct StateFile {
 
 /// Where the identity at one controller is kept.
 #[derive(Debug)]
-pub(super) struct Keeper {
-    pub(super) file: StateFile,
-    pub(super) url: JoinUrl,
+pub(crate) struct Keeper {
+    pub(crate) file: StateFile,
+    pub(crate) url: JoinUrl,
     /// The fingerprint of the join token that it was, or is, got by.
-    pub(super) spent: String,
+    pub(crate) spent: String,
 }
 
 impl Keeps for Keeper {
@@ -122,20 +122,21 @@ impl Keeps for Keeper {
 }
 
 impl StateFile {
-    pub(super) fn new(directory: &Path, name: &ServiceName) -> Self {
-        let path = directory.join(format!("agent-{name}.json"));
-        let key = directory.join(format!("agent-{name}.key"));
+    /// Of an `agent` or a `node` of that name.
+    pub(crate) fn new(directory: &Path, of: &str, name: &ServiceName) -> Self {
+        let path = directory.join(format!("{of}-{name}.json"));
+        let key = directory.join(format!("{of}-{name}.key"));
         Self { directory: directory.to_owned(), path, key }
     }
 
     /// The file, for messages.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The agent's key, made if there is none; so a directory that can't be written is found
     /// before a token is spent.
-    pub(super) fn key(&self) -> Result<LinkKey, AgentError> {
+    pub(crate) fn key(&self) -> Result<LinkKey, AgentError> {
         if let Some(pem) = self.read(&self.key)? {
             let damaged = |error: &dyn std::fmt::Display| AgentError::StateDamaged {
                 path: self.key.clone(),
@@ -156,7 +157,7 @@ impl StateFile {
     ///
     /// # Errors
     /// [`AgentError::InUse`], which passes when the other ends, as in a hand-over.
-    pub(super) fn hold(&self) -> Result<File, AgentError> {
+    pub(crate) fn hold(&self) -> Result<File, AgentError> {
         let file = File::open(&self.key).map_err(|e| self.error("read", &self.key, e))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
@@ -168,7 +169,7 @@ impl StateFile {
     /// Reads the identity at the controller of `url`; `None` if there is none. A file of another
     /// controller counts as none, and its token is not sent to this one: with a pin a controller
     /// is known by its CA, otherwise by its URL.
-    pub(super) fn load(&self, url: &JoinUrl) -> Result<Option<Identity>, AgentError> {
+    pub(crate) fn load(&self, url: &JoinUrl) -> Result<Option<Identity>, AgentError> {
         let Some(text) = self.read(&self.path)? else { return Ok(None) };
         let form: Form = self.parse(&text)?;
         let (controller, pin, identity) = match form.version {
@@ -200,7 +201,7 @@ impl StateFile {
     }
 
     /// Writes the identity, whole or not at all.
-    pub(super) fn save(
+    pub(crate) fn save(
         &self,
         url: &JoinUrl,
         joined: &Joined,
@@ -262,6 +263,21 @@ impl StateFile {
 
     fn damaged(&self, why: String) -> AgentError {
         AgentError::StateDamaged { path: self.path.clone(), why }
+    }
+}
+
+/// Runs file work where it may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AgentError> + Send + 'static,
+) -> Result<T, AgentError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // A blocking task that runs is never cancelled; one that hasn't begun is only when
+            // the runtime ends, and this future with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::announce::{End, Session};
 use super::by_http::ByHttp;
 use super::config::JoinConfig;
-use super::state::{By, HttpIdentity, Identity, Keeper, StateFile};
+use super::state::{By, HttpIdentity, Identity, Keeper, StateFile, blocking};
 use crate::address::Addresses;
 use crate::agent::{Attempt, Run, SHUTDOWN_GRACE, attempt, withdraw};
 use crate::http::Http;
@@ -42,7 +42,8 @@ impl Joining {
     pub(crate) fn new(config: JoinConfig, stun: StunConfig) -> Result<Self, AgentError> {
         check_services(&config.services)?;
         let mut http = Http::new(config.url.controller.clone(), config.url.pin)?;
-        http.conceal(&config.url.token);
+        let config = JoinConfig { url: config.url.clone().with_token()?, ..config };
+        config.url.token.iter().for_each(|token| http.conceal(token));
         if !config.url.controller.is_https() && !config.url.controller.is_loopback() {
             let controller = &config.url.controller;
             tracing::warn!(
@@ -51,7 +52,7 @@ impl Joining {
                  use https"
             );
         }
-        let state = StateFile::new(&config.state_dir, &config.name);
+        let state = StateFile::new(&config.state_dir, "agent", &config.name);
         Ok(Self { config, http, state, stun, held: None, anew: false, stand_in: None })
     }
 
@@ -208,20 +209,5 @@ impl Joining {
         let addresses = Addresses::new(self.config.address.clone(), self.stun.clone());
         let services = self.config.services.clone();
         self.stand_in = Some(ByHttp::new(http, identity.clone(), services, addresses));
-    }
-}
-
-/// Runs file work where it may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, AgentError> + Send + 'static,
-) -> Result<T, AgentError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // A blocking task that runs is never cancelled; one that hasn't begun is only when
-            // the runtime ends, and this future with it.
-            Err(_) => std::future::pending().await,
-        },
     }
 }

@@ -220,7 +220,7 @@ async fn a_refused_join_ends_with_what_to_do() {
 async fn a_join_whose_answer_was_lost_is_asked_for_again_with_the_same_key() {
     let ((mut link, server), state) = (controller().await, state());
     // As it stands when the answer is lost: the key is stored and known, and nothing else.
-    let file = state::StateFile::new(state.path(), &"alice".parse().unwrap());
+    let file = state::StateFile::new(state.path(), "agent", &"alice".parse().unwrap());
     link.word.lock().unwrap().keys.push(file.key().unwrap().public().unwrap());
     link.word.lock().unwrap().tokens.clear();
     let mut agent = Running::start(config(&server.url(), "rtj_a", state.path(), &[WEB]));
@@ -336,12 +336,17 @@ fn join_urls_are_parsed() {
     let pin = "ab".repeat(32);
     let full: JoinUrl = format!("https://[2001:db8::1]:7070#rtj_x-Y_9.{pin}").parse().unwrap();
     assert_eq!(full.controller.to_string(), "https://[2001:db8::1]:7070");
-    assert_eq!(full.token.reveal(), "rtj_x-Y_9");
+    assert_eq!(full.token.unwrap().reveal(), "rtj_x-Y_9");
     assert_eq!(full.pin.unwrap().to_string(), pin);
     let plain: JoinUrl = "http://127.0.0.1:7070/#rtj_x".parse().unwrap();
     assert_eq!((plain.controller.to_string().as_str(), plain.pin), ("http://127.0.0.1:7070", None));
+    for text in ["http://h:1", "http://h:1#", &format!("https://h:1#.{pin}")] {
+        let bare: JoinUrl = text.parse().unwrap();
+        assert_eq!((&bare.token, bare.pin.is_some()), (&None, text.contains(&pin)));
+        let error = bare.with_token().unwrap_err().to_string();
+        assert!(error.contains("`#TOKEN` is missing"), "{error}");
+    }
     let cases = [
-        ("http://h:1", "`#TOKEN` is missing"),
         ("ftp://h:1#rtj_CANARY", "http or https"),
         ("http://u:CANARY@h:1#rtj_x", "refused"),
         ("http://h:1#CANARY", "begins with `rtj_`"),

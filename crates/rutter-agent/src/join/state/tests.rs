@@ -20,7 +20,7 @@ fn joined() -> Joined {
 }
 
 fn file(directory: &Path) -> StateFile {
-    StateFile::new(directory, &"alice".parse().unwrap())
+    StateFile::new(directory, "agent", &"alice".parse().unwrap())
 }
 
 fn url(text: &str) -> JoinUrl {
