@@ -95,7 +95,7 @@ pub(crate) struct Running {
     stop_agent: CancellationToken,
     agents: TaskTracker,
     /// Ends it without a withdrawal, when a successor speaks for it.
-    agent: Option<AbortHandle>,
+    running_agents: Vec<AbortHandle>,
     /// Ends everything; cancelled by a part that ends by itself, too.
     stop: CancellationToken,
     /// Ends the APIs' listeners.
@@ -142,7 +142,7 @@ impl Running {
             end_asked: CancellationToken::new(),
             stop_agent: CancellationToken::new(),
             agents: TaskTracker::new(),
-            agent: None,
+            running_agents: Vec::new(),
             apis: stop.child_token(),
             stop,
             tasks: TaskTracker::new(),
@@ -244,7 +244,7 @@ impl Running {
 
     /// Ends after a hand-over: what another process has is left alone.
     async fn succeeded(mut self, signals: &mut Signals) -> anyhow::Result<()> {
-        self.agent.iter().for_each(AbortHandle::abort);
+        self.running_agents.iter().for_each(AbortHandle::abort);
         self.sockets = Sockets::default();
         // Where nothing is kept, the other one needed nothing but the sockets, so nothing was paused.
         self.apis.cancel();

@@ -4,11 +4,11 @@
 //! holds, and a reload's difference is the difference of two such documents.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rutter_agent::{JoinUrl, ServiceSpec};
+use rutter_agent::{AgentConfig, JoinConfig, JoinUrl, NodeConfig, ProbeSpec, ServiceSpec};
 use rutter_controller::address::AddressPolicy;
 use rutter_gateway::compat::mesh_router::{BackendUrl, CaPin};
 use rutter_gateway::{AcmeChallenge, CheckMethod, StatusRange};
@@ -273,6 +273,71 @@ pub(crate) struct Agent {
     pub(crate) services: Vec<ServiceSpec>,
     pub(crate) address: Option<HostName>,
     pub(crate) state: PathBuf,
+    pub(crate) routes: Option<AgentRoutes>,
+}
+
+/// The agent's host as a node.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct AgentRoutes {
+    #[serde(serialize_with = "controller_of")]
+    pub(crate) join: JoinUrl,
+    pub(crate) advertise_routes: Vec<Prefix>,
+    pub(crate) advertise_exit_node: bool,
+    pub(crate) accept_routes: bool,
+    pub(crate) exit_node: Option<String>,
+    pub(crate) snat: bool,
+    pub(crate) address: Option<IpAddr>,
+    #[serde(serialize_with = "probes")]
+    pub(crate) probes: Vec<ProbeSpec>,
+}
+
+impl AgentRoutes {
+    /// Where a node joins that has no line of its own, by the line of its agent: a token makes one
+    /// key known, so where that is the agent's a person lets the node in.
+    pub(crate) fn join_beside(of_agent: &JoinUrl, registers: bool) -> JoinUrl {
+        if registers { of_agent.clone().without_token() } else { of_agent.clone() }
+    }
+}
+
+impl Agent {
+    /// The agent that registers services; `None`: it has none.
+    pub(crate) fn of_services(&self) -> Option<AgentConfig> {
+        (!self.services.is_empty()).then(|| {
+            AgentConfig::join(JoinConfig {
+                url: self.join.clone(),
+                name: self.name.clone(),
+                services: self.services.clone(),
+                address: self.address.clone(),
+                state_dir: self.state.clone(),
+            })
+        })
+    }
+
+    /// The node that this host is, if it is one.
+    pub(crate) fn node(&self) -> Option<NodeConfig> {
+        let routes = self.routes.as_ref()?;
+        Some(NodeConfig {
+            url: routes.join.clone(),
+            name: self.name.clone(),
+            state_dir: self.state.clone(),
+            advertised: routes.advertise_routes.iter().copied().collect(),
+            is_exit_node: routes.advertise_exit_node,
+            accepts_routes: routes.accept_routes,
+            exit_node: routes.exit_node.clone(),
+            masquerade: routes.snat,
+            address: routes.address,
+            probes: routes.probes.clone(),
+        })
+    }
+}
+
+fn probes<S: Serializer>(probes: &[ProbeSpec], s: S) -> Result<S::Ok, S::Error> {
+    s.collect_seq(probes.iter().map(|probe| {
+        let (interval, timeout) = (Period(probe.interval), Period(probe.timeout));
+        let (up, down) = (probe.healthy_threshold, probe.unhealthy_threshold);
+        let ProbeSpec { prefix, target, .. } = probe;
+        format!("{prefix} by {target} every {interval} for {timeout}, {up} up, {down} down")
+    }))
 }
 
 fn controller_of<S: Serializer>(join: &JoinUrl, s: S) -> Result<S::Ok, S::Error> {

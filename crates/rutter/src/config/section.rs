@@ -156,6 +156,8 @@ value! {
     PathBuf: "path",
     String: "text",
     SocketAddr: "address and port",
+    std::net::IpAddr: "address",
+    Prefix: "network",
     bool: "`true` or `false`",
     SinkMode: "`act` or `observe`",
     u32: "number",
@@ -200,6 +202,7 @@ macro_rules! sections {
 }
 
 sections!(
+    super::raw::AgentProbe,
     super::raw::OverlayBridge,
     super::raw::OverlayNetwork,
     super::raw::OverlayPeer,

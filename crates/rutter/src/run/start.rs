@@ -187,22 +187,32 @@ impl Running {
 
     pub(super) fn start_agent(&mut self) -> anyhow::Result<()> {
         let Some(agent) = &self.config.agent else { return Ok(()) };
-        let config = rutter_agent::AgentConfig::join(rutter_agent::JoinConfig {
-            url: agent.join.clone(),
-            name: agent.name.clone(),
-            services: agent.services.clone(),
-            address: agent.address.clone(),
-            state_dir: agent.state.clone(),
-        });
-        let agent = rutter_agent::Agent::new(config).context("the agent can't start")?;
-        let (end, stop) = (self.stop_agent.clone(), self.stop.clone());
+        let of_services = agent.of_services().map(rutter_agent::Agent::new).transpose();
+        let node = agent.node().map(rutter_agent::Node::new).transpose();
+        let of_services = of_services.context("the agent can't start")?;
+        let node = node.context("the node can't start")?;
+        let end = self.stop_agent.clone();
+        if let Some(agent) = of_services {
+            self.spawn_agent("the agent", agent.run(end.clone()));
+        }
+        if let Some(node) = node {
+            self.spawn_agent("the node", node.run(end));
+        }
+        Ok(())
+    }
+
+    /// Where it ends by an error, all of it ends.
+    fn spawn_agent<F>(&mut self, what: &'static str, run: F)
+    where
+        F: Future<Output = Result<(), rutter_agent::AgentError>> + Send + 'static,
+    {
+        let stop = self.stop.clone();
         let task = self.agents.spawn(async move {
-            if let Err(error) = agent.run(end).await {
-                tracing::error!(%error, "the agent has ended");
+            if let Err(error) = run.await {
+                tracing::error!(%error, "{what} has ended");
                 stop.cancel();
             }
         });
-        self.agent = Some(task.abort_handle());
-        Ok(())
+        self.running_agents.push(task.abort_handle());
     }
 }
