@@ -20,6 +20,7 @@ mod join;
 mod link;
 mod members;
 mod metrics;
+mod nodes;
 mod openapi;
 mod overlay;
 mod owner;
@@ -35,7 +36,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, patch, post, put};
 use rutter_registry::{Pin, Scope};
 use tokio_util::sync::CancellationToken;
 
@@ -161,6 +162,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         let handler = Handler::Controller(handler);
         Endpoint { method, path, access, handler }
     };
+    let nodes = |method, path, access, handler| {
+        let handler = Handler::Nodes(handler);
+        Endpoint { method, path, access, handler }
+    };
+    use self::nodes::{moves, pending, people, policy, preauth, routes, rows};
     vec![
         endpoint(Method::GET, "/healthz", Open, get(health::healthz)),
         endpoint(Method::GET, "/readyz", Open, get(health::readyz)),
@@ -184,6 +190,32 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         controllers(Method::POST, "/v1/tokens", admin, post(tokens::create)),
         controllers(Method::DELETE, "/v1/tokens/{id}", admin, delete(tokens::revoke)),
         controllers(Method::POST, "/v1/join-tokens", admin, post(tokens::create_join)),
+        nodes(Method::GET, "/v1/nodes", read, get(self::nodes::list)),
+        nodes(Method::GET, "/v1/nodes/{node}", read, get(self::nodes::show)),
+        nodes(Method::PATCH, "/v1/nodes/{node}", admin, patch(self::nodes::change)),
+        nodes(Method::DELETE, "/v1/nodes/{node}", admin, delete(self::nodes::remove)),
+        nodes(Method::GET, "/v1/nodes/moves", read, get(moves::list)),
+        nodes(Method::GET, "/v1/nodes/pending", read, get(pending::list)),
+        nodes(Method::DELETE, "/v1/nodes/pending/{key}", admin, delete(pending::reject)),
+        nodes(Method::POST, "/v1/nodes/pending/{key}/register", admin, post(pending::register)),
+        nodes(Method::GET, "/v1/nodes/{node}/routes", read, get(routes::list)),
+        nodes(Method::POST, "/v1/nodes/{node}/routes/approve", admin, post(routes::approve)),
+        nodes(Method::POST, "/v1/nodes/{node}/routes/revoke", admin, post(routes::revoke)),
+        nodes(Method::POST, "/v1/nodes/{node}/routes/forget", admin, post(routes::forget)),
+        nodes(Method::POST, "/v1/nodes/{node}/routes/primary", admin, post(routes::primary)),
+        nodes(Method::POST, "/v1/nodes/{node}/routes/preference", admin, post(routes::preference)),
+        nodes(Method::POST, "/v1/nodes/{node}/routes/drain", admin, post(routes::drain)),
+        nodes(Method::POST, "/v1/nodes/{node}/routes/undrain", admin, post(routes::undrain)),
+        nodes(Method::GET, "/v1/routes", read, get(rows::list)),
+        nodes(Method::GET, "/v1/users", admin, get(people::list)),
+        nodes(Method::POST, "/v1/users", admin, post(people::create)),
+        nodes(Method::PATCH, "/v1/users/{user}", admin, patch(people::rename)),
+        nodes(Method::DELETE, "/v1/users/{user}", admin, delete(people::remove)),
+        nodes(Method::GET, "/v1/preauth-keys", admin, get(preauth::list)),
+        nodes(Method::POST, "/v1/preauth-keys", admin, post(preauth::create)),
+        nodes(Method::DELETE, "/v1/preauth-keys/{id}", admin, delete(preauth::expire)),
+        nodes(Method::GET, "/v1/policy", admin, get(policy::show)),
+        nodes(Method::POST, "/v1/policy/diff", admin, post(policy::diff)),
     ]
 }
 

@@ -62,12 +62,16 @@ codes! {
     NameTaken "name_taken" CONFLICT;
     /// Another user or member has the key.
     KeyTaken "key_taken" CONFLICT;
+    /// What stands speaks against it; the sentence says what.
+    Conflict "conflict" CONFLICT;
     /// The body is too large.
     TooLarge "too_large" PAYLOAD_TOO_LARGE;
     /// The name breaks a rule.
     InvalidName "invalid_name" UNPROCESSABLE_ENTITY;
     /// A field is not what it should be; the sentence names it.
     InvalidField "invalid_field" UNPROCESSABLE_ENTITY;
+    /// The policy is wrong; the sentences name each place.
+    InvalidPolicy "invalid_policy" UNPROCESSABLE_ENTITY;
     /// A route may not lead to that address.
     AddressRefused "address_refused" UNPROCESSABLE_ENTITY;
     /// There are as many of them as there may be.

@@ -190,6 +190,10 @@ pub(crate) async fn create_join(
     Extension(caller): Extension<Caller>,
     Body(body): Body<JoinTokenBody>,
 ) -> Result<(StatusCode, Json<MadeJoinToken>)> {
+    if body.role == Role::Node {
+        let why = "`agent` or `gateway` is expected; what lets a node in is a pre-auth key";
+        return Err(ApiError::field("role", why));
+    }
     let most = rutter_controller::MAX_JOIN_TTL.as_secs();
     if !(1..=most).contains(&body.ttl_s) {
         return Err(ApiError::field("ttl_s", format!("1 to {most} seconds are expected")));

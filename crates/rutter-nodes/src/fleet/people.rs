@@ -3,23 +3,11 @@
 use std::time::Duration;
 
 use rutter_registry::TokenSecret;
-use rutter_route::{Tag, Wall};
+pub use rutter_registry::{NodeUser as User, PreauthKey};
+use rutter_route::Tag;
 
 use super::{Fleet, FleetError};
 use crate::UserName;
-
-/// A user of nodes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// Its name, `alice@`.
-    pub name: UserName,
-    /// What people call it.
-    pub display_name: String,
-    /// Where it is written to.
-    pub email: String,
-    /// When it was made.
-    pub created: Wall,
-}
 
 /// A user to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,29 +22,6 @@ pub struct NewUser {
 
 /// The public name of a pre-auth key.
 pub type PreauthKeyId = rutter_registry::TokenId;
-
-/// A pre-auth key: who has it brings a node in without asking anybody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PreauthKey {
-    /// Its public name.
-    pub id: PreauthKeyId,
-    /// Whose the nodes are; of tagged ones, who answers for them.
-    pub user: Option<UserName>,
-    /// What the nodes are tagged with; empty: they are the user's.
-    pub tags: Vec<Tag>,
-    /// It may be used more than once.
-    pub reusable: bool,
-    /// Its nodes are collected when they have been away for a while.
-    pub ephemeral: bool,
-    /// A node has come in by it.
-    pub used: bool,
-    /// When it was made.
-    pub created: Wall,
-    /// Until when it is good.
-    pub expires: Option<Wall>,
-    /// Since when it isn't, by a person's word.
-    pub revoked: Option<Wall>,
-}
 
 /// A pre-auth key to be made: for a user or with tags.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,0 +1,58 @@
+//! What the fleet says no with, under the codes of the API.
+
+use rutter_nodes::NodesError;
+use rutter_nodes::fleet::FleetError;
+
+use crate::v1::{ApiError, Code};
+
+impl From<FleetError> for ApiError {
+    fn from(error: FleetError) -> Self {
+        let code = match &error {
+            FleetError::Nodes(error) => code(error),
+            FleetError::NotFound { .. } => Code::NotFound,
+            FleetError::Exists { .. } => Code::NameTaken,
+            FleetError::NotPrimary(_)
+            | FleetError::InUse(_)
+            | FleetError::Pending { .. }
+            | FleetError::Expired(_) => Code::Conflict,
+            FleetError::Invalid(_)
+            | FleetError::Parse(_)
+            | FleetError::PreauthKey(_)
+            | FleetError::Tag(_) => Code::InvalidField,
+            FleetError::Policy(_) | FleetError::Enforce(_) => Code::InvalidPolicy,
+            FleetError::Registry(error) => of_registry(error),
+            FleetError::Closed(_) => Code::ShuttingDown,
+        };
+        Self::new(code, error)
+    }
+}
+
+fn code(error: &NodesError) -> Code {
+    match error {
+        NodesError::Unknown(_) => Code::NotFound,
+        NodesError::Taken { what: "key", .. } => Code::KeyTaken,
+        NodesError::Taken { .. } => Code::NameTaken,
+        NodesError::TooMany { .. } => Code::TooMany,
+        NodesError::Number { .. }
+        | NodesError::Expired(_)
+        | NodesError::NotAdvertised { .. }
+        | NodesError::Advertised { .. }
+        | NodesError::Refused(_) => Code::Conflict,
+    }
+}
+
+/// What a person's word ran into is told as such; all else is the registry's own trouble.
+fn of_registry(error: &rutter_registry::Error) -> Code {
+    use rutter_registry::Error;
+    match error {
+        Error::NotFound { .. } => Code::NotFound,
+        Error::Exists { .. } => Code::NameTaken,
+        Error::KeyTaken { .. } => Code::KeyTaken,
+        Error::Bound { .. } => Code::TooMany,
+        Error::InUse { .. } => Code::Conflict,
+        other => {
+            tracing::error!(error = %other, "the registry failed a request");
+            Code::Unavailable
+        }
+    }
+}
