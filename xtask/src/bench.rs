@@ -11,7 +11,9 @@ mod kernel;
 mod lookup;
 mod machine;
 mod namespace;
+mod nodes;
 mod prefixes;
+mod process;
 mod random;
 mod rib;
 mod statistics;
@@ -22,6 +24,7 @@ use clap::{Args, Subcommand};
 use self::gateway::{FeederArguments, GatewayArguments};
 use self::kernel::{KernelArguments, KernelChildArguments};
 use self::lookup::{LookupArguments, LookupChildArguments};
+use self::nodes::NodesArguments;
 use self::rib::ChildArguments;
 
 /// Which bench.
@@ -35,6 +38,8 @@ pub(crate) enum Bench {
     Gateway(GatewayArguments),
     /// Routes put into the kernel, moved and removed, beside `ip -batch`
     Kernel(KernelArguments),
+    /// A controller with ten thousand nodes: all connect, routers fail, the policy changes
+    Nodes(NodesArguments),
 }
 
 /// What a bench runs of this program, in a process of its own.
@@ -44,6 +49,7 @@ pub(crate) enum Child {
     Lookup(LookupChildArguments),
     Feeder(FeederArguments),
     Kernel(KernelChildArguments),
+    Nodes,
 }
 
 /// What `bench rib` may be told.
@@ -67,6 +73,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Lookup(arguments) => lookup::run(arguments),
         Bench::Gateway(arguments) => gateway::run(arguments),
         Bench::Kernel(arguments) => kernel::run(arguments),
+        Bench::Nodes(arguments) => nodes::run(arguments),
     }
 }
 
@@ -77,5 +84,6 @@ pub(crate) fn run_child(child: &Child) -> Result<()> {
         Child::Lookup(arguments) => lookup::run_child(arguments),
         Child::Feeder(arguments) => gateway::run_child(arguments),
         Child::Kernel(arguments) => kernel::run_child(arguments),
+        Child::Nodes => nodes::run_child(),
     }
 }

@@ -24,6 +24,7 @@ mod apis;
 mod certificates;
 mod control;
 mod controller;
+mod descriptors;
 mod drain;
 mod gateway;
 mod gateway_metrics;
@@ -116,6 +117,7 @@ impl Running {
         announce: Announce,
         before: &mut Option<Predecessor>,
     ) -> anyhow::Result<Self> {
+        descriptors::raise();
         if let Some(before) = before {
             before.hello().await?;
         }

@@ -13,7 +13,6 @@ mod contender;
 mod feeder;
 mod idle;
 mod load;
-mod process;
 mod report;
 mod scene;
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::process::Process;
 use super::scene::{Scene, host};
+use crate::bench::process::Process;
 
 /// How long one answer may take while somebody starts.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -8,8 +8,8 @@ use super::Turns;
 use super::contender::Contender;
 use super::idle::Before;
 use super::load::{Protocol, Request, Seen};
-use super::process::Cpu;
 use crate::bench::goal::Goal;
+use crate::bench::process::Cpu;
 use crate::bench::statistics::Spread;
 
 /// Of nginx's CPU a request.

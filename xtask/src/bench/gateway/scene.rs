@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use rcgen::{CertificateParams, KeyPair};
 
-use super::process::Process;
+use crate::bench::process::Process;
 use crate::bench::random::Random;
 
 /// Of the hosts in a table, how many are asked for in turns.

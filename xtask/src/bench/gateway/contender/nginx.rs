@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Contender, Running};
-use crate::bench::gateway::process::Process;
 use crate::bench::gateway::scene::{Scene, free_address};
+use crate::bench::process::Process;
 
 pub(super) fn start(scene: &Scene, logs: bool) -> Result<Running> {
     let (http, https) = (free_address()?, free_address()?);

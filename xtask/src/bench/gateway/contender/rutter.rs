@@ -13,8 +13,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{Contender, Running};
-use crate::bench::gateway::process::Process;
 use crate::bench::gateway::scene::{Scene, free_address};
+use crate::bench::process::Process;
 use crate::shell;
 
 pub(super) fn start(scene: &Scene, logs: bool) -> Result<Running> {

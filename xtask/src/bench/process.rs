@@ -69,6 +69,11 @@ impl Process {
         Ok(Self { child, name: name.to_owned(), said })
     }
 
+    /// Its number.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
@@ -93,11 +98,9 @@ impl Process {
     pub(super) fn cpu(&self) -> Result<Cpu> {
         let mut sum = Cpu::default();
         for process in self.family()? {
-            let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-            let ticks = |at| field_of_stat(&stat, at).with_context(|| format!("strange: {stat}"));
-            // proc(5): utime is the 14th, stime the 15th.
-            sum.user += TICK * ticks(14)?;
-            sum.system += TICK * ticks(15)?;
+            let Cpu { user, system } = cpu_of(process)?;
+            sum.user += user;
+            sum.system += system;
         }
         Ok(sum)
     }
@@ -106,11 +109,7 @@ impl Process {
     pub(super) fn memory(&self) -> Result<u64> {
         let mut sum = 0;
         for process in self.family()? {
-            let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
-            let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
-            let kib: u64 = kib.with_context(|| format!("no Pss of {process}: {text}"))?;
-            sum += kib * 1024;
+            sum += memory_of(process)?;
         }
         Ok(sum)
     }
@@ -154,6 +153,23 @@ impl Drop for Process {
             eprintln!("warning: {} may still run: {error:#}", self.name);
         }
     }
+}
+
+/// CPU time of one process, all its threads.
+pub(super) fn cpu_of(process: u32) -> Result<Cpu> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let ticks = |at| field_of_stat(&stat, at).with_context(|| format!("strange: {stat}"));
+    // proc(5): utime is the 14th, stime the 15th.
+    Ok(Cpu { user: TICK * ticks(14)?, system: TICK * ticks(15)? })
+}
+
+/// Bytes of memory of one process, each page shared with others counted by its share.
+pub(super) fn memory_of(process: u32) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+    let kib: u64 = kib.with_context(|| format!("no Pss of {process}: {text}"))?;
+    Ok(kib * 1024)
 }
 
 /// A field of `/proc/PID/stat`, counted from 1; the second may hold spaces and brackets.
