@@ -11,14 +11,19 @@ mod docs;
 mod domains;
 mod gateway;
 mod members;
+mod nodes;
 mod output;
 mod overlay;
+mod policy;
+mod preauthkeys;
 mod reload;
 mod routes;
 mod run;
 mod tokens;
 mod up;
 mod upgrade;
+mod users;
+mod via;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,6 +102,20 @@ enum Command {
     /// Look at routes, and at why
     #[command(subcommand)]
     Routes(routes::Routes),
+    /// Look at nodes, approve what they advertise, say which router goes first
+    #[command(subcommand)]
+    Nodes(nodes::Nodes),
+    /// Make lines with which nodes join
+    #[command(subcommand)]
+    Preauthkeys(preauthkeys::Preauthkeys),
+    /// Say whose nodes are
+    #[command(subcommand)]
+    Users(users::Users),
+    /// Check the policy of nodes, and see what another would change
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Translate between a site's IPv4 network and its IPv6 prefix
+    Via(via::ViaCommand),
     /// Say what is wrong with a configuration file
     Check(check::Check),
     /// Show a failover: two ways, one dies, the request goes the other
@@ -145,6 +164,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Members(members) => block_on(members.run(global)),
         Command::Tokens(tokens) => block_on(tokens.run(global)),
         Command::Routes(routes) => block_on(routes.run(global)),
+        Command::Nodes(nodes) => block_on(nodes.run(global)),
+        Command::Preauthkeys(keys) => block_on(keys.run(global)),
+        Command::Users(users) => block_on(users.run(global)),
+        Command::Policy(policy) => block_on(policy.run(global)),
+        Command::Via(via) => block_on(via.run(global)),
         Command::Check(check) => block_on(check.run(global)),
         Command::Demo(demo) => block_on(demo.run()),
         Command::Reload(reload) => block_on(reload.run(global)),

@@ -119,6 +119,15 @@ impl Client {
         self.ask(Method::POST, self.url(path, &[]), Some(body)).await
     }
 
+    /// Changes something.
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.ask(Method::PATCH, self.url(path, &[]), Some(body)).await
+    }
+
     /// Removes something.
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> anyhow::Result<T> {
         self.ask(Method::DELETE, self.url(path, &[]), None::<&()>).await

@@ -1,10 +1,11 @@
 //! `rutter routes`: what is known, why, and what changes.
 
 use clap::{Args, Subcommand};
-use rutter_route::{Attributes, Explanation, RouteKey, Standing};
+use rutter_route::{Attributes, Explanation, Prefix, RouteKey, Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::nodes::{Names, names};
 use super::{Global, Output};
 use crate::client::{Client, Event};
 use crate::text::{self, explain};
@@ -16,6 +17,8 @@ Examples:
   rutter routes explain alice.localhost
   rutter routes explain alice.localhost --table gateway/services
       what the gateway makes of it, which is what traffic follows
+  rutter routes explain 10.1.0.0/24
+      which node routes it, why, and why not the others
   rutter routes list --data DIR
       of the process whose data is there, such as a gateway whose controller is elsewhere
   rutter routes watch --output json")]
@@ -62,7 +65,7 @@ pub(crate) struct List {
 pub(crate) struct Explain {
     /// The destination, such as alice.localhost
     destination: String,
-    /// The table; by default the controller's, and the gateway's behind it
+    /// The table; by default the controller's and the gateway's behind it, of a network `nodes`
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
 }
@@ -168,9 +171,12 @@ async fn explain(client: &Client, wanted: Explain, output: Output) -> anyhow::Re
         client.get(&path, &[("destination", &wanted.destination)]).await
     };
     if let Some(table) = &wanted.table {
-        return output.print(&ask(table).await?, explain::render);
+        return told_of(client, &ask(table).await?, output).await;
     }
     let tables: Tables = client.get(&["v1", "tables"], &[]).await?;
+    if tables.has(NODES) && wanted.destination.parse::<Prefix>().is_ok() {
+        return told_of(client, &ask(NODES).await?, output).await;
+    }
     let mut told = Vec::new();
     if tables.has(SERVICES) || !tables.has(GATEWAYS) {
         told.push(ask(SERVICES).await?);
@@ -187,6 +193,22 @@ async fn explain(client: &Client, wanted: Explain, output: Output) -> anyhow::Re
     output.print(&told, |told| told.iter().map(explain::render).collect::<Vec<_>>().join("\n"))
 }
 
+/// An explanation; of nodes with their names, since nobody knows them by number.
+async fn told_of(
+    client: &Client,
+    told: &Explanation<String>,
+    output: Output,
+) -> anyhow::Result<()> {
+    let names = match told.table.as_str() == NODES {
+        // A table of that name can stand in a file without nodes.
+        true => names(client).await.unwrap_or_default(),
+        false => Names::default(),
+    };
+    output.print(told, |told| names.written_into(&explain::render(told)))
+}
+
+/// The controller's table of nodes.
+const NODES: &str = "nodes";
 /// The controller's table, and the gateway's.
 const SERVICES: &str = "services";
 const GATEWAYS: &str = "gateway/services";
