@@ -136,7 +136,7 @@ impl Controller {
             api::post(self.api, &self.token, "/v1/users", &json!({ "name": name }))?;
             let wanted = json!({ "user": name, "reusable": true });
             let made = api::post(self.api, &self.token, "/v1/preauth-keys", &wanted)?;
-            keys.push(text(&made, "token")?);
+            keys.push(text(&made, "secret")?);
         }
         Ok(Spec {
             scene: *scene,

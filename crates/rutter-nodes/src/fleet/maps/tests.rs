@@ -372,6 +372,20 @@ fn a_board_leads_from_nothing_and_from_every_number_it_keeps_to_now() {
 }
 
 #[test]
+fn who_comes_after_another_policy_is_told_nothing_of_before() {
+    let (before, after) = (map(9), map(3));
+    let board = Board::new(1, &before);
+    board.push(2, &before.delta_to(&after), &after, true);
+    let Some(Next::Snapshot { number: 2, parts }) = board.after(None) else {
+        panic!("a snapshot as of the policy");
+    };
+    let told = MapChange::decode(&parts[0]).unwrap();
+    assert_eq!(told.peers.len(), 3);
+    assert_eq!(board.after(Some(2)), None);
+    assert!(matches!(board.after(Some(1)), Some(Next::Delta { number: 2, .. })));
+}
+
+#[test]
 fn a_large_map_goes_in_parts_and_is_whole_in_the_end() {
     let large = map(10_000);
     let parts = encode::snapshot(&large);
