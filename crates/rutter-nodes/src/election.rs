@@ -179,6 +179,23 @@ pub fn set_primary(
     prefix: &Prefix,
     node: NodeId,
 ) -> Result<(), NotPrimary> {
+    may_be_primary(table, prefix, node)?;
+    // Due at once: an incumbent like any other, not one who is waited for.
+    let at_once = Some(now.deadline(Duration::ZERO));
+    let source = SourceId::node(node.0);
+    table.nominate(now, ViewId::DEFAULT, prefix, &source, &PathId::default(), at_once);
+    Ok(())
+}
+
+/// Whether a person may make a node the primary of a prefix.
+///
+/// # Errors
+/// It would not be; says why.
+pub fn may_be_primary(
+    table: &Table<Prefix>,
+    prefix: &Prefix,
+    node: NodeId,
+) -> Result<(), NotPrimary> {
     if prefix.is_default() {
         return Err(NotPrimary::Exit);
     }
@@ -208,8 +225,5 @@ pub fn set_primary(
             return Err(NotPrimary::Behind { better, prefix: *prefix, by });
         }
     }
-    // Due at once: an incumbent like any other, not one who is waited for.
-    let at_once = Some(now.deadline(Duration::ZERO));
-    table.nominate(now, ViewId::DEFAULT, prefix, &source, &PathId::default(), at_once);
     Ok(())
 }

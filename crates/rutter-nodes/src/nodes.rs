@@ -34,19 +34,22 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 
 use rutter_registry::PublicKey;
-use rutter_route::{NodeId, Now, Prefix, Refused, Wall};
+use rutter_rib::Table;
+use rutter_route::{NodeId, Now, Prefix, Refused, SourceState, Wall};
 
-use crate::Node;
 use crate::NodeName;
 use crate::RowId;
 use crate::election::{MAX_NODES, MAX_ROUTES};
 use crate::row::{Kept, Seen};
+use crate::{Node, Owner};
 
 pub use ends::StoredNode;
 pub use session::Announced;
 pub use words::Approved;
+pub(crate) use words::families;
 
 /// The most rows of one node, those of routes that it doesn't advertise among them.
 pub const MAX_ROWS: usize = 2 * MAX_ROUTES;
@@ -203,6 +206,17 @@ impl Nodes {
         self.members.values().map(|m| &m.node)
     }
 
+    /// Nodes behind a number, oldest first.
+    pub fn behind(&self, after: Option<NodeId>) -> impl Iterator<Item = &Node> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.members.range((from, Bound::Unbounded)).map(|(_, m)| &m.node)
+    }
+
+    /// Whether an address is a node's.
+    pub fn has_address(&self, address: &IpAddr) -> bool {
+        self.addresses.contains_key(address)
+    }
+
     /// How many nodes there are.
     pub fn len(&self) -> usize {
         self.members.len()
@@ -225,6 +239,28 @@ impl Nodes {
         self.names.remove(&member.node.name);
         self.names.insert(name.clone(), id);
         member.node.name = name;
+        Ok(())
+    }
+
+    /// A node is another's, or tagged: rules look at its routes again. One that is away is known to
+    /// the table as what it was until its next session, and none of its routes is used before.
+    ///
+    /// # Errors
+    /// It is unknown, or the table refuses.
+    pub fn set_owner(
+        &mut self,
+        now: Now,
+        table: &mut Table<Prefix>,
+        id: NodeId,
+        owner: Owner,
+    ) -> Result<(), NodesError> {
+        let member = self.members.get_mut(&id).ok_or(NodesError::Unknown(id))?;
+        member.node.owner = owner;
+        let source = member.node.source();
+        if let Some(session) = table.session_of(&source).filter(|_| table.speaks(&source)) {
+            let up = SourceState::Up(member.node.info());
+            table.source(now, &session, up).map_err(NodesError::Refused)?;
+        }
         Ok(())
     }
 

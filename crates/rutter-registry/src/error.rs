@@ -206,7 +206,7 @@ pub enum Error {
     /// Storage: what is stored can't be read as what it should be.
     #[error("the registry holds a {what} that can't be read: {why}")]
     Unreadable {
-        /// What, such as `decision`.
+        /// What, such as `word`.
         what: &'static str,
         /// What is wrong with it.
         why: String,

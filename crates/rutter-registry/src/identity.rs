@@ -7,7 +7,7 @@
 //! server domains of an installation, as in the original.
 
 use async_trait::async_trait;
-use rutter_route::{ServiceName, SourceId, Wall};
+use rutter_route::{ServiceName, Wall};
 use serde::Serialize;
 
 use crate::text_type::text_type;
@@ -18,7 +18,7 @@ pub const MAX_IDENTITIES: usize = 1_000_000;
 
 text_type! {
     /// A user's id: any text of 1 to 400 bytes without `/` and control characters, so that it can
-    /// stand in a URL's path and, after a source's name, in a [`SourceId`].
+    /// stand in a URL's path and, after a source's name, in a [`SourceId`](rutter_route::SourceId).
     UserId, "user id", "1 to 400 bytes without `/` and control characters", |text| {
         (1..=400).contains(&text.len())
             && !text.chars().any(|c| c == '/' || c.is_control())
@@ -110,13 +110,8 @@ pub trait Identities: Send + Sync {
     /// [`Bound`](crate::Error::Bound) for a new user over [`MAX_IDENTITIES`].
     async fn claim(&self, now: Wall, claim: Claim) -> Result<Claimed>;
 
-    /// Removes a user with its name, key, leases and tokens, and, in the same write, the
-    /// decisions and incumbents of the sources it had. Returns what it was; `None` if unknown.
-    async fn delete_identity(
-        &self,
-        user: &UserId,
-        sources: &[SourceId],
-    ) -> Result<Option<Identity>>;
+    /// Removes a user with its name, key, leases and tokens. Returns what it was; `None` if unknown.
+    async fn delete_identity(&self, user: &UserId) -> Result<Option<Identity>>;
 
     /// The user of that id.
     async fn identity(&self, user: &UserId) -> Result<Option<Identity>>;

@@ -2,9 +2,9 @@
 //! people decided, who may ask, and the key that signs certificates.
 //!
 //! The traits name subjects, not a store ([`Identities`], [`Leases`], [`Incarnations`],
-//! [`Decisions`], [`Incumbents`], [`Tokens`], [`Members`], [`NodeUsers`], [`PreauthKeys`], [`Nodes`],
-//! [`Audit`]; together [`Registry`]). The store that is here is SQLite inside the process, in a
-//! [`DataDir`] that one process holds at a time.
+//! [`Tokens`], [`Members`], [`NodeUsers`], [`PreauthKeys`], [`Nodes`], [`Audit`]; together
+//! [`Registry`]). The store that is here is SQLite inside the process, in a [`DataDir`] that one process
+//! holds at a time.
 //!
 //! Invariants:
 //! - an acknowledged write survives the death of the process, and of the machine, at any moment;
@@ -19,7 +19,6 @@ mod audit;
 pub mod backup;
 mod ca;
 mod data_dir;
-mod decision;
 mod error;
 mod identity;
 mod key;
@@ -42,10 +41,6 @@ pub use ca::{
     MAX_NAMES, OWNER_LIFETIME, Pin, ServerCertificate,
 };
 pub use data_dir::{DataDir, read_private};
-pub use decision::{
-    Aspect, DecisionNumber, DecisionRecord, Decisions, Incumbent, Incumbents,
-    MAX_DECISIONS_OF_TABLE,
-};
 pub use error::{Error, Fault, Result};
 pub use identity::{Claim, Claimed, DomainName, Identities, Identity, MAX_IDENTITIES, UserId};
 pub use key::{PublicKey, Seed};

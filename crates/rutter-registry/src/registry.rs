@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 
 use crate::{
-    Audit, Decisions, Identities, Incarnations, Incumbents, Leases, Members, NodeUsers, Nodes,
-    PreauthKeys, Result, Tokens,
+    Audit, Identities, Incarnations, Leases, Members, NodeUsers, Nodes, PreauthKeys, Result, Tokens,
 };
 
 /// All that must last, behind one handle: `Arc<dyn Registry>`.
@@ -18,17 +17,7 @@ use crate::{
 /// - a caller that stops waiting may find its write done or not.
 #[async_trait]
 pub trait Registry:
-    Identities
-    + Leases
-    + Incarnations
-    + Decisions
-    + Incumbents
-    + Tokens
-    + Members
-    + NodeUsers
-    + PreauthKeys
-    + Nodes
-    + Audit
+    Identities + Leases + Incarnations + Tokens + Members + NodeUsers + PreauthKeys + Nodes + Audit
 {
     /// Finishes the writes that wait, then refuses more. Returns when all is on disk.
     async fn close(&self) -> Result<()>;

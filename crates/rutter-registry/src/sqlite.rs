@@ -1,7 +1,7 @@
 //! The registry in SQLite, inside the process.
 //!
 //! ```text
-//!   claim, put_lease, decide ..      identity, leases, tokens ..
+//!   claim, put_lease, enrol ..       identity, leases, tokens ..
 //!            │ bounded channel                │
 //!       writer task ── one connection    reader pool
 //!            │ one transaction a tick         │ snapshots of what is committed
@@ -45,10 +45,8 @@ use crate::{DataDir, Error, Registry, Result};
 
 mod audit;
 mod columns;
-mod decisions;
 mod failure;
 mod identities;
-mod incumbents;
 mod leases;
 mod members;
 mod node_users;

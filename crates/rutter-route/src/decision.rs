@@ -63,8 +63,12 @@ pub enum Decision {
     Revoke,
     /// Its preference from now on.
     Prefer(u32),
+    /// Nothing is said of its preference any more.
+    Unprefer,
     /// It is to be used last.
     Drain,
+    /// It is to be used as any other again.
+    Undrain,
     /// Everything decided before is taken back.
     Clear,
 }
@@ -75,7 +79,9 @@ impl fmt::Display for Decision {
             Self::Approve => f.write_str("approve"),
             Self::Revoke => f.write_str("revoke"),
             Self::Prefer(n) => write!(f, "prefer {n}"),
+            Self::Unprefer => f.write_str("unprefer"),
             Self::Drain => f.write_str("drain"),
+            Self::Undrain => f.write_str("undrain"),
             Self::Clear => f.write_str("clear"),
         }
     }

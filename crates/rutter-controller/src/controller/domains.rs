@@ -133,7 +133,7 @@ impl Controller {
         let leases = self.0.directory.sources(&user);
         let sources = leases.iter().map(|(name, _)| source_of(&user, name));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
-        let Some(gone) = self.0.registry.delete_identity(&user, &sources).await? else {
+        let Some(gone) = self.0.registry.delete_identity(&user).await? else {
             return Ok(false);
         };
         self.0.directory.remove(&user);

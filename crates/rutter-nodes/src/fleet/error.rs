@@ -62,10 +62,27 @@ pub enum FleetError {
     /// The table doesn't take the policy.
     #[error(transparent)]
     Enforce(#[from] crate::policy::EnforceError),
-    /// The registry.
+    /// The registry can't be read or written now.
     #[error(transparent)]
-    Registry(#[from] rutter_registry::Error),
+    Registry(rutter_registry::Error),
     /// The controller ends.
     #[error(transparent)]
     Closed(#[from] BookClosed),
+}
+
+impl From<rutter_registry::Error> for FleetError {
+    fn from(error: rutter_registry::Error) -> Self {
+        use rutter_registry::Error;
+        match error {
+            Error::NotFound { what, key } => Self::NotFound { what, name: key },
+            Error::Exists { what, key } => Self::Exists { what, name: key },
+            error @ Error::InUse { .. } => Self::InUse(error.to_string()),
+            error @ (Error::KeyTaken | Error::Bound { .. } | Error::TooLong { .. }) => {
+                Self::Invalid(error.to_string())
+            }
+            Error::Token(refusal) => Self::PreauthKey(format!("the pre-auth key is {refusal}")),
+            Error::Parse(error) => Self::Parse(error),
+            other => Self::Registry(other),
+        }
+    }
 }

@@ -175,12 +175,13 @@ impl Maps {
     /// Waits until what has changed in the table until now is on the boards.
     async fn flush(&self) {
         let (done, all_done) = oneshot::channel();
-        let mut registry = self.shared.registry();
-        if registry.is_closed {
-            return;
+        {
+            let mut registry = self.shared.registry();
+            if registry.is_closed {
+                return;
+            }
+            registry.flushes.push(done);
         }
-        registry.flushes.push(done);
-        drop(registry);
         self.shared.news.notify_one();
         // Who ends without a word has nothing more to work out.
         let _ended = all_done.await;

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use rutter_registry::TokenSecret;
-pub use rutter_registry::{NodeUser as User, PreauthKey};
-use rutter_route::Tag;
+use rutter_registry::{NewPreauthToken, Note, Page, TokenKind, TokenSecret};
+use rutter_route::{Tag, Tags};
 
+use super::state::State;
+use super::word::Act;
 use super::{Fleet, FleetError};
-use crate::UserName;
+use crate::{Owner, UserName};
+
+pub use rutter_registry::{NodeUser as User, PreauthKey, TokenId as PreauthKeyId};
 
 /// A user to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +22,6 @@ pub struct NewUser {
     /// Where it is written to; may be empty.
     pub email: String,
 }
-
-/// The public name of a pre-auth key.
-pub type PreauthKeyId = rutter_registry::TokenId;
 
 /// A pre-auth key to be made: for a user or with tags.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,8 +44,20 @@ impl Fleet {
     /// # Errors
     /// [`FleetError::Exists`].
     pub async fn create_user(&self, who: &str, new: NewUser) -> Result<User, FleetError> {
-        let _ = (who, new);
-        todo!("H1")
+        let act = Act::new(who, "node_user.create", &new.name);
+        let user = User {
+            name: new.name,
+            display_name: Note::from(new.display_name),
+            email: Note::from(new.email),
+            created: self.0.clock.now().wall,
+        };
+        self.to_the_end(|this| async move {
+            this.check_open()?;
+            this.registry.create_node_user(user.clone()).await?;
+            this.note(act).await;
+            Ok(user)
+        })
+        .await
     }
 
     /// All users, by name.
@@ -53,10 +65,23 @@ impl Fleet {
     /// # Errors
     /// The registry's.
     pub async fn users(&self) -> Result<Vec<User>, FleetError> {
-        todo!("H1")
+        let mut users: Vec<User> = Vec::new();
+        loop {
+            let page = match users.last() {
+                Some(last) => Page::after(last.name.clone(), rutter_registry::MAX_PAGE),
+                None => Page::first(rutter_registry::MAX_PAGE),
+            };
+            let more = self.0.registry.node_users(page).await?;
+            let is_last = more.len() < rutter_registry::MAX_PAGE;
+            users.extend(more);
+            if is_last {
+                return Ok(users);
+            }
+        }
     }
 
-    /// Gives a user another name; its nodes and keys go along.
+    /// Gives a user another name; its nodes and keys go along. The policy names users, so what it
+    /// says of the old name is nobody's from then on.
     ///
     /// # Errors
     /// [`FleetError::NotFound`], [`FleetError::Exists`].
@@ -66,8 +91,28 @@ impl Fleet {
         user: &UserName,
         to: UserName,
     ) -> Result<User, FleetError> {
-        let _ = (who, user, to);
-        todo!("H1")
+        let act = Act::new(who, "node_user.rename", user).because(&to);
+        let user = user.clone();
+        self.to_the_end(|this| async move {
+            let mut turn = this.store.turn().await;
+            this.check_open()?;
+            let renamed = this.registry.rename_node_user(&user, &to).await?;
+            let of = move |state: &mut State, table: &mut _, now| {
+                let nodes = state.nodes.iter().filter(|n| n.owner.user() == Some(&user));
+                let nodes: Vec<_> = nodes.map(|n| n.id).collect();
+                for id in nodes {
+                    state.nodes.set_owner(now, table, id, Owner::User(to.clone()))?;
+                }
+                Ok::<_, FleetError>(())
+            };
+            this.apply(of).await??;
+            this.changed.note(|what| what.roster = true);
+            this.write_what_waits(&mut turn).await?;
+            drop(turn);
+            this.note(act).await;
+            Ok(renamed)
+        })
+        .await
     }
 
     /// Removes a user that has no nodes, with its pre-auth keys.
@@ -75,8 +120,17 @@ impl Fleet {
     /// # Errors
     /// [`FleetError::NotFound`], [`FleetError::InUse`].
     pub async fn remove_user(&self, who: &str, user: &UserName) -> Result<User, FleetError> {
-        let _ = (who, user);
-        todo!("H1")
+        let (act, user) = (Act::new(who, "node_user.remove", user), user.clone());
+        self.to_the_end(|this| async move {
+            // Nobody enrols meanwhile.
+            let turn = this.store.turn().await;
+            this.check_open()?;
+            let removed = this.registry.remove_node_user(&user).await?;
+            drop(turn);
+            this.note(act).await;
+            Ok(removed)
+        })
+        .await
     }
 
     /// Makes a pre-auth key. Its secret is shown this once.
@@ -89,8 +143,54 @@ impl Fleet {
         who: &str,
         new: NewPreauthKey,
     ) -> Result<(PreauthKey, TokenSecret), FleetError> {
-        let _ = (who, new);
-        todo!("H1")
+        if new.user.is_none() && new.tags.is_empty() {
+            let why = "a pre-auth key has a user or tags: whose would its nodes be?";
+            return Err(FleetError::Invalid(why.into()));
+        }
+        let giver = new.user.clone().map(Owner::User);
+        self.check_tags(giver.as_ref(), &new.tags)?;
+        let now = self.0.clock.now();
+        let secret = TokenSecret::generate(TokenKind::Join)?;
+        let token = NewPreauthToken {
+            hash: secret.hash(),
+            user: new.user,
+            tags: Tags::try_from(new.tags)?,
+            reusable: new.reusable,
+            ephemeral: new.ephemeral,
+            expires: new.lifetime.map(|lifetime| now.plus(lifetime).wall),
+        };
+        let who = who.to_owned();
+        let key = self
+            .to_the_end(|this| async move {
+                this.check_open()?;
+                let key = this.registry.create_preauth_key(now.wall, token).await?;
+                this.note(Act::new(&who, "preauth_key.create", &key.id)).await;
+                Ok(key)
+            })
+            .await?;
+        Ok((key, secret))
+    }
+
+    /// Whether the policy knows the tags, and lets that owner give them. Without a policy anybody
+    /// who may do this at all gives any; without an owner whoever asks speaks for the policy.
+    pub(super) fn check_tags(&self, giver: Option<&Owner>, tags: &[Tag]) -> Result<(), FleetError> {
+        let state = super::state::lock(&self.0.state);
+        if state.policy_text.is_none() {
+            return Ok(());
+        }
+        for tag in tags {
+            if !state.policy.tag_owners.contains_key(tag) {
+                let why = format!("the policy's `tagOwners` has no `{}`", tag.as_str());
+                return Err(FleetError::Tag(why));
+            }
+            if let Some(owner @ Owner::User(user)) = giver
+                && !state.policy.may_give(owner, tag)
+            {
+                let why = format!("the policy doesn't let {user} give `{}`", tag.as_str());
+                return Err(FleetError::Tag(why));
+            }
+        }
+        Ok(())
     }
 
     /// All pre-auth keys, oldest first.
@@ -98,7 +198,21 @@ impl Fleet {
     /// # Errors
     /// The registry's.
     pub async fn preauth_keys(&self) -> Result<Vec<PreauthKey>, FleetError> {
-        todo!("H1")
+        let mut keys: Vec<PreauthKey> = Vec::new();
+        loop {
+            let page = match keys.last() {
+                Some(last) => Page::after(last.id.clone(), rutter_registry::MAX_PAGE),
+                None => Page::first(rutter_registry::MAX_PAGE),
+            };
+            let more = self.0.registry.preauth_keys(page).await?;
+            let is_last = more.len() < rutter_registry::MAX_PAGE;
+            keys.extend(more);
+            if is_last {
+                break;
+            }
+        }
+        keys.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        Ok(keys)
     }
 
     /// A pre-auth key opens nothing from now on.
@@ -110,7 +224,16 @@ impl Fleet {
         who: &str,
         id: &PreauthKeyId,
     ) -> Result<PreauthKey, FleetError> {
-        let _ = (who, id);
-        todo!("H1")
+        let known = self.preauth_keys().await?.into_iter().find(|key| key.id == *id);
+        let unknown = || FleetError::NotFound { what: "pre-auth key", name: id.to_string() };
+        let key = known.ok_or_else(unknown)?;
+        let (now, act) = (self.0.clock.now(), Act::new(who, "preauth_key.expire", id));
+        self.to_the_end(|this| async move {
+            this.check_open()?;
+            let token = this.registry.revoke_token(now.wall, &key.id).await?;
+            this.note(act).await;
+            Ok(PreauthKey { revoked: token.revoked, ..key })
+        })
+        .await
     }
 }

@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 
-use rutter_registry::{PublicKey, TokenSecret};
-use rutter_route::{NodeId, Tag, Wall};
+use rutter_registry::{NodeWrite, PublicKey, TokenSecret};
+use rutter_route::{NodeId, Tag, Tags, Wall};
 
-use super::{Fleet, FleetError, NodeView};
-use crate::{Node, NodeName, Owner, RouteRow};
+use super::enrol::Asked;
+use super::state::{State, lock};
+use super::word::Act;
+use super::{Fleet, FleetError, NodeRef, NodeView};
+use crate::{Node, NodeName, NodesError, Owner, RouteRow};
 
 /// A node that asks to be let in, by a key that it has proven to hold.
 #[derive(Debug, Clone)]
@@ -41,17 +44,16 @@ impl Fleet {
     /// # Errors
     /// [`FleetError::Pending`], [`FleetError::PreauthKey`], a bound, the registry's.
     pub async fn enrol(&self, new: EnrolNode) -> Result<Node, FleetError> {
-        let _ = new;
-        todo!("H1")
+        self.to_the_end(|this| async move { this.enrol(Asked::Enrol(new)).await }).await
     }
 
     /// Who waits, the longest first.
     pub fn pending(&self) -> Vec<Pending> {
-        todo!("H1")
+        lock(&self.0.pending).list()
     }
 
     /// A person lets a waiting node in. It needs not wait yet: a key that is known beforehand is let
-    /// in under the name given.
+    /// in under the name given. An expired node is let in anew, with its number, name and rows.
     ///
     /// # Errors
     /// [`FleetError::NotFound`] of the key (without a name) or the user, [`FleetError::Exists`].
@@ -62,8 +64,15 @@ impl Fleet {
         owner: Owner,
         name: Option<NodeName>,
     ) -> Result<Node, FleetError> {
-        let _ = (who, key, owner, name);
-        todo!("H1")
+        if let Owner::Tags(tags) = &owner {
+            self.check_tags(None, &Vec::from_iter(tags.iter().cloned()))?;
+            if tags.is_empty() {
+                return Err(FleetError::Invalid("a node has a user or tags".into()));
+            }
+        }
+        let who = who.to_owned();
+        let asked = Asked::Register { who, key, owner, name };
+        self.to_the_end(|this| async move { this.enrol(asked).await }).await
     }
 
     /// A waiting node is sent away.
@@ -71,8 +80,11 @@ impl Fleet {
     /// # Errors
     /// [`FleetError::NotFound`].
     pub fn reject(&self, who: &str, key: &PublicKey) -> Result<Pending, FleetError> {
-        let _ = (who, key);
-        todo!("H1")
+        let gone = lock(&self.0.pending).take(key);
+        let unknown = || FleetError::NotFound { what: "waiting node", name: key.to_string() };
+        let gone = gone.ok_or_else(unknown)?;
+        tracing::info!(who, %key, name = %gone.name, "a waiting node was sent away");
+        Ok(gone)
     }
 
     /// A node gets another name.
@@ -85,11 +97,25 @@ impl Fleet {
         id: NodeId,
         name: NodeName,
     ) -> Result<NodeView, FleetError> {
-        let _ = (who, id, name);
-        todo!("H1")
+        let act = Act::new(who, "node.rename", id.0).because(&name);
+        let new = name.clone();
+        let prepare = move |state: &mut State, table: &mut _, _| {
+            if let Some(by) = state.nodes.by_name(&new).filter(|by| by.id != id) {
+                let (by, value) = (by.id, new.to_string());
+                return Err(NodesError::Taken { by, what: "name", value }.into());
+            }
+            let mut record = state.record(table, id)?;
+            record.node.name = new;
+            Ok(vec![NodeWrite::Node(Box::new(record))])
+        };
+        let effect = move |state: &mut State, _: &mut _, _| Ok(state.nodes.rename(id, name)?);
+        self.word(act, prepare, effect).await?;
+        self.0.changed.note(|what| what.roster = true);
+        self.node(&NodeRef::Id(id)).await
     }
 
-    /// A node gets other tags; none is refused, a tagged node stays tagged.
+    /// A node gets other tags; none is refused, a tagged node stays tagged. It is nobody's from then
+    /// on, and its key doesn't expire.
     ///
     /// # Errors
     /// Unknown, or policy knows no such tag.
@@ -99,8 +125,27 @@ impl Fleet {
         id: NodeId,
         tags: Vec<Tag>,
     ) -> Result<NodeView, FleetError> {
-        let _ = (who, id, tags);
-        todo!("H1")
+        if tags.is_empty() {
+            return Err(FleetError::Invalid("a tagged node stays tagged: give one tag".into()));
+        }
+        self.check_tags(None, &tags)?;
+        let tags = Tags::try_from(tags)?;
+        let shown = tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(" ");
+        let act = Act::new(who, "node.tag", id.0).because(shown);
+        let owner = Owner::Tags(tags);
+        let new = owner.clone();
+        let prepare = move |state: &mut State, table: &mut _, _| {
+            let mut record = state.record(table, id)?;
+            (record.node.owner, record.node.expiry) = (new, None);
+            Ok(vec![NodeWrite::Node(Box::new(record))])
+        };
+        let effect = move |state: &mut State, table: &mut _, now| {
+            state.nodes.set_expiry(id, None)?;
+            Ok(state.nodes.set_owner(now, table, id, owner)?)
+        };
+        self.word(act, prepare, effect).await?;
+        self.0.changed.note(|what| what.roster = true);
+        self.node(&NodeRef::Id(id)).await
     }
 
     /// From when on a node's key isn't taken any more; now: it ends at once. `None`: never.
@@ -113,8 +158,23 @@ impl Fleet {
         id: NodeId,
         at: Option<Wall>,
     ) -> Result<NodeView, FleetError> {
-        let _ = (who, id, at);
-        todo!("H1")
+        let when = at.map_or_else(|| "never".into(), |at| format!("{} ms", at.0));
+        let act = Act::new(who, "node.expire", id.0).because(when);
+        let prepare = move |state: &mut State, table: &mut _, _| {
+            let mut record = state.record(table, id)?;
+            record.node.expiry = at;
+            Ok(vec![NodeWrite::Node(Box::new(record))])
+        };
+        let this = self.0.clone();
+        let effect = move |state: &mut State, table: &mut _, now| {
+            state.nodes.set_expiry(id, at)?;
+            this.expire_due(state, table, now);
+            Ok(())
+        };
+        self.word(act, prepare, effect).await?;
+        self.0.changed.note(|what| what.roster = true);
+        self.0.look_at_the_clock.notify_one();
+        self.node(&NodeRef::Id(id)).await
     }
 
     /// A node is deleted, with all its routes, in one step. Returns its rows as they were.
@@ -122,7 +182,7 @@ impl Fleet {
     /// # Errors
     /// Unknown.
     pub async fn delete(&self, who: &str, id: NodeId) -> Result<Vec<RouteRow>, FleetError> {
-        let _ = (who, id);
-        todo!("H1")
+        let act = Act::new(who, "node.delete", id.0);
+        self.to_the_end(move |this| async move { this.remove(act, id, |_, _| true).await }).await
     }
 }

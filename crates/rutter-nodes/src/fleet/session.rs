@@ -1,15 +1,25 @@
 //! Sessions of nodes.
+//!
+//! The table hears of a session with its first announcement, not before: until then the routes of
+//! the session before stand as they are, so one that takes over in time moves nothing.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use rutter_link::Pinged;
 use rutter_registry::PublicKey;
-use rutter_route::{Health, NodeId, Prefix, Verdict};
+use rutter_rib::Table;
+use rutter_route::{
+    Health, Incarnation, Mono, NodeId, Now, Observer, PathId, Prefix, Refused, Session, Verdict,
+};
 use tokio::sync::mpsc;
 
-use super::{Fleet, FleetError, MapReader};
-use crate::Node;
+use super::state::{Presence, State, lock};
+use super::{Fleet, FleetError, Inner, MapReader};
+use crate::{Node, NodesError};
+
+/// The most endpoints of a node that are kept: those behind give way.
+pub const MAX_ENDPOINTS: usize = 16;
 
 /// What a node says with its routes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +34,8 @@ pub struct NodeSession {
     pub node: Node,
     /// The session's number.
     pub incarnation: u64,
+    fleet: Fleet,
+    is_over: bool,
 }
 
 /// A session that has begun.
@@ -46,8 +58,9 @@ impl std::fmt::Debug for NodeSession {
 impl Fleet {
     /// Whether a key is a node's that may speak; asked often, from memory.
     pub fn knows(&self, key: &PublicKey) -> bool {
-        let _ = key;
-        todo!("H1")
+        let now = self.0.clock.now().wall;
+        let state = lock(&self.0.state);
+        !state.paused && state.nodes.by_key(key).is_some_and(|node| !node.is_expired(now))
     }
 
     /// A session of a node begins. An older one of it ends: what it says later is refused.
@@ -59,9 +72,53 @@ impl Fleet {
         key: &PublicKey,
         from: SocketAddr,
     ) -> Result<Connected, FleetError> {
-        let _ = (key, from);
-        todo!("H1")
+        self.0.check_open()?;
+        let incarnation = self.0.next_incarnation().await;
+        let (node, key) = (self.0.node_of(key)?, *key);
+        let begun = move |state: &mut State, _: &mut Table<Prefix>, now: Now| {
+            let unknown = || FleetError::NotFound { what: "node", name: key.to_string() };
+            let node = state.nodes.by_key(&key).ok_or_else(unknown)?.clone();
+            if node.is_expired(now.wall) {
+                return Err(FleetError::Expired(node.id));
+            }
+            let newer = state.presence.get(&node.id).map_or(0, |p| p.incarnation) + 1;
+            let incarnation = incarnation.map_or(newer, |Incarnation(n)| n.max(newer));
+            let since = Some(now.wall);
+            let is = Presence { incarnation, online: true, since, away: None };
+            state.presence.insert(node.id, is);
+            Ok((node, incarnation))
+        };
+        let id = node.id;
+        let (node, incarnation) = self.0.apply(begun).await??;
+        let (ask, pings) = mpsc::channel(1);
+        lock(&self.0.pings).insert(id, (incarnation, ask));
+        tracing::debug!(node = id.0, incarnation, %from, "a session of a node begins");
+        let session = NodeSession { node, incarnation, fleet: self.clone(), is_over: false };
+        Ok(Connected { session, map: self.0.maps.reader(id), pings })
     }
+}
+
+impl Inner {
+    /// The registry's, which are higher than any before. Where it can't give one, one that is higher
+    /// than the node's last will do: sessions go on without a disk.
+    async fn next_incarnation(&self) -> Option<Incarnation> {
+        self.registry.next_incarnation().await.ok()
+    }
+
+    fn node_of(&self, key: &PublicKey) -> Result<Node, FleetError> {
+        let unknown = || FleetError::NotFound { what: "node", name: key.to_string() };
+        lock(&self.state).nodes.by_key(key).cloned().ok_or_else(unknown)
+    }
+}
+
+/// An announcement as it is taken in.
+struct TakenIn {
+    verdicts: Vec<(Prefix, Verdict)>,
+    /// Rows that are others now.
+    rows: Vec<Prefix>,
+    /// The node's own record is another now.
+    node: bool,
+    endpoints: bool,
 }
 
 impl NodeSession {
@@ -73,10 +130,24 @@ impl NodeSession {
     pub async fn announce(
         &mut self,
         heard: Heard,
-        endpoints: Vec<IpAddr>,
+        mut endpoints: Vec<IpAddr>,
     ) -> Result<Vec<(Prefix, Verdict)>, FleetError> {
-        let _ = (heard, endpoints);
-        todo!("H1")
+        let (id, incarnation, this) = (self.node.id, self.incarnation, &self.fleet.0);
+        endpoints.truncate(MAX_ENDPOINTS);
+        let taken = this
+            .apply(move |state, table, now| {
+                take_in(state, table, now, (id, incarnation), &heard.prefixes, endpoints)
+            })
+            .await??;
+        if taken.endpoints {
+            this.changed.note(|what| what.endpoints.extend([id]));
+        }
+        if taken.node || !taken.rows.is_empty() {
+            let rows = taken.rows.into_iter().map(|prefix| (id, prefix));
+            this.store.wait_for(rows, taken.node.then_some(id));
+        }
+        this.store.settled().await?;
+        Ok(taken.verdicts)
     }
 
     /// What the node's own probes say of what lies behind it. It acts.
@@ -84,18 +155,132 @@ impl NodeSession {
     /// # Errors
     /// A newer session is there.
     pub async fn health(&mut self, of: Vec<(Prefix, Health)>) -> Result<(), FleetError> {
-        let _ = of;
-        todo!("H1")
+        let (id, incarnation) = (self.node.id, self.incarnation);
+        self.fleet
+            .0
+            .apply(move |state, table, now| {
+                check_current(state, id, incarnation)?;
+                let source = rutter_route::SourceId::node(id.0);
+                // By the node's own name, so that `explain` says whose probe it is.
+                let name = state.nodes.get(id).map_or_else(String::new, |n| n.name.to_string());
+                let by = Observer { name, acts: true };
+                for (prefix, is) in of {
+                    // Of a route that isn't there any more nothing is to be said.
+                    table.health(now, &by, &source, Some((&prefix, &PathId::default())), is);
+                }
+                Ok(())
+            })
+            .await?
     }
 
     /// The session has ended; `said`: the node said goodbye.
-    pub async fn ended(self, said: bool) {
-        let _ = said;
-        todo!("H1")
+    pub async fn ended(mut self, said: bool) {
+        self.is_over = true;
+        let (id, incarnation) = (self.node.id, self.incarnation);
+        end(self.fleet.clone(), id, incarnation, said).await;
     }
 
     /// The node.
     pub fn id(&self) -> NodeId {
         self.node.id
     }
+}
+
+impl Drop for NodeSession {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (fleet, id, incarnation) = (self.fleet.clone(), self.node.id, self.incarnation);
+        // Without a runtime the program is at its end, and nobody is told anything any more.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(end(fleet, id, incarnation, false));
+        }
+    }
+}
+
+async fn end(fleet: Fleet, id: NodeId, incarnation: u64, said: bool) {
+    let this = &fleet.0;
+    {
+        let mut pings = lock(&this.pings);
+        if pings.get(&id).is_some_and(|(of, _)| *of == incarnation) {
+            pings.remove(&id);
+        }
+    }
+    let why = if said { "it said goodbye" } else { "its session was lost" };
+    let ended = this.apply(move |state, table, now| {
+        if !state.is_current(id, incarnation) {
+            return false;
+        }
+        if let Some(presence) = state.presence.get_mut(&id) {
+            *presence = Presence {
+                online: false,
+                since: Some(now.wall),
+                away: Some(now.mono),
+                ..*presence
+            };
+        }
+        // One that was ended from this side says nothing of the node: the table hears of it when
+        // the fleet goes on.
+        if state.paused {
+            return false;
+        }
+        // The table may know an older session, where this one announced nothing.
+        let session = state.nodes.get(id).and_then(|node| table.session_of(&node.source()));
+        if let Some(session) = session.filter(|s| table.speaks(&s.source))
+            && let Err(error) = state.nodes.disconnect(now, table, &session, why)
+        {
+            tracing::warn!(node = id.0, %error, "a lost session stands in the table");
+        }
+        true
+    });
+    match ended.await {
+        Ok(true) => {
+            this.store.wait_for([], [id]);
+            this.look_at_the_clock.notify_one();
+        }
+        Ok(false) => {}
+        Err(error) => tracing::debug!(node = id.0, %error, "a session ended with the book"),
+    }
+}
+
+fn check_current(state: &State, id: NodeId, incarnation: u64) -> Result<(), FleetError> {
+    if state.is_current(id, incarnation) && !state.paused {
+        return Ok(());
+    }
+    let current = state.presence.get(&id).map(|p| Incarnation(p.incarnation));
+    Err(NodesError::Refused(Refused::OldSession { current }).into())
+}
+
+fn take_in(
+    state: &mut State,
+    table: &mut Table<Prefix>,
+    now: Now,
+    (id, incarnation): (NodeId, u64),
+    prefixes: &BTreeSet<Prefix>,
+    endpoints: Vec<IpAddr>,
+) -> Result<TakenIn, FleetError> {
+    check_current(state, id, incarnation)?;
+    let source = rutter_route::SourceId::node(id.0);
+    let session = Session { source, incarnation: Incarnation(incarnation) };
+    let is_new = table.session_of(&session.source).as_ref() != Some(&session)
+        || !table.speaks(&session.source);
+    if is_new {
+        state.nodes.connect(now, table, id, session.incarnation)?;
+    }
+    let fresh: Vec<Prefix> =
+        prefixes.iter().filter(|p| !table.holds(&session.source, p)).copied().collect();
+    let announced = state.nodes.announce(now, table, &session, prefixes)?;
+    let moved = state.endpoints.get(&id) != Some(&endpoints);
+    if moved {
+        state.endpoints.insert(id, endpoints);
+    }
+    let mut rows = announced.withdrawn;
+    rows.extend(fresh);
+    Ok(TakenIn { verdicts: announced.verdicts, rows, node: is_new || moved, endpoints: moved })
+}
+
+/// How long a node has been away.
+pub(super) fn away_since(presence: &Presence, now: Mono) -> Option<std::time::Duration> {
+    presence.away.filter(|_| !presence.online).map(|since| now.since(since))
 }

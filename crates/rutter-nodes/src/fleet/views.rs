@@ -4,10 +4,15 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rutter_route::{NodeId, ParseError, Prefix, Wall};
+use rutter_rib::Table;
+use rutter_route::{NodeId, Now, ParseError, Prefix, Wall};
 
-use super::{Fleet, FleetError};
+use super::state::State;
+use super::{Fleet, FleetError, Inner};
 use crate::{Node, NodeName, RouteRow};
+
+/// How many nodes are looked at in one visit to the owner of the book.
+const AT_ONCE: usize = 64;
 
 /// A node by its number or its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +80,20 @@ impl Fleet {
     /// # Errors
     /// [`FleetError::NotFound`].
     pub async fn node(&self, of: &NodeRef) -> Result<NodeView, FleetError> {
-        let _ = of;
-        todo!("H1")
+        let wanted = of.clone();
+        let found = self.0.look(move |state, table, now| {
+            let node = match &wanted {
+                NodeRef::Id(id) => state.nodes.get(*id),
+                NodeRef::Name(name) => state.nodes.by_name(name),
+            };
+            node.map(|node| view(state, table, now, node))
+        });
+        let name = || match of {
+            NodeRef::Id(id) => id.0.to_string(),
+            NodeRef::Name(name) => name.to_string(),
+        };
+        let unknown = || FleetError::NotFound { what: "node", name: name() };
+        Ok(self.0.with_map(found.await?.ok_or_else(unknown)?))
     }
 
     /// Nodes in the order of their numbers, behind `after`.
@@ -88,13 +105,52 @@ impl Fleet {
         after: Option<NodeId>,
         limit: usize,
     ) -> Result<Vec<NodeView>, FleetError> {
-        let _ = (after, limit);
-        todo!("H1")
+        let mut views: Vec<NodeView> = Vec::new();
+        let mut after = after;
+        while views.len() < limit {
+            let n = (limit - views.len()).min(AT_ONCE);
+            let page = self.0.look(move |state, table, now| {
+                let behind = state.nodes.behind(after).take(n);
+                behind.map(|node| view(state, table, now, node)).collect::<Vec<_>>()
+            });
+            let page = page.await?;
+            let is_last = page.len() < n;
+            after = page.last().map(|view| view.node.id).or(after);
+            views.extend(page.into_iter().map(|view| self.0.with_map(view)));
+            if is_last {
+                break;
+            }
+        }
+        Ok(views)
     }
 
     /// Moves of primaries, the latest first: of a prefix, or of all.
     pub fn moves(&self, prefix: Option<&Prefix>, limit: usize) -> Vec<Moved> {
-        let _ = (prefix, limit);
-        todo!("H1")
+        self.0.moves.latest(prefix, limit)
+    }
+
+    /// How many moves of primaries there were since the start.
+    pub fn n_moves(&self) -> u64 {
+        self.0.moves.n_total()
+    }
+}
+
+impl Inner {
+    fn with_map(&self, view: NodeView) -> NodeView {
+        NodeView { map: self.maps.numbers(view.node.id), ..view }
+    }
+}
+
+fn view(state: &State, table: &Table<Prefix>, now: Now, node: &Node) -> NodeView {
+    let presence = state.presence.get(&node.id).copied().unwrap_or_default();
+    NodeView {
+        online: presence.online,
+        since: presence.since,
+        endpoints: state.endpoints.get(&node.id).cloned().unwrap_or_default(),
+        draining: table.decisions(&node.source(), None).drain.is_some(),
+        expired: node.is_expired(now.wall),
+        map: None,
+        rows: state.nodes.rows_of(table, node.id),
+        node: node.clone(),
     }
 }

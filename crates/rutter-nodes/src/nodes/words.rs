@@ -84,7 +84,12 @@ impl Nodes {
         Ok(())
     }
 
-    fn decide(
+    /// A person says something of a node's route, advertised or not; of an exit route, of both
+    /// families.
+    ///
+    /// # Errors
+    /// The node is unknown, or there is no room for the word.
+    pub fn decide(
         &mut self,
         now: Now,
         table: &mut Table<Prefix>,
@@ -94,11 +99,8 @@ impl Nodes {
     ) -> Result<(), NodesError> {
         let source = self.member(id)?.node.source();
         let families = families(prefix);
-        let too_many = NodesError::TooMany { what: "rows of the node", bound: MAX_ROWS };
         for prefix in &families {
-            if self.row_for(now, table, id, prefix).is_none() {
-                return Err(too_many);
-            }
+            self.make_row(now, table, id, prefix)?;
         }
         for prefix in &families {
             let by = By::Person(who.to_owned());
@@ -109,6 +111,39 @@ impl Nodes {
             }
         }
         Ok(())
+    }
+
+    /// A person says something of all routes of a node, those to come too.
+    ///
+    /// # Errors
+    /// The node is unknown, or there is no room for the word.
+    pub fn decide_on_all(
+        &mut self,
+        now: Now,
+        table: &mut Table<Prefix>,
+        id: NodeId,
+        what: Decision,
+        (who, why): (&str, &str),
+    ) -> Result<(), NodesError> {
+        let source = self.member(id)?.node.source();
+        let decided = table.decide(now, &source, None, what, By::Person(who.to_owned()), why);
+        decided.map_err(|e| NodesError::TooMany { what: e.what, bound: e.bound })
+    }
+
+    /// Makes the row of a node's route if there is none, so that a word on it has its place.
+    ///
+    /// # Errors
+    /// The node is unknown, or has as many rows as it may.
+    pub fn make_row(
+        &mut self,
+        now: Now,
+        table: &Table<Prefix>,
+        id: NodeId,
+        prefix: &Prefix,
+    ) -> Result<(), NodesError> {
+        self.member(id)?;
+        let too_many = NodesError::TooMany { what: "rows of the node", bound: MAX_ROWS };
+        self.row_for(now, table, id, prefix).map(drop).ok_or(too_many)
     }
 
     /// The row of a node's route, made if there is none. `None`: the node is unknown, or all its
@@ -131,7 +166,7 @@ impl Nodes {
 }
 
 /// A prefix, or both exit routes for one.
-pub(super) fn families(prefix: &Prefix) -> Vec<Prefix> {
+pub(crate) fn families(prefix: &Prefix) -> Vec<Prefix> {
     match prefix.is_default() {
         true => vec![Prefix::DEFAULT_V4, Prefix::DEFAULT_V6],
         false => vec![*prefix],

@@ -1,3 +1,8 @@
+-- What people say of routes is kept with the rows of the routes; nothing ever wrote here.
+DROP TABLE decisions;
+DROP TABLE incumbents;
+DELETE FROM counts WHERE name LIKE 'decisions/%';
+
 -- Users of nodes, whom policy names. A node or pre-auth key refers to the number, so that a name may
 -- change.
 CREATE TABLE node_users (

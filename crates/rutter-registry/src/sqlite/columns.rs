@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rutter_route::{AnyDestination, Wall};
+use rutter_route::Wall;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
@@ -92,28 +92,6 @@ pub(super) fn optional_json<T: DeserializeOwned>(
     let text: Option<&str> = row.try_get(column)?;
     let read = text.map(serde_json::from_str).transpose();
     read.map_err(|e| unreadable("word", format!("{column}: {e}")))
-}
-
-/// The kind and the text of a destination; both empty for a whole source.
-pub(super) fn destination(of: Option<&AnyDestination>) -> (&'static str, String) {
-    let Some(of) = of else { return ("", String::new()) };
-    let kind = match of {
-        AnyDestination::Prefix(_) => "prefix",
-        AnyDestination::Service(_) => "service",
-        AnyDestination::Cluster(_) => "cluster",
-    };
-    (kind, of.to_string())
-}
-
-pub(super) fn optional_destination(row: &SqliteRow) -> Result<Option<AnyDestination>> {
-    let text: &str = row.try_get("destination")?;
-    match row.try_get("kind")? {
-        "" => Ok(None),
-        "prefix" => parse(text, "destination").map(AnyDestination::Prefix).map(Some),
-        "service" => parse(text, "destination").map(AnyDestination::Service).map(Some),
-        "cluster" => parse(text, "destination").map(AnyDestination::Cluster).map(Some),
-        other => Err(unreadable("kind of destination", other)),
-    }
 }
 
 pub(super) fn unreadable(what: &'static str, why: impl Into<String>) -> Error {

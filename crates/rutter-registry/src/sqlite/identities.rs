@@ -1,13 +1,13 @@
 //! Identities in SQLite.
 
 use async_trait::async_trait;
-use rutter_route::{SourceId, Wall};
+use rutter_route::Wall;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::columns::{optional_bytes, optional_parsed, optional_time, parsed, time, wall};
 use super::failure::is_unique_violation;
-use super::{SqliteRegistry, check_room, decisions};
+use super::{SqliteRegistry, check_room};
 use crate::{
     Claim, Claimed, DomainName, Error, Identities, Identity, MAX_IDENTITIES, Page, PublicKey,
     Result, Seed, UserId,
@@ -19,19 +19,12 @@ impl Identities for SqliteRegistry {
         self.writer.write(move |c| Box::pin(grant(c, now, claim))).await
     }
 
-    async fn delete_identity(
-        &self,
-        user: &UserId,
-        sources: &[SourceId],
-    ) -> Result<Option<Identity>> {
-        let (user, sources) = (user.clone(), sources.to_vec());
+    async fn delete_identity(&self, user: &UserId) -> Result<Option<Identity>> {
+        let user = user.clone();
         self.writer
             .write(move |c| {
                 Box::pin(async move {
                     let Some(identity) = find(&mut *c, &user).await? else { return Ok(None) };
-                    for source in &sources {
-                        decisions::forget(c, source).await?;
-                    }
                     sqlx::query("DELETE FROM identities WHERE user_id = ?")
                         .bind(user.as_str())
                         .execute(c)

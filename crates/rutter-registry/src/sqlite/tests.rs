@@ -8,7 +8,6 @@ use super::*;
 use crate::{Claim, DomainName, UserId};
 
 mod bounds;
-mod decisions;
 mod identities;
 mod kill;
 mod leases;

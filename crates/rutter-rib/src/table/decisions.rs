@@ -29,14 +29,21 @@ impl Decided {
             Decision::Revoke => put(&mut self.approval, Word { is: false, by, why, at: now }),
             Decision::Prefer(is) => put(&mut self.preference, Word { is, by, why, at: now }),
             Decision::Drain => put(&mut self.drain, Word { is: (), by, why, at: now }),
+            Decision::Unprefer => take_back(&mut self.preference, rule),
+            Decision::Undrain => take_back(&mut self.drain, rule),
             Decision::Clear if rule => {
-                self.approval.take_if(|w| !w.is_persons());
-                self.preference.take_if(|w| !w.is_persons());
-                self.drain.take_if(|w| !w.is_persons());
+                take_back(&mut self.approval, rule);
+                take_back(&mut self.preference, rule);
+                take_back(&mut self.drain, rule);
             }
             Decision::Clear => *self = Self::default(),
         }
     }
+}
+
+/// A rule takes back only what rules said.
+fn take_back<T>(slot: &mut Option<Word<T>>, rule: bool) {
+    slot.take_if(|word| !rule || !word.is_persons());
 }
 
 /// Puts a word where the one before isn't a person's and the new one a rule's.
@@ -88,7 +95,8 @@ impl<D: Destination> Decisions<D> {
             Some(d) => of.on.contains_key(d),
             None => !of.whole.is_empty(),
         });
-        if what == Decision::Clear && !known {
+        let takes_back = matches!(what, Decision::Clear | Decision::Unprefer | Decision::Undrain);
+        if takes_back && !known {
             return true;
         }
         if !known && self.n >= bound {

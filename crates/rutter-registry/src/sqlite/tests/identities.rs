@@ -117,9 +117,9 @@ async fn a_deleted_user_takes_its_leases_and_tokens_along() {
     let token = NewToken { hash: secret.hash(), name: Note::default(), grant, expires: None };
     fixture.create_token(NOW, token).await.unwrap();
 
-    let deleted = fixture.delete_identity(&user("a"), &[]).await.unwrap().unwrap();
+    let deleted = fixture.delete_identity(&user("a")).await.unwrap().unwrap();
     assert_eq!(deleted.name, Some(name("alice")));
-    assert_eq!(fixture.delete_identity(&user("a"), &[]).await.unwrap(), None);
+    assert_eq!(fixture.delete_identity(&user("a")).await.unwrap(), None);
     assert_eq!(fixture.identity_by_name(&name("alice")).await.unwrap(), None);
     assert_eq!(fixture.leases(NOW, Page::first(10)).await.unwrap(), []);
     let error = fixture.authenticate(NOW, TokenKind::Agent, &secret).await.unwrap_err();
