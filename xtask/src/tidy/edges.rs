@@ -7,7 +7,7 @@
 use super::{Metadata, Problem};
 
 /// Each crate of the workspace with those of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("rutter-route", &[]),
     ("rutter-yaml", &[]),
     ("rutter-rib", &["rutter-route"]),
@@ -31,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         "rutter-overlay",
         &["rutter-book", "rutter-link", "rutter-rib", "rutter-route", "rutter-yaml"],
     ),
+    ("rutter-providers", &["rutter-route", "rutter-yaml"]),
     ("rutter-gateway", &["rutter-book", "rutter-link", "rutter-rib", "rutter-route"]),
     ("rutter-controller", &["rutter-book", "rutter-registry", "rutter-rib", "rutter-route"]),
     (

@@ -1,0 +1,145 @@
+//! Several providers want one alias: who has it.
+//!
+//! A pure function of the claims, whatever order they come in: the strongest claim first takes all
+//! its places; a weaker one that needs a place that is taken has none and is told by whom. So
+//! there is no race (the original prefers the newest, which is one), and when the winner ends the
+//! next one has it, by the same function.
+//!
+//! Stronger is, in this order: what is built in; what a file says over what a container's labels
+//! do; the provider that stands first in the configuration; the smaller identity. Health is no
+//! part of it: a loser is `Denied`, so that no failure ever sends one app's requests to another.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use rutter_route::Group;
+
+use crate::{Alias, Listen, PathPrefix, Route, Target};
+
+/// What only one service can have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// An alias on an HTTP listener, with the paths of a route that shares its host.
+    Http(Listen, Alias, Option<PathPrefix>),
+    /// A stream's alias.
+    Stream(Alias),
+    /// A port that a TCP stream is asked for on.
+    Tcp(IpAddr, u16),
+    /// A port that UDP datagrams are asked for on.
+    Udp(IpAddr, u16),
+}
+
+/// What kind of provider made a claim, the strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClaimKind {
+    /// Rutter itself.
+    BuiltIn,
+    /// Somebody wrote the route down.
+    Explicit,
+    /// A container has it, by its labels or by itself.
+    Container,
+}
+
+/// Whose claim it is. The order is that of strength, the strongest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Claimant {
+    /// What kind of provider.
+    pub kind: ClaimKind,
+    /// The provider's place in the configuration; each provider has its own.
+    pub provider: u32,
+    /// The route among the provider's own: its name, and its container's id where it has one.
+    pub route: (String, Option<String>),
+}
+
+/// A claim to places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose.
+    pub by: Claimant,
+    /// To what: all or nothing.
+    pub places: Vec<Place>,
+    /// The link whose members share their places, within one provider.
+    pub group: Option<Group>,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It has its places.
+    Granted,
+    /// Another has one of them.
+    Denied {
+        /// The place.
+        place: Place,
+        /// Who has it.
+        winner: Claimant,
+    },
+}
+
+impl Claim {
+    /// A route's claim.
+    pub fn of(route: &Route, kind: ClaimKind, provider: u32) -> Self {
+        let container = route.container.as_ref().map(|id| id.as_str().to_owned());
+        let by = Claimant { kind, provider, route: (route.name.clone(), container) };
+        let group = route.balance.as_ref().and_then(|balance| balance.group());
+        Self { by, places: route.places(), group }
+    }
+
+    /// Whether two claims are of members of one link.
+    fn shares_with(&self, other: &Self) -> bool {
+        self.group.is_some() && self.group == other.group && self.by.provider == other.by.provider
+    }
+}
+
+impl Route {
+    /// What only one service can have, of that which this one needs: a member of a link is asked
+    /// for by the link's name.
+    pub fn places(&self) -> Vec<Place> {
+        let alias = match &self.balance {
+            Some(balance) => Alias::Name(balance.link.clone()),
+            None => self.alias.clone(),
+        };
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let port = self.listen.port.map(|port| (self.listen.address.unwrap_or(any), port));
+        let stream = |at: fn(IpAddr, u16) -> Place| {
+            let port = port.map(|(address, port)| at(address, port));
+            std::iter::once(Place::Stream(alias.clone())).chain(port).collect()
+        };
+        match &self.target {
+            Target::Http { .. } | Target::Files { .. } => {
+                let prefix = self.paths.as_ref().map(|paths| paths.prefix.clone());
+                vec![Place::Http(self.listen, alias, prefix)]
+            }
+            Target::Tcp { .. } => stream(Place::Tcp),
+            Target::Udp { .. } => stream(Place::Udp),
+        }
+    }
+}
+
+/// Judges claims; what comes back is in their order.
+pub fn judge(claims: &[Claim]) -> Vec<Judgement> {
+    let mut by_strength: Vec<usize> = (0..claims.len()).collect();
+    by_strength.sort_by_key(|&n| claims.get(n).map(|claim| (&claim.by, &claim.places)));
+    let mut taken: BTreeMap<&Place, &Claim> = BTreeMap::new();
+    let mut judgements = vec![Judgement::Granted; claims.len()];
+    for n in by_strength {
+        let (Some(claim), Some(judgement)) = (claims.get(n), judgements.get_mut(n)) else {
+            continue;
+        };
+        let holder = |place: &Place| {
+            taken.get_key_value(place).filter(|(_, holder)| !claim.shares_with(holder))
+        };
+        if let Some((place, holder)) = claim.places.iter().find_map(holder) {
+            let winner = holder.by.clone();
+            *judgement = Judgement::Denied { place: (*place).clone(), winner };
+            continue;
+        }
+        for place in &claim.places {
+            taken.entry(place).or_insert(claim);
+        }
+    }
+    judgements
+}

@@ -1,0 +1,177 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn http(alias: &str) -> Place {
+    Place::Http(Listen::default(), alias.parse().unwrap(), None)
+}
+
+fn claim(kind: ClaimKind, provider: u32, route: &str, places: &[Place]) -> Claim {
+    let by = Claimant { kind, provider, route: (route.to_owned(), None) };
+    Claim { by, places: places.to_vec(), group: None }
+}
+
+fn in_group(claim: Claim, group: &str) -> Claim {
+    Claim { group: Some(group.parse().unwrap()), ..claim }
+}
+
+/// Which of the claims are granted.
+fn granted(claims: &[Claim]) -> Vec<bool> {
+    judge(claims).iter().map(|judgement| *judgement == Judgement::Granted).collect()
+}
+
+#[test]
+fn built_in_beats_explicit_beats_container_beats_place_beats_identity() {
+    let app = [http("app")];
+    let ladder = [
+        claim(ClaimKind::BuiltIn, 9, "z", &app),
+        claim(ClaimKind::Explicit, 1, "z", &app),
+        claim(ClaimKind::Explicit, 2, "a", &app),
+        claim(ClaimKind::Container, 0, "a", &app),
+        claim(ClaimKind::Container, 0, "b", &app),
+    ];
+    for from in 0..ladder.len() {
+        // Each is the winner as soon as those above it are gone.
+        let mut claims = ladder[from..].to_vec();
+        claims.reverse();
+        let judgements = judge(&claims);
+        let winner = claims.last().unwrap().by.clone();
+        assert_eq!(judgements.last(), Some(&Judgement::Granted));
+        for judgement in &judgements[..judgements.len() - 1] {
+            let denied = Judgement::Denied { place: http("app"), winner: winner.clone() };
+            assert_eq!(*judgement, denied);
+        }
+    }
+}
+
+#[test]
+fn members_of_one_providers_link_share_and_others_dont() {
+    let link = [http("link")];
+    let claims = [
+        in_group(claim(ClaimKind::Explicit, 1, "a", &link), "link"),
+        in_group(claim(ClaimKind::Explicit, 1, "b", &link), "link"),
+        in_group(claim(ClaimKind::Explicit, 2, "c", &link), "link"),
+        claim(ClaimKind::Explicit, 1, "link", &link),
+    ];
+    assert_eq!(granted(&claims), [true, true, false, false]);
+}
+
+#[test]
+fn paths_and_listeners_of_their_own_are_no_conflict() {
+    let alias: Alias = "app".parse().unwrap();
+    let prefix = |path: &str| Some(path.parse().unwrap());
+    let other = Listen { port: Some(8443), ..Listen::default() };
+    let places = [
+        Place::Http(Listen::default(), alias.clone(), None),
+        Place::Http(Listen::default(), alias.clone(), prefix("/api")),
+        Place::Http(Listen::default(), alias.clone(), prefix("/docs")),
+        Place::Http(other, alias.clone(), None),
+        Place::Stream(alias),
+    ];
+    let claims: Vec<Claim> = places
+        .iter()
+        .enumerate()
+        .map(|(n, place)| {
+            claim(ClaimKind::Explicit, 1, &n.to_string(), std::slice::from_ref(place))
+        })
+        .collect();
+    assert_eq!(granted(&claims), [true; 5]);
+}
+
+#[test]
+fn who_lacks_one_of_its_places_holds_none_of_the_others() {
+    let any: IpAddr = Ipv4Addr::UNSPECIFIED.into();
+    let stream = |alias: &str| Place::Stream(alias.parse().unwrap());
+    let claims = [
+        claim(ClaimKind::Explicit, 1, "a", &[stream("a"), Place::Tcp(any, 22)]),
+        claim(ClaimKind::Explicit, 1, "b", &[stream("b"), Place::Tcp(any, 22)]),
+        claim(ClaimKind::Explicit, 2, "c", &[stream("b"), Place::Tcp(any, 23)]),
+        claim(ClaimKind::Explicit, 2, "d", &[stream("d"), Place::Udp(any, 22)]),
+    ];
+    assert_eq!(granted(&claims), [true, false, true, true]);
+}
+
+/// Claims of three providers to a few places; each claimant once.
+fn claims() -> impl Strategy<Value = Vec<Claim>> {
+    let kind = prop_oneof![
+        Just(ClaimKind::BuiltIn),
+        Just(ClaimKind::Explicit),
+        Just(ClaimKind::Container)
+    ];
+    let one = (kind, 0u32..3, 0u8..4, proptest::collection::vec(0u8..4, 1..3), any::<bool>());
+    let claim = |(kind, provider, route, places, grouped): (ClaimKind, u32, u8, Vec<u8>, bool)| {
+        let places: Vec<Place> = places.iter().map(|p| http(&format!("p{p}"))).collect();
+        let one = claim(kind, provider, &route.to_string(), &places);
+        if grouped { in_group(one, "link") } else { one }
+    };
+    let by_claimant = |claims: Vec<Claim>| {
+        let unique: BTreeMap<Claimant, Claim> =
+            claims.into_iter().map(|claim| (claim.by.clone(), claim)).collect();
+        unique.into_values().collect()
+    };
+    proptest::collection::vec(one.prop_map(claim), 0..12).prop_map(by_claimant)
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_arrival_of_three_providers_ends_in_the_same_winners(
+        (claims, shuffled) in claims().prop_flat_map(|claims| {
+            (Just(claims.clone()), Just(claims).prop_shuffle())
+        })
+    ) {
+        let by_claimant = |claims: &[Claim]| -> BTreeMap<Claimant, Judgement> {
+            claims.iter().map(|claim| claim.by.clone()).zip(judge(claims)).collect()
+        };
+        prop_assert_eq!(by_claimant(&claims), by_claimant(&shuffled));
+    }
+
+    #[test]
+    fn no_place_has_two_services_and_every_loser_is_told_a_stronger_winner(claims in claims()) {
+        let judgements = judge(&claims);
+        for (claim, judgement) in claims.iter().zip(&judgements) {
+            match judgement {
+                Judgement::Denied { place, winner } => {
+                    prop_assert!(winner < &claim.by);
+                    prop_assert!(claim.places.contains(place));
+                    let at = claims.iter().position(|other| other.by == *winner).unwrap();
+                    prop_assert_eq!(&judgements[at], &Judgement::Granted);
+                    prop_assert!(claims[at].places.contains(place));
+                }
+                Judgement::Granted => {
+                    let others = claims.iter().zip(&judgements).filter(|(other, judgement)| {
+                        other.by != claim.by && **judgement == Judgement::Granted
+                    });
+                    for (other, _) in others {
+                        let in_common = claim.places.iter().any(|p| other.places.contains(p));
+                        prop_assert!(!in_common || claim.shares_with(other));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn when_a_winner_ends_its_places_are_anothers_and_who_had_theirs_keeps_them(claims in claims()) {
+        // With single places nobody who was granted depends on who is denied.
+        let claims: Vec<Claim> = claims
+            .into_iter()
+            .map(|claim| Claim { places: claim.places[..1].to_vec(), ..claim })
+            .collect();
+        let before = granted(&claims);
+        let Some(ended) = before.iter().position(|is| *is) else { return Ok(()) };
+        let mut left = claims.clone();
+        let gone = left.remove(ended);
+        let after = granted(&left);
+        for (claim, had) in claims.iter().zip(&before) {
+            let Some(at) = left.iter().position(|other| other.by == claim.by) else { continue };
+            prop_assert!(!had || after[at] || claim.places == gone.places);
+        }
+        if let Some(at) = left.iter().position(|claim| claim.places == gone.places) {
+            let _ = at;
+            let served = left.iter().zip(&after).any(|(c, has)| *has && c.places == gone.places);
+            prop_assert!(served);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What is noted while something is read.
+
+use rutter_yaml::Problem;
+
+/// What is wrong with a route and what is only to be said of it, each at its path.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    path: Vec<String>,
+    /// What refuses the route.
+    pub(crate) problems: Vec<Problem>,
+    /// What changes nothing for the worse.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+impl Notes {
+    /// Notes of what stands at a path.
+    pub(crate) fn at(path: &[&str]) -> Self {
+        Self { path: path.iter().map(|step| (*step).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// Does something one step further in.
+    pub(crate) fn within<T>(&mut self, key: &str, does: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(key.to_owned());
+        let done = does(self);
+        self.path.pop();
+        done
+    }
+
+    /// Notes what refuses the route.
+    pub(crate) fn problem(&mut self, message: impl Into<String>) {
+        self.problem_with(message, None);
+    }
+
+    /// Notes what refuses the route, and what to do about it.
+    pub(crate) fn problem_with(&mut self, message: impl Into<String>, help: Option<String>) {
+        let problem = Problem::at_path(self.path.clone(), message);
+        self.problems.push(Problem { help, ..problem });
+    }
+
+    /// Notes what whoever wrote it may not expect.
+    pub(crate) fn warning(&mut self, message: impl Into<String>) {
+        self.warning_with(message, None);
+    }
+
+    /// Notes what whoever wrote it may not expect, and what to do about it.
+    pub(crate) fn warning_with(&mut self, message: impl Into<String>, help: Option<String>) {
+        let problem = Problem::at_path(self.path.clone(), message);
+        self.warnings.push(Problem { help, ..problem });
+    }
+
+    /// A value, or a problem.
+    pub(crate) fn take<T>(&mut self, value: Result<T, String>) -> Option<T> {
+        value.map_err(|message| self.problem(message)).ok()
+    }
+
+    /// Does something whose problems refuse nothing: it concerns only what is shown.
+    pub(crate) fn only_shown<T>(&mut self, does: impl FnOnce(&mut Self) -> T) -> T {
+        let n_before = self.problems.len();
+        let done = does(self);
+        let problems = self.problems.split_off(n_before);
+        self.warnings.extend(problems);
+        done
+    }
+}

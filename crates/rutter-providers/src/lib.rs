@@ -1,0 +1,37 @@
+//! Providers: the routes that people's files and containers ask for.
+//!
+//! Pure functions from text and plain descriptions to routes, each judged alone: no I/O, no clock,
+//! no async yet. Whoever watches files and asks engines stands above them.
+//!
+//! - [`godoxy`] reads GoDoxy's files and labels.
+//! - [`Route`] is what they all become; a [`Reading`] says what stands, what is shown only, and
+//!   what was refused and why.
+//! - [`conflict`] decides who has an alias that several want.
+//! - [`hosts`] says which alias a request's host asks for.
+//!
+//! Invariants:
+//! - a route is never less protected than it was written: a field that protects and isn't there
+//!   yet, one that is wrong and one that nobody knows refuse it by name;
+//! - one route's mistakes refuse no other;
+//! - what comes out depends on what was said, never on the order in which it came.
+#![forbid(unsafe_code)]
+
+mod alias;
+mod balance;
+pub mod conflict;
+pub mod godoxy;
+mod health;
+pub mod hosts;
+mod path_prefix;
+mod reading;
+mod route;
+
+pub use alias::Alias;
+pub use balance::{Balance, BalanceMode};
+pub use health::{HealthSettings, Retries};
+pub use path_prefix::PathPrefix;
+pub use reading::{Excluded, Exclusion, Reading, Refused};
+pub use route::{
+    ContainerId, Homepage, HttpScheme, Listen, Paths, ProxmoxLink, Route, ServerName, Target,
+    TlsVersion, Upstream,
+};

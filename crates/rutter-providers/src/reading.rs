@@ -1,0 +1,80 @@
+//! What came of reading a provider's text.
+
+use std::fmt;
+
+use rutter_yaml::Problem;
+
+use crate::{ContainerId, Route};
+
+/// What a provider's text says, each route judged alone: one that is wrong leaves the others
+/// standing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// The routes that stand.
+    pub routes: Vec<Route>,
+    /// Those that are known and not served.
+    pub excluded: Vec<Excluded>,
+    /// Those that would not be what was written.
+    pub refused: Vec<Refused>,
+    /// What whoever wrote the text may not expect, and what changes nothing for the worse.
+    pub warnings: Vec<Problem>,
+}
+
+/// A route that is shown and not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excluded {
+    /// What the provider calls it.
+    pub name: String,
+    /// The container that it would be of.
+    pub container: Option<ContainerId>,
+    /// Why.
+    pub reason: Exclusion,
+}
+
+/// A route that isn't started since it would not be what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What the provider calls it.
+    pub name: String,
+    /// The container that it would be of.
+    pub container: Option<ContainerId>,
+    /// All that is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// Why a route is shown and not served; the words are GoDoxy's where it has one (its reasons of
+/// exclusion, in their order), the last two are Rutter's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Exclusion {
+    /// A label says so.
+    Manual,
+    /// There is no port to send to.
+    NoPort,
+    /// It is a database or something else that no browser speaks to, and nobody labelled it.
+    Blacklisted,
+    /// It builds images.
+    Buildx,
+    /// Its name is that of a YAML anchor.
+    YamlAnchor,
+    /// Its container is being replaced.
+    Renaming,
+    /// The provider takes labelled containers only.
+    NotLabelled,
+    /// Its container has no address, as one that is stopped.
+    NoAddress,
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Manual => "Manual exclusion",
+            Self::NoPort => "No port exposed in container",
+            Self::Blacklisted => "Blacklisted (backend service or database)",
+            Self::Buildx => "Buildx",
+            Self::YamlAnchor => "YAML anchor or reference",
+            Self::Renaming => "Container renaming intermediate state",
+            Self::NotLabelled => "No proxy label, and the provider takes labelled containers only",
+            Self::NoAddress => "Container has no address",
+        })
+    }
+}
