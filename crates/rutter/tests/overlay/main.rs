@@ -19,9 +19,10 @@ mod drift;
 mod exchange;
 mod failover;
 mod host;
-mod namespace;
+#[path = "../net/mod.rs"]
+#[allow(dead_code, reason = "the tests of nodes use the rest of it")]
+mod net;
 mod own_file;
-mod probe;
 mod refusals;
 mod scene;
 mod stability;
@@ -31,24 +32,4 @@ mod support;
 mod surfaces;
 mod transit;
 
-use std::time::{Duration, Instant};
-
-/// How long anything may take before a test gives up; nothing here waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until something is so, and says how long that took. `shown` is what there was instead.
-pub(crate) fn until<T: std::fmt::Debug>(
-    what: &str,
-    look: impl Fn() -> T,
-    is_so: impl Fn(&T) -> bool,
-) -> Duration {
-    let began = Instant::now();
-    loop {
-        let seen = look();
-        if is_so(&seen) {
-            return began.elapsed();
-        }
-        assert!(began.elapsed() < PATIENCE, "{what}: not in time, but {seen:#?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
+pub(crate) use net::{namespace, probe, until};

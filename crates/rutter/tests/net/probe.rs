@@ -1,4 +1,5 @@
-//! A packet each 10 ms from one network to another: what doesn't arrive was lost.
+//! A packet each 10 ms from one network to another: what doesn't arrive was lost; of a ping, what
+//! isn't answered.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::namespace::Namespace;
+use super::namespace::Namespace;
+use super::until;
 
 /// How often.
 pub(crate) const EACH: Duration = Duration::from_millis(10);
@@ -58,6 +60,28 @@ impl Probe {
         Self { sent, arrived, stop, threads }
     }
 
+    /// From one namespace to an address of another, which answers: what comes back has arrived.
+    pub(crate) fn pings(from: &Namespace, to: &Namespace, address: &str) -> Self {
+        let address: SocketAddr = format!("{address}:7777").parse().unwrap();
+        let (sent, arrived) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let stop = Arc::new(AtomicBool::new(false));
+        let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let answers = to.enter(move || UdpSocket::bind(address).unwrap());
+        let asks = from.enter(move || UdpSocket::bind(any).unwrap());
+        for socket in [&answers, &asks] {
+            socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        }
+        let hears = asks.try_clone().unwrap();
+        let (ended, heard, all) = (stop.clone(), stop.clone(), arrived.clone());
+        let (count, stops) = (sent.clone(), stop.clone());
+        let threads = vec![
+            std::thread::spawn(move || answer(&answers, &ended)),
+            std::thread::spawn(move || receive(&hears, &all, &heard)),
+            std::thread::spawn(move || send(&asks, address, &count, &stops)),
+        ];
+        Self { sent, arrived, stop, threads }
+    }
+
     /// Waits until packets arrive one after the other.
     pub(crate) fn flows(&self) {
         let from = self.sent.load(Ordering::Relaxed);
@@ -67,7 +91,7 @@ impl Probe {
             new.windows(5).any(|five| five[4] == five[0] + 4)
         };
         let arrived = || self.arrived.lock().unwrap().clone();
-        crate::until("the probe arrives", arrived, |seen| five(seen));
+        until("the probe arrives", arrived, |seen| five(seen));
     }
 
     /// The number of the next packet.
@@ -77,8 +101,8 @@ impl Probe {
 
     /// Lets so many packets more be sent.
     pub(crate) fn sends(&self, n: u64) {
-        let until = self.now() + n;
-        crate::until("packets are sent", || self.now(), |sent| *sent >= until);
+        let then = self.now() + n;
+        until("packets are sent", || self.now(), |sent| *sent >= then);
     }
 
     /// What was lost of the packets from `since` until now.
@@ -112,6 +136,16 @@ impl Drop for Probe {
         for thread in self.threads.drain(..) {
             // A panic of it was told already.
             drop(thread.join());
+        }
+    }
+}
+
+fn answer(socket: &UdpSocket, stop: &AtomicBool) {
+    let mut packet = [0; 8];
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok((8, from)) = socket.recv_from(&mut packet) {
+            // It may have gone meanwhile, or there may be no way back.
+            drop(socket.send_to(&packet, from));
         }
     }
 }
