@@ -34,8 +34,9 @@ pub struct NodeConfig {
     pub exit_node: Option<String>,
     /// Who asks a network behind this host from elsewhere appears there as this host.
     pub masquerade: bool,
-    /// Where others send what is for the networks; `None`: where the controller sees this host.
-    pub address: Option<IpAddr>,
+    /// Where others send what is for the networks, the first of each family; for the family that has
+    /// none here: where the controller sees this host.
+    pub addresses: Vec<IpAddr>,
     /// What shows that the networks behind it can be reached.
     pub probes: Vec<ProbeSpec>,
 }

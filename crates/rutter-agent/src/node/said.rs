@@ -20,15 +20,18 @@ pub(super) fn table() -> Result<TableName, ParseError> {
     TABLE.parse()
 }
 
-/// All that a node advertises; its packets are sent to `at`.
+/// All that a node advertises; what is for it is sent to the first of `at` that is of its family, or
+/// to the first of all, of which a neighbour may make more than this host can.
 pub(super) fn update(
     id: NodeId,
     prefixes: &BTreeSet<Prefix>,
-    at: IpAddr,
+    at: &[IpAddr],
 ) -> Result<SourceUpdate, ParseError> {
-    let routes = prefixes
-        .iter()
-        .map(|prefix| (*prefix, PathId::default(), Attributes::via(NextHop::Address(at))));
+    let routes = prefixes.iter().filter_map(|prefix| {
+        let of_family = at.iter().find(|at| at.is_ipv4() == prefix.is_v4());
+        let hop = NextHop::Address(*of_family.or(at.first())?);
+        Some((*prefix, PathId::default(), Attributes::via(hop)))
+    });
     Ok(SourceUpdate::prefixes(table()?, SOURCE.to_owned(), &SourceId::node(id.0), routes))
 }
 

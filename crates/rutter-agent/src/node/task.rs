@@ -147,10 +147,12 @@ struct Session<'a> {
     /// Rises with each that the kernel is told.
     version: u64,
     waiting: Option<Waiting>,
-    /// This node's number and where others send its packets; `None` before the first session.
-    own: Option<(NodeId, IpAddr)>,
+    /// This node's number; `None` before the first session.
+    own: Option<NodeId>,
     /// Whether there is a session.
     up: bool,
+    /// Whether the controller has ever taken what is advertised.
+    stood: bool,
     verdicts: mpsc::Receiver<Verdict>,
     /// Of what verdicts are told; taken when they are asked.
     tell: Option<mpsc::Sender<Verdict>>,
@@ -187,6 +189,7 @@ impl<'a> Session<'a> {
             waiting: None,
             own: None,
             up: false,
+            stood: false,
             verdicts,
             tell: Some(tell),
             _stop: stop_probes.clone().drop_guard(),
@@ -201,8 +204,12 @@ impl<'a> Session<'a> {
                 () = shutdown.cancelled() => break Ok(()),
                 step = self.step() => step,
             };
-            if let Err(error) = step {
-                break Err(error);
+            match step {
+                Ok(()) => {}
+                // What stood once is tried for again: a network must not end with a bad hour of its
+                // controller.
+                Err(error) if self.stood || error.may_pass() => self.failing(&error),
+                Err(error) => break Err(error),
             }
         };
         self.leave().await;
@@ -272,23 +279,21 @@ impl<'a> Session<'a> {
             status.n_sessions += 1;
         });
         tracing::info!(node = id.0, name, ?addresses, "a session with {remote} has begun");
-        let at = self.config.address.or_else(|| seen.parse().ok());
-        let at = at.map(|at: IpAddr| at.to_canonical());
-        let Some(at) = at else {
-            let why = format!("the controller sees this host at `{seen}`, which is no address");
-            return Err(AgentError::Node(format!("{why}: give --address")));
-        };
-        if at.is_loopback() && !self.config.prefixes().is_empty() {
+        let seen: Option<IpAddr> = seen.parse().ok();
+        let at = self.config.addresses.iter().copied().chain(seen).map(|at| at.to_canonical());
+        let at: Vec<IpAddr> = at.collect();
+        if at.first().is_none_or(IpAddr::is_loopback) && !self.config.prefixes().is_empty() {
             tracing::warn!(
-                "others are told to send packets to {at}, this host's own: give --address"
+                "the controller sees this host at {seen:?}, where nobody else reaches it: say where \
+                 others do (--address)"
             );
         }
-        self.own = Some((id, at));
-        self.say(id, at)
+        self.own = Some(id);
+        self.say(id, &at)
     }
 
     /// Says what is advertised, and first of all that: what probes see is told of what is there.
-    fn say(&mut self, id: NodeId, at: IpAddr) -> Result<(), AgentError> {
+    fn say(&mut self, id: NodeId, at: &[IpAddr]) -> Result<(), AgentError> {
         let update = said::update(id, &self.config.prefixes(), at)?;
         if let Err(refusal) = self.announcer.say(update) {
             return Err(self.refused(refusal));
@@ -301,16 +306,8 @@ impl<'a> Session<'a> {
 
     async fn report(&mut self, what: Result<SourceReport, Refusal>) -> Result<(), AgentError> {
         self.membership.keep_again().await;
-        let report = match what {
-            Ok(report) => report,
-            Err(refusal) => {
-                let error = self.refused(refusal);
-                tracing::warn!("not advertised: {error}");
-                let is_final = !error.may_pass() && self.status.borrow().advertised.is_empty();
-                self.status.send_modify(|status| status.last_error = Some(error.to_string()));
-                return if is_final { Err(error) } else { Ok(()) };
-            }
-        };
+        let report = what.map_err(|refusal| self.refused(refusal))?;
+        self.stood = true;
         let http = self.membership.http();
         let prefixes = self.config.prefixes();
         let standings = said::standings(&prefixes, &report.outcomes, |why| http.shown(why));
@@ -334,17 +331,19 @@ impl<'a> Session<'a> {
             // It comes in anew: by its token, or by a person's word.
             self.membership.forget();
         }
-        if !error.may_pass() && self.status.borrow().n_sessions == 0 {
-            return Err(error);
-        }
+        tracing::debug!(?again_in, "no session");
+        Err(error)
+    }
+
+    /// It doesn't stand as it should, and is tried again. Said once, however often it is tried.
+    fn failing(&self, error: &AgentError) {
         let text = error.to_string();
         if self.status.borrow().last_error.as_ref() != Some(&text) {
-            tracing::warn!(?again_in, "no session: {text}");
+            tracing::warn!("this node isn't in the network as it should be: {text}");
         }
         self.status.send_modify(|status| {
             (status.phase, status.last_error) = (Phase::Retrying, Some(text));
         });
-        Ok(())
     }
 
     fn refused(&self, refusal: Refusal) -> AgentError {
@@ -426,7 +425,7 @@ impl<'a> Session<'a> {
 
     fn observe(&mut self, verdict: Verdict) -> Result<(), AgentError> {
         let Verdict { prefix, is } = verdict;
-        let Some((id, _)) = self.own else { return Ok(()) };
+        let Some(id) = self.own else { return Ok(()) };
         match &is {
             Seen::Unhealthy { why, .. } => {
                 tracing::warn!(%prefix, why, "can't be reached from here")

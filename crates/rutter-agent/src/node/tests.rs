@@ -156,7 +156,7 @@ fn config() -> NodeConfig {
         accepts_routes: false,
         exit_node: None,
         masquerade: true,
-        address: None,
+        addresses: Vec::new(),
         probes: Vec::new(),
     }
 }
@@ -185,4 +185,24 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     }
     let exit = NodeConfig { advertised: BTreeSet::new(), is_exit_node: true, ..config() };
     assert_eq!(exit.prefixes(), prefixes(&["0.0.0.0/0", "::/0"]));
+}
+
+#[test]
+fn each_prefix_is_said_with_the_address_of_its_family_where_there_is_one() {
+    use rutter_link::{AnyBatch, Tell};
+    let at = |text: &str| -> std::net::IpAddr { text.parse().unwrap() };
+    let hops = |addresses: &[&str]| {
+        let addresses: Vec<_> = addresses.iter().map(|text| at(text)).collect();
+        let all = prefixes(&["10.1.0.0/24", "fd01::/64"]);
+        let update = said::update(NodeId(7), &all, &addresses).unwrap();
+        let AnyBatch::Prefix(batch) = update.batch else { panic!("it is of prefixes") };
+        let hop = |tell: Tell<Prefix>| match tell {
+            Tell::Advertise { routes, .. } => routes[0].attributes.next_hop.to_string(),
+            Tell::Withdraw { .. } => panic!("nothing is withdrawn"),
+        };
+        batch.tells.into_iter().map(hop).collect::<Vec<_>>()
+    };
+    assert_eq!(hops(&["10.66.0.1", "fd66::1"]), ["10.66.0.1", "fd66::1"]);
+    assert_eq!(hops(&["fd66::1", "10.66.0.1"]), ["10.66.0.1", "fd66::1"]);
+    assert_eq!(hops(&["10.66.0.1"]), ["10.66.0.1", "10.66.0.1"]);
 }

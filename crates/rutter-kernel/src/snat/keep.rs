@@ -6,6 +6,7 @@ use super::{SnatSpec, Status, ruleset};
 use crate::error::KernelError;
 use crate::keeper::{Keep, Kept};
 use crate::nft::{Nft, is_lack};
+use crate::rules::Family;
 use crate::sysctl::Settings;
 use crate::wire::NftTable;
 
@@ -38,7 +39,7 @@ impl Snat {
             match self.settings.forwarding(family) {
                 Ok(true) => {}
                 Ok(false) => match self.settings.set_forwarding(family, true) {
-                    Ok(()) => tracing::info!(?family, "packets are forwarded from now on"),
+                    Ok(()) => tracing::info!("packets are forwarded from now on{}", caveat(family)),
                     Err(error) => errors.push(format!("packets aren't forwarded: {error}")),
                 },
                 Err(error) => errors.push(format!("whether packets are forwarded: {error}")),
@@ -67,6 +68,17 @@ impl Snat {
                 errors.extend(settled.refused.map(|why| format!("{why}; {LACKS}")));
                 Ok(settled.drift)
             }
+        }
+    }
+}
+
+/// What else comes with forwarding (Linux' Documentation/networking/ip-sysctl.rst).
+fn caveat(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "",
+        Family::V6 => {
+            " (IPv6: a link by whose router advertisements this host has its own routes needs \
+             `accept_ra = 2` from now on)"
         }
     }
 }

@@ -149,7 +149,7 @@ impl Agent {
             accept_routes: self.accept_routes,
             exit_node: self.exit_node,
             snat: !self.no_snat,
-            address: node_address,
+            addresses: node_address.into_iter().collect(),
             probes: Vec::new(),
         });
         let config = resolved::Agent {

@@ -411,8 +411,8 @@ section! {
         /// Who asks a network behind this host from elsewhere appears there as this host, so that
         /// answers come back by it. Without it hosts there need routes by this host.
         snat: bool = Is("true"),
-        /// Where others send what is for these networks.
-        address: IpAddr = Says("where the controller sees this host"),
+        /// Where others send what is for these networks: an address of each family at most.
+        addresses: Vec<IpAddr> = Says("where the controller sees this host"),
         /// What shows that the networks behind this host can be reached.
         probes: Vec<AgentProbe> = Is("[]")
     }

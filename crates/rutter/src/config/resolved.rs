@@ -286,7 +286,7 @@ pub(crate) struct AgentRoutes {
     pub(crate) accept_routes: bool,
     pub(crate) exit_node: Option<String>,
     pub(crate) snat: bool,
-    pub(crate) address: Option<IpAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
     #[serde(serialize_with = "probes")]
     pub(crate) probes: Vec<ProbeSpec>,
 }
@@ -325,7 +325,7 @@ impl Agent {
             accepts_routes: routes.accept_routes,
             exit_node: routes.exit_node.clone(),
             masquerade: routes.snat,
-            address: routes.address,
+            addresses: routes.addresses.clone(),
             probes: routes.probes.clone(),
         })
     }

@@ -156,7 +156,7 @@ value! {
     PathBuf: "path",
     String: "text",
     SocketAddr: "address and port",
-    std::net::IpAddr: "address",
+    Vec<std::net::IpAddr>: "list of addresses",
     Prefix: "network",
     bool: "`true` or `false`",
     SinkMode: "`act` or `observe`",

@@ -81,7 +81,7 @@ fn routes(
         accept_routes: raw.accept_routes.unwrap_or_default(),
         exit_node: raw.exit_node.clone(),
         snat: raw.snat.unwrap_or(true),
-        address: raw.address,
+        addresses: raw.addresses.clone().unwrap_or_default(),
         probes: probes.filter_map(|(n, raw)| probe(n, raw, to)).collect(),
     })
 }
