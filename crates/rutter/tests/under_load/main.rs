@@ -13,9 +13,11 @@
 )]
 
 mod apart;
+mod dice;
 mod failover;
 mod handover;
 mod mortal;
+mod nodes;
 mod open_loop;
 mod person;
 mod reloads;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
+use crate::dice::Dice;
 use crate::support::origin::Origin;
 use crate::support::visit::{get, visitor};
 use crate::support::{Running, up};
@@ -260,35 +261,4 @@ async fn acknowledged(request: reqwest::RequestBuilder) -> Option<Value> {
     let text = answer.text().await.ok()?;
     assert!(status.is_success(), "{status}: {text}");
     Some(serde_json::from_str(&text).expect("JSON"))
-}
-
-/// Random moments, the same for the same seed (SplitMix64).
-struct Dice {
-    seed: u64,
-    state: u64,
-}
-
-impl Dice {
-    fn new() -> Self {
-        use std::hash::{BuildHasher, RandomState};
-        let seed = RandomState::new().hash_one(0) % 1_000_000;
-        println!("seed {seed}");
-        Self { seed, state: seed }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.state;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn up_to(&mut self, most: Duration) -> Duration {
-        Duration::from_micros(self.next() % most.as_micros() as u64)
-    }
 }
