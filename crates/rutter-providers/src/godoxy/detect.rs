@@ -1,10 +1,13 @@
 //! The scheme and port of a route that doesn't say them: GoDoxy's tables and their order (its
 //! detection of schemes and ports).
 //!
-//! 1. a container's image, by its base name; 2. the alias; 3. a container's ports, or the scheme's
-//! own port; 4. a published port that is UDP; 5. the other side of a published port, by which
-//! address is used; 6. a port that is listened on means a TCP stream, a target that ends in 443
-//! HTTPS, anything else HTTP.
+//! 1. A container's image says both, by its base name.
+//! 2. The alias does.
+//! 3. The port is the likeliest of a container's, or the scheme's own.
+//! 4. A published port that is UDP says the scheme.
+//! 5. The port is the other side of a published one, by which address is used.
+//! 6. A port that is listened on means a TCP stream, a target that ends in 443 HTTPS, anything else
+//!    HTTP.
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use crate::{Excluded, Exclusion, Reading};
 
 use super::Settings;
 use super::notes::Notes;
-use super::resolve::{Origin, Reached, resolve};
+use super::resolve::{Origin, resolve};
 use super::written::Written;
 
 use labels::Labelled;
@@ -44,6 +44,11 @@ impl Engine {
     pub fn named(name: &str, host: Option<HostName>) -> Self {
         Self { is_explicit_only: name.ends_with('!'), host }
     }
+
+    /// Whether a host is the engine's own, where containers are reached by published ports.
+    pub(super) fn is_at(&self, host: &HostName) -> bool {
+        self.host.as_ref().map_or_else(|| is_this_host(host), |its| its == host)
+    }
 }
 
 /// Reads a container.
@@ -54,7 +59,7 @@ pub fn read_container(container: &Container, engine: &Engine, settings: &Setting
         reading.excluded.push(excluded(container, container.name(), Exclusion::NotLabelled));
         return reading;
     }
-    let reached = reached(container, engine, &mut labelled);
+    let host = host(container, engine, &mut labelled);
     reading.warnings.append(&mut labelled.notes.warnings);
     for alias in labelled.aliases {
         let mut notes = Notes::at(&["proxy", &alias.name]);
@@ -64,7 +69,8 @@ pub fn read_container(container: &Container, engine: &Engine, settings: &Setting
         written.idle.is_on |= labelled.idle.is_on;
         written.idle.has_target = true;
         let is_excluded = labelled.is_excluded;
-        let origin = Origin::Container { container, is_excluded, reached: reached.as_ref() };
+        let host = host.as_ref();
+        let origin = Origin::Container { container, engine, is_excluded, host };
         let resolved = resolve(&alias.name, written, origin, settings, &mut notes);
         reading.take(&alias.name, Some(&container.id), resolved, notes);
     }
@@ -73,13 +79,12 @@ pub fn read_container(container: &Container, engine: &Engine, settings: &Setting
 
 /// Where a container is reached: by its own address on an engine of this host, in the network that
 /// a label names or else the first by name; by the engine's host otherwise.
-fn reached(container: &Container, engine: &Engine, labelled: &mut Labelled) -> Option<Reached> {
+fn host(container: &Container, engine: &Engine, labelled: &mut Labelled) -> Option<HostName> {
     if let Some(host) = &engine.host {
-        return Some(Reached { host: host.clone(), by_engines_host: true });
+        return Some(host.clone());
     }
     if container.is_on_host_network {
-        let host = HostName::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        return Some(Reached { host, by_engines_host: true });
+        return Some(HostName::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     }
     let address = match labelled.network.take() {
         None => container.networks.values().next(),
@@ -93,7 +98,15 @@ fn reached(container: &Container, engine: &Engine, labelled: &mut Labelled) -> O
             found
         }
     };
-    address.map(|address| Reached { host: HostName::Address(*address), by_engines_host: false })
+    address.copied().map(HostName::Address)
+}
+
+/// Whether a host is this one.
+pub(super) fn is_this_host(host: &HostName) -> bool {
+    match host {
+        HostName::Address(address) => address.is_loopback(),
+        HostName::Name(name) => name.as_str() == "localhost",
+    }
 }
 
 fn excluded(container: &Container, name: &str, reason: Exclusion) -> Excluded {

@@ -81,6 +81,14 @@ impl Brackets {
         environment: Environment<'_>,
         notes: &mut Notes,
     ) {
+        if let Some((_, rest)) = text.split_once("${")
+            && let Some((name, _)) = rest.split_once('}')
+        {
+            // Those with a name have other brackets by now.
+            let message =
+                format!("`${{{name}}}` is no variable: a name has letters, digits and `_`");
+            notes.problem(message);
+        }
         let mut filled = String::new();
         let mut from = 0;
         while let Some(found) = variable(text, from, self.open, self.close) {

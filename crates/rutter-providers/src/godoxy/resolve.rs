@@ -10,7 +10,7 @@ use crate::{
 
 use super::Settings;
 use super::detect::{Known, detect};
-use super::docker::{Container, exclusion};
+use super::docker::{Container, Engine, exclusion, is_this_host};
 use super::notes::Notes;
 use super::ports::Ports;
 use super::written::{Scheme, Written};
@@ -24,20 +24,13 @@ pub(super) enum Origin<'a> {
     Container {
         /// The container.
         container: &'a Container,
+        /// Its engine.
+        engine: &'a Engine,
         /// Whether a label says that it isn't served.
         is_excluded: bool,
-        /// Where it is reached.
-        reached: Option<&'a Reached>,
+        /// Where it is reached unless its route says otherwise.
+        host: Option<&'a HostName>,
     },
-}
-
-/// Where a container is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reached {
-    /// The host.
-    pub(super) host: HostName,
-    /// Whether that is its engine's, with the ports that it publishes.
-    pub(super) by_engines_host: bool,
 }
 
 /// What a route came to.
@@ -62,11 +55,8 @@ pub(super) fn resolve(
         Origin::File => None,
     };
     let by_engines_host = match origin {
-        Origin::Container { reached: Some(reached), .. } => {
-            let is_own = host.as_ref().is_none_or(|host| *host == reached.host);
-            reached.by_engines_host && is_own
-        }
-        _ => false,
+        Origin::Container { engine, .. } => host.as_ref().is_some_and(|host| engine.is_at(host)),
+        Origin::File => false,
     };
     let (scheme, ports) = detect(Known {
         alias: name,
@@ -76,13 +66,10 @@ pub(super) fn resolve(
         by_engines_host,
     });
     check(&written, scheme, ports, container.is_some(), notes);
-    check_reserved(host.as_ref(), scheme, ports, settings, notes);
-    if let Origin::Container { container, is_excluded, .. } = origin {
-        let has_port = ports.target != 0 || scheme == Scheme::FileServer;
-        if let Some(reason) = exclusion(container, name, is_excluded, has_port) {
-            return Some(Resolved::Excluded(reason));
-        }
+    if let Some(reason) = excluded(name, origin, scheme, ports) {
+        return Some(Resolved::Excluded(reason));
     }
+    check_reserved(host.as_ref(), scheme, ports, settings, notes);
     let listen = listen(&written, scheme, ports);
     let Some(target) = target(&written, scheme, host, ports.target, notes) else {
         return container.map(|_| Resolved::Excluded(Exclusion::NoAddress));
@@ -99,6 +86,17 @@ pub(super) fn resolve(
         container: container.map(|container| container.id.clone()),
         homepage: written.homepage,
     })))
+}
+
+/// Why the route isn't served, if it isn't. In files an anchor's name is one in any case.
+fn excluded(name: &str, origin: Origin<'_>, scheme: Scheme, ports: Ports) -> Option<Exclusion> {
+    match origin {
+        Origin::File => name.starts_with("x-").then_some(Exclusion::YamlAnchor),
+        Origin::Container { container, is_excluded, .. } => {
+            let has_port = ports.target != 0 || scheme == Scheme::FileServer;
+            exclusion(container, name, is_excluded, has_port)
+        }
+    }
 }
 
 /// The alias is the route's name, unless several routes share one by their paths: then each says
@@ -121,7 +119,7 @@ fn host(written: &Written, origin: Origin<'_>, notes: &mut Notes) -> Option<Host
     }
     match origin {
         Origin::File => "localhost".parse().ok(),
-        Origin::Container { reached, .. } => reached.map(|reached| reached.host.clone()),
+        Origin::Container { host, .. } => host.cloned(),
     }
 }
 
@@ -173,7 +171,7 @@ fn check(written: &Written, scheme: Scheme, ports: Ports, is_container: bool, no
         "path_prefix is only supported for HTTP-based routes",
     );
     unless(
-        scheme != Scheme::Udp || ports.listening != 0 || is_container && ports.target == 0,
+        scheme != Scheme::Udp || ports.listening != 0,
         "port",
         "a udp route needs a port to listen on: write `listening_port:target_port`",
     );
@@ -194,10 +192,7 @@ fn check_reserved(
     settings: &Settings,
     notes: &mut Notes,
 ) {
-    let is_here = host.is_some_and(|host| match host {
-        HostName::Address(address) => address.is_loopback(),
-        HostName::Name(name) => name.as_str() == "localhost",
-    });
+    let is_here = host.is_some_and(is_this_host);
     let is_reserved = settings.reserved_ports.contains(&ports.target);
     if is_here && is_reserved && !matches!(scheme, Scheme::Udp | Scheme::FileServer) {
         let message = format!("localhost:{} is reserved for Rutter", ports.target);

@@ -1,6 +1,5 @@
 //! Where a route leads.
 
-use std::fmt;
 use std::str::FromStr;
 
 use rutter_route::ParseError;
@@ -42,13 +41,6 @@ impl FromStr for Scheme {
         let is = |(word, _): &&(&str, Self)| text.eq_ignore_ascii_case(word);
         let error = || ParseError::new("scheme", text, "http, https, h2c, tcp, udp or fileserver");
         SCHEMES.iter().find(is).map(|(_, scheme)| *scheme).ok_or_else(error)
-    }
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is = |(_, scheme): &&(&str, Self)| scheme == self;
-        f.write_str(SCHEMES.iter().find(is).map_or("", |(word, _)| word))
     }
 }
 
@@ -109,7 +101,7 @@ pub(super) fn paths(to: &mut Written, tree: &Tree, notes: &mut Notes) {
         Tree::Map(_) => {
             let mut read = (None, false);
             FIELDS.read_section(tree, &mut read, notes);
-            if read.0.is_none() {
+            if read.0.is_none() && !tree.is_zero() {
                 notes.problem("`path` is missing");
             }
             read

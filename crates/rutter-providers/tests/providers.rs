@@ -1,0 +1,136 @@
+//! Several providers together: from their texts to who is served.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of tests")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rutter_providers::conflict::{Claim, ClaimKind, Judgement, judge};
+use rutter_providers::godoxy::{
+    Container, Engine, Port, Protocol, Settings, read_container, read_file,
+};
+use rutter_providers::hosts::{HostKey, MatchDomains, find};
+use rutter_providers::{Alias, ContainerId, Reading, Route};
+
+fn file(text: &str) -> Reading {
+    read_file("routes.yml", text, &|_| None, &Settings::default()).unwrap()
+}
+
+fn container(name: &str, address: &str, labels: &[(&str, &str)]) -> Reading {
+    let container = Container {
+        id: ContainerId::new(format!("{name}-0123456789")),
+        name: name.to_owned(),
+        image: "app".to_owned(),
+        labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        ports: vec![Port { private: 80, public: None, protocol: Protocol::Tcp }],
+        networks: [("bridge".to_owned(), address.parse().unwrap())].into(),
+        is_on_host_network: false,
+        mounts: Vec::new(),
+    };
+    read_container(&container, &Engine::named("local", None), &Settings::default())
+}
+
+/// Three providers: kind, place in the configuration, and what each says.
+fn providers() -> Vec<(ClaimKind, u32, Vec<Route>)> {
+    let first = "app: {port: 1}\nweb: {port: 1}\npool: {port: 1}\n";
+    let second = "app: {port: 2}\nssh: {port: 2222:22}\ngit: {port: 2222:3022}\n\
+                  m1: {port: 2, load_balance: {link: pool}}\n\
+                  m2: {port: 3, load_balance: {link: pool}}\n";
+    let containers = [
+        container("app", "10.0.0.1", &[]),
+        container("web", "10.0.0.2", &[("proxy.aliases", "web, shop")]),
+        container("shop2", "10.0.0.3", &[("proxy.aliases", "shop")]),
+    ];
+    let containers = containers.into_iter().flat_map(|reading| reading.routes).collect();
+    vec![
+        (ClaimKind::Container, 0, containers),
+        (ClaimKind::Explicit, 1, file(first).routes),
+        (ClaimKind::Explicit, 2, file(second).routes),
+    ]
+}
+
+/// Each route with who has its place, whatever order they came in.
+fn judged(claims: &[Claim]) -> BTreeMap<String, String> {
+    let name = |claim: &Claim| format!("{}/{}", claim.by.provider, claim.by.route.0);
+    let shown = |judgement: Judgement| match judgement {
+        Judgement::Granted => "served".to_owned(),
+        Judgement::Denied { winner, .. } => format!("{}/{}", winner.provider, winner.route.0),
+    };
+    let unique = |claim: &Claim| match &claim.by.route.1 {
+        Some(container) => format!("{} of {container}", name(claim)),
+        None => name(claim),
+    };
+    claims.iter().map(unique).zip(judge(claims).into_iter().map(shown)).collect()
+}
+
+fn claims() -> Vec<Claim> {
+    let of = |(kind, place, routes): (ClaimKind, u32, Vec<Route>)| {
+        routes.into_iter().map(move |route| Claim::of(&route, kind, place))
+    };
+    providers().into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn every_loser_is_told_who_has_its_place() {
+    let expected = [
+        ("0/app of app-0123456789", "1/app"),
+        ("0/shop of shop2-0123456789", "served"),
+        ("0/shop of web-0123456789", "0/shop"),
+        ("0/web of web-0123456789", "1/web"),
+        ("1/app", "served"),
+        ("1/pool", "served"),
+        ("1/web", "served"),
+        ("2/app", "1/app"),
+        ("2/git", "served"),
+        ("2/m1", "1/pool"),
+        ("2/m2", "1/pool"),
+        ("2/ssh", "2/git"),
+    ];
+    let expected = expected.map(|(route, is)| (route.to_owned(), is.to_owned()));
+    assert_eq!(judged(&claims()), BTreeMap::from(expected));
+    // Without the one that was in their way both members are served.
+    let mut without = claims();
+    without.retain(|claim| claim.by.route.0 != "pool");
+    let judged = judged(&without);
+    assert_eq!((judged["2/m1"].as_str(), judged["2/m2"].as_str()), ("served", "served"));
+}
+
+proptest! {
+    #[test]
+    fn providers_that_come_and_go_in_any_order_end_in_the_same_winners(
+        order in Just(claims()).prop_shuffle(),
+        moves in proptest::collection::vec((0u32..3, any::<bool>()), 0..12),
+    ) {
+        let mut there = order.clone();
+        for (provider, comes) in moves {
+            there.retain(|claim| claim.by.provider != provider);
+            if comes {
+                there.extend(order.iter().filter(|claim| claim.by.provider == provider).cloned());
+            }
+        }
+        let missing = order.iter().filter(|claim| !there.contains(claim));
+        let back: Vec<Claim> = missing.cloned().collect();
+        there.extend(back);
+        prop_assert_eq!(judged(&there), judged(&claims()));
+    }
+}
+
+#[test]
+fn a_requests_host_leads_to_the_route_that_was_written() {
+    let routes = file("app: {port: 1}\n'*.shop.com': {port: 2}\napi.shop.com: {port: 3}\n").routes;
+    let names = |host: &str| {
+        let there_is = |key: HostKey<'_>| {
+            let is = |route: &&Route| match (&route.alias, key) {
+                (Alias::Name(name), HostKey::Name(key)) => name.as_str() == key,
+                (Alias::Under(domain), HostKey::Under(key)) => domain.as_str() == key,
+                _ => false,
+            };
+            routes.iter().find(is).map(|route| route.name.clone())
+        };
+        find(host, &MatchDomains::default(), there_is)
+    };
+    assert_eq!(names("App.example.com:443").as_deref(), Some("app"));
+    assert_eq!(names("api.shop.com").as_deref(), Some("api.shop.com"));
+    assert_eq!(names("other.shop.com.").as_deref(), Some("*.shop.com"));
+    assert_eq!(names("shop.com"), None);
+}
