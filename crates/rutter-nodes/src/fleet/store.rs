@@ -93,10 +93,18 @@ impl Store {
         self.turn.lock().await
     }
 
-    /// Waits until what came to wait so far is written.
+    /// Waits until what came to wait so far is written; what failed before is tried again.
     pub(super) async fn settled(&self) -> Result<(), FleetError> {
-        let number = lock(&self.waiting).number;
         let mut written = self.written.subscribe();
+        let number = {
+            let mut waiting = lock(&self.waiting);
+            let before = written.borrow();
+            if before.tried >= waiting.number && before.good < waiting.number {
+                waiting.number += 1;
+                self.wake.notify_one();
+            }
+            waiting.number
+        };
         let seen = written.wait_for(|w| w.tried >= number).await;
         let seen = seen.map_err(|_| rutter_registry::Error::Closed)?;
         match seen.good >= number {

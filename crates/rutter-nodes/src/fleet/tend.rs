@@ -56,7 +56,8 @@ impl Inner {
                 away_since(presence, now.mono).is_some_and(|away| away >= timeout)
             };
             match self.remove(act, id, still).await {
-                Ok(_) | Err(FleetError::InUse(_)) => {}
+                // Back, or gone by a person's word meanwhile.
+                Ok(_) | Err(FleetError::InUse(_) | FleetError::Nodes(NodesError::Unknown(_))) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -12,6 +12,7 @@ use rutter_registry::{DataDir, PublicKey, SqliteRegistry, TokenSecret};
 use rutter_rib::{Book, TableSpec};
 use rutter_route::*;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
 use crate::election::Settings;
@@ -34,6 +35,14 @@ impl Clock for SetClock {
         let ms = self.0.load(Ordering::SeqCst);
         Now::new(ms, 1_700_000_000_000 + ms)
     }
+}
+
+/// A session and what belongs to it.
+struct Live {
+    session: NodeSession,
+    #[allow(dead_code, reason = "a node that isn't asked doesn't answer")]
+    pings: tokio::sync::mpsc::Receiver<rutter_link::Pinged>,
+    _reads: AbortOnDropHandle<()>,
 }
 
 struct World {
@@ -122,11 +131,12 @@ impl World {
         world
     }
 
-    /// The process dies, without a word to anybody, and another begins.
-    async fn killed(self) -> Self {
+    /// The process dies with these sessions, without a word to anybody, and another begins.
+    async fn killed(self, sessions: impl Sized) -> Self {
         let Self { fleet, book, registry, clock, config, dir, stop, owner } = self;
         stop.cancel();
         owner.await.unwrap();
+        drop(sessions);
         fleet.0.closing.cancel();
         fleet.0.tasks.close();
         fleet.0.tasks.wait().await;
@@ -159,15 +169,27 @@ impl World {
         self.fleet.register("ann", key(n), user(owner), Some(name)).await.unwrap()
     }
 
-    async fn connect(&self, n: u8, prefixes: &[&str]) -> Connected {
-        let mut connected = self.fleet.connect(&key(n), from()).await.unwrap();
+    /// A node whose session begins, and which uses each map that it is told.
+    async fn opened(&self, n: u8) -> Live {
+        let Connected { session, mut map, pings } =
+            self.fleet.connect(&key(n), from()).await.unwrap();
+        let reads = tokio::spawn(async move {
+            while let Some(told) = map.next().await {
+                map.applied(told.number);
+            }
+        });
+        Live { session, pings, _reads: AbortOnDropHandle::new(reads) }
+    }
+
+    async fn connect(&self, n: u8, prefixes: &[&str]) -> Live {
+        let mut live = self.opened(n).await;
         let endpoint = [192, 0, 2, n].into();
-        connected.session.announce(heard(prefixes), vec![endpoint]).await.unwrap();
-        connected
+        live.session.announce(heard(prefixes), vec![endpoint]).await.unwrap();
+        live
     }
 
     /// A router that is approved.
-    async fn router(&self, n: u8, prefixes: &[&str]) -> (NodeId, Connected) {
+    async fn router(&self, n: u8, prefixes: &[&str]) -> (NodeId, Live) {
         let id = self.node(n, "alice@").await.id;
         let connected = self.connect(n, prefixes).await;
         let approved: Vec<Prefix> = prefixes.iter().map(|p| prefix(p)).collect();

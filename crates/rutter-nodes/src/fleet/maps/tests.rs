@@ -238,7 +238,7 @@ async fn another_policy_roster_and_endpoint_reach_those_whom_they_concern() {
             state.endpoints.insert(NodeId(2), vec!["192.0.2.7".parse().unwrap()]);
         })
         .await;
-    world.changed.note(|what| drop(what.endpoints.insert(NodeId(2))));
+    world.changed.note(|what| what.endpoints.extend([NodeId(2)]));
     let has_endpoint = |map: &MapChange| {
         let peer = |peer: &Option<MapPeer>| peer.as_ref().map(|peer| peer.endpoints.clone());
         map.peers.get(&NodeId(2)).and_then(peer).is_some_and(|list| list.len() == 1)

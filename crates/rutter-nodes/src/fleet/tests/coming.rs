@@ -52,7 +52,7 @@ async fn of_many_who_come_at_once_each_has_a_number_name_and_address_of_its_own(
     let addresses: BTreeSet<_> = nodes.iter().flat_map(|n| n.addresses.clone()).collect();
     assert_eq!((ids.len(), names.len(), addresses.len()), (100, 100, 200));
     assert!(nodes.iter().all(|n| n.expiry.is_none()), "a tagged node's key is good for ever");
-    let world = world.killed().await;
+    let world = world.killed(()).await;
     let listed = world.fleet.nodes(None, 1000).await.unwrap();
     let mut nodes = nodes;
     nodes.sort_by_key(|n| n.id);
@@ -102,7 +102,7 @@ async fn users_are_renamed_with_their_nodes_and_stay_while_they_have_some() {
     let error = world.fleet.rename_user("ann", &alice, bob).await.unwrap_err();
     assert!(matches!(error, FleetError::Exists { what: "user", .. }), "{error}");
     world.fleet.rename_user("ann", &alice, carol).await.unwrap();
-    let world = world.killed().await;
+    let world = world.killed(()).await;
     let view = world.fleet.node(&NodeRef::Id(NodeId(1))).await.unwrap();
     assert_eq!(view.node.owner, user("carol@"));
     let node = world.fleet.enrol(enrol(2, "r", Some(&once))).await.unwrap();

@@ -9,7 +9,7 @@ async fn an_older_session_is_refused_and_its_end_ends_nothing() {
     let world = World::with_users(config()).await;
     let (a, mut old) = world.router(1, &[P]).await;
     let (_, _other) = world.router(2, &[P]).await;
-    let mut new = world.fleet.connect(&key(1), from()).await.unwrap();
+    let mut new = world.opened(1).await;
     assert!(new.session.incarnation > old.session.incarnation);
     let refused = old.session.announce(heard(&[]), vec![]).await.unwrap_err();
     assert!(matches!(refused, FleetError::Nodes(crate::NodesError::Refused(_))), "{refused}");
@@ -44,7 +44,7 @@ async fn an_ephemeral_node_is_collected_when_it_has_been_away_and_its_number_is_
     let node = world.fleet.enrol(enrol(1, "runner", Some(&many))).await.unwrap();
     let session = world.connect(1, &[P]).await;
     world.fleet.approve(ANN, node.id, &[prefix(P)], false).await.unwrap();
-    let (_, _other) = world.router(2, &[P]).await;
+    let (_, other) = world.router(2, &[P]).await;
     world.pass(1000).await;
     assert!(world.fleet.node(&NodeRef::Id(node.id)).await.is_ok(), "it is there");
     session.session.ended(false).await;
@@ -60,10 +60,10 @@ async fn an_ephemeral_node_is_collected_when_it_has_been_away_and_its_number_is_
     // It comes again as somebody new, and nothing that was approved comes with it.
     let again = world.fleet.enrol(enrol(1, "runner", Some(&many))).await.unwrap();
     assert_eq!(again.id, NodeId(3));
-    let _session = world.connect(1, &[P]).await;
+    let session = world.connect(1, &[P]).await;
     assert!(!world.row(again.id, P).await.enabled);
     // After a start it has its time anew.
-    let world = world.killed().await;
+    let world = world.killed((session, other)).await;
     world.pass(119).await;
     assert!(world.fleet.knows(&key(1)));
     world.pass(2).await;
@@ -83,8 +83,8 @@ async fn a_key_that_expires_takes_the_routes_along_and_its_owners_key_lets_it_in
     };
     let (_, alices) = world.preauth(for_user("alice@")).await;
     let (_, bobs) = world.preauth(for_user("bob@")).await;
-    let (a, _one) = world.router(1, &[P]).await;
-    let (b, _two) = world.router(2, &[P]).await;
+    let (a, one) = world.router(1, &[P]).await;
+    let (b, two) = world.router(2, &[P]).await;
     world.fleet.expire("ann", b, None).await.unwrap();
     assert_eq!(world.primary(P).await, Some(1));
     world.pass(3600).await;
@@ -101,13 +101,13 @@ async fn a_key_that_expires_takes_the_routes_along_and_its_owners_key_lets_it_in
     assert!(matches!(waits, FleetError::Pending { .. }), "{waits}");
     let again = world.fleet.enrol(enrol(1, "node-1", Some(&alices))).await.unwrap();
     assert_eq!(again.id, a);
-    let _one = world.connect(1, &[P]).await;
+    let again = world.connect(1, &[P]).await;
     assert_eq!(world.row(a, P).await.id, view.rows[0].id);
     // By a person's word it ends at once.
     let now = world.clock.now().wall;
     world.fleet.expire("ann", b, Some(now)).await.unwrap();
     assert_eq!(world.primary(P).await, None);
-    let world = world.killed().await;
+    let world = world.killed((one, two, again)).await;
     assert!(world.fleet.knows(&key(1)) && !world.fleet.knows(&key(2)));
 }
 
@@ -115,7 +115,7 @@ async fn a_key_that_expires_takes_the_routes_along_and_its_owners_key_lets_it_in
 async fn a_node_that_is_deleted_goes_with_its_routes_and_its_number_never_returns() {
     let world = World::with_users(config()).await;
     let (a, mut one) = world.router(1, &[P]).await;
-    let (_, _two) = world.router(2, &[P]).await;
+    let (_, two) = world.router(2, &[P]).await;
     let rows = world.fleet.delete("ann", a).await.unwrap();
     assert!(rows.len() == 1 && rows[0].deleted.is_some());
     assert_eq!(world.primary(P).await, Some(2));
@@ -123,7 +123,7 @@ async fn a_node_that_is_deleted_goes_with_its_routes_and_its_number_never_return
     let gone = world.fleet.delete("ann", a).await.unwrap_err();
     assert!(matches!(gone, FleetError::Nodes(crate::NodesError::Unknown(_))), "{gone}");
     world.fleet.delete("ann", NodeId(2)).await.unwrap();
-    let world = world.killed().await;
+    let world = world.killed((one, two)).await;
     assert!(world.fleet.nodes(None, 10).await.unwrap().is_empty());
     let (id, _three) = world.router(3, &[P]).await;
     assert_eq!(id, NodeId(3));

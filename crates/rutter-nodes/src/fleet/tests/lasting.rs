@@ -14,9 +14,7 @@ async fn nothing_that_was_acknowledged_is_lost_and_no_start_moves_a_primary() {
     world.fleet.drain(ANN, a, Some(&prefix("10.1.0.0/24"))).await.unwrap();
     assert_eq!(world.primary(P).await, Some(2));
     let before = [world.row(a, P).await, world.row(b, P).await];
-    drop((one, two));
-
-    let world = world.killed().await;
+    let world = world.killed((one, two)).await;
     assert_eq!(world.primary(P).await, Some(2), "it is waited for");
     assert_eq!(world.primary("10.1.0.0/24").await, Some(1));
     let drained = world.row(a, "10.1.0.0/24").await;
@@ -42,8 +40,7 @@ async fn who_isnt_back_within_the_grace_is_replaced_and_said_to_be() {
     let (_, one) = world.router(1, &[P]).await;
     let (_, two) = world.router(2, &[P]).await;
     assert_eq!(world.primary(P).await, Some(1));
-    drop((one, two));
-    let world = world.killed().await;
+    let world = world.killed((one, two)).await;
     let _two = world.connect(2, &[P]).await;
     world.pass(14).await;
     assert_eq!(world.primary(P).await, Some(1));
@@ -69,7 +66,7 @@ async fn a_prefix_without_routers_remembers_the_last_one_over_a_start() {
     assert!(world.row(b, P).await.was_primary && !world.row(a, P).await.was_primary);
     assert!(world.stored(b, P).await.unwrap().was_primary);
     assert!(!world.stored(a, P).await.unwrap().was_primary);
-    let world = world.killed().await;
+    let world = world.killed(()).await;
     let _one = world.connect(1, &[P]).await;
     let _two = world.connect(2, &[P]).await;
     assert_eq!(world.primary(P).await, Some(2));
@@ -110,7 +107,7 @@ async fn without_a_registry_sessions_go_on_and_peoples_words_are_refused() {
     // And a failover goes on.
     one.session.ended(false).await;
     assert_eq!(world.primary(P).await, Some(2));
-    let mut one = world.fleet.connect(&key(1), from()).await.unwrap();
+    let mut one = world.opened(1).await;
     assert!(one.session.announce(more.clone(), vec![]).await.is_err());
     world.registry.take_back().await.unwrap();
     one.session.announce(more, vec![]).await.unwrap();

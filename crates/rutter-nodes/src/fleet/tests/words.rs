@@ -34,7 +34,7 @@ async fn approvals_are_written_with_their_author_and_end_with_a_withdrawal() {
     assert_eq!(world.stored(id, P).await, None);
     // One that waits is kept, over a start too.
     world.fleet.approve(ANN, id, &[prefix("10.7.0.0/24")], true).await.unwrap();
-    let world = world.killed().await;
+    let world = world.killed(one).await;
     let _one = world.connect(1, &["10.7.0.0/24"]).await;
     assert!(world.row(id, "10.7.0.0/24").await.enabled);
     let events = audited(&world).await;
@@ -52,22 +52,22 @@ async fn audited(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn a_drain_hands_over_and_its_end_brings_nothing_back() {
     let world = World::with_users(config()).await;
-    let (a, _one) = world.router(1, &[P, "10.1.0.0/24"]).await;
-    let (b, _two) = world.router(2, &[P]).await;
+    let (a, one) = world.router(1, &[P, "10.1.0.0/24"]).await;
+    let (b, two) = world.router(2, &[P]).await;
     let drained = world.fleet.drain(ANN, a, None).await.unwrap();
     assert_eq!(drained.moved, [(prefix(P), b)]);
     assert_eq!(drained.kept, [prefix("10.1.0.0/24")]);
     assert!(world.fleet.node(&NodeRef::Id(a)).await.unwrap().draining);
     let why = &world.fleet.moves(Some(&prefix(P)), 1)[0].why;
     assert!(why.contains("drain node 1 by ann: because"), "{why}");
-    let world = world.killed().await;
-    let _both = (world.connect(1, &[P, "10.1.0.0/24"]).await, world.connect(2, &[P]).await);
+    let world = world.killed((one, two)).await;
+    let both = (world.connect(1, &[P, "10.1.0.0/24"]).await, world.connect(2, &[P]).await);
     assert_eq!(world.primary(P).await, Some(2));
     assert!(world.row(a, P).await.drain.is_some());
     let rows = world.fleet.undrain(ANN, a, None).await.unwrap();
     assert!(rows.iter().all(|row| row.drain.is_none() && row.approval.is_some()), "{rows:?}");
     assert_eq!(world.primary(P).await, Some(2));
-    let world = world.killed().await;
+    let world = world.killed(both).await;
     assert!(!world.fleet.node(&NodeRef::Id(a)).await.unwrap().draining);
     assert!(world.row(a, P).await.drain.is_none());
 }
@@ -110,7 +110,7 @@ async fn what_a_probe_behind_a_router_sees_moves_its_prefix_alone() {
 async fn rules_approve_and_a_broken_policy_leaves_the_one_before() {
     let world = World::with_users(config()).await;
     let id = world.node(1, "alice@").await.id;
-    let _one = world.connect(1, &[P]).await;
+    let one = world.connect(1, &[P]).await;
     let policy = r#"{"autoApprovers": {"routes": {"10.0.0.0/8": ["alice@"]}},
                      "tagOwners": {"tag:router": ["alice@"]}}"#;
     world.fleet.set_policy("policy.hujson", Some(policy)).await.unwrap();
@@ -133,7 +133,7 @@ async fn rules_approve_and_a_broken_policy_leaves_the_one_before() {
     let view = world.fleet.set_tags("ann", id, tag("tag:router")).await.unwrap();
     assert_eq!(view.node.expiry, None);
     world.fleet.rename("ann", id, "gate".parse().unwrap()).await.unwrap();
-    let world = world.killed().await;
+    let world = world.killed(one).await;
     let view = world.fleet.node(&"gate".parse().unwrap()).await.unwrap();
     assert!(matches!(&view.node.owner, Owner::Tags(tags) if tags.iter().count() == 1));
 }
