@@ -5,6 +5,8 @@
 //! table, status codes, reasons), never from what a request says, so nobody can fill memory by
 //! asking for odd things.
 
+mod nodes;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,9 +19,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use rutter_controller::Controller;
 
+use self::nodes::NodesMetrics;
 use crate::tables::Tables;
+use crate::v1::Owner;
 
 /// The content type of [`Metrics::encode`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -57,6 +60,7 @@ struct Inner {
     refusals: Family<ReasonLabel, Counter>,
     users: Gauge,
     leases: Gauge,
+    nodes: NodesMetrics,
 }
 
 impl Metrics {
@@ -89,6 +93,7 @@ impl Metrics {
         registry.register("rutter_refusals", help, inner.refusals.clone());
         registry.register("rutter_users", "Users that are known", inner.users.clone());
         registry.register("rutter_leases", "Sets of routes that are leased", inner.leases.clone());
+        inner.nodes.register(&mut registry);
         drop(registry);
         metrics
     }
@@ -100,7 +105,7 @@ impl Metrics {
     }
 
     /// All of it as text.
-    pub(crate) async fn encode(&self, controller: Option<&Controller>, tables: &Tables) -> String {
+    pub(crate) async fn encode(&self, owner: Option<&Owner>, tables: &Tables) -> String {
         for table in tables.iter() {
             // A book that is closed is one whose program is stopping: its last figures stand.
             let Ok(counts) = table.counts().await else { continue };
@@ -110,7 +115,12 @@ impl Metrics {
             set(&self.0.sources, &label, counts.sources);
             set(&self.0.attribute_sets, &label, counts.attribute_sets);
         }
-        if let Some(controller) = controller {
+        if let Some(fleet) = owner.and_then(Owner::fleet)
+            && let Err(error) = self.0.nodes.look(fleet).await
+        {
+            tracing::debug!(%error, "the figures of nodes");
+        }
+        if let Some(controller) = owner.and_then(Owner::controller) {
             for (reason, n_refused) in controller.refusals() {
                 let counter = self.0.refusals.get_or_create_owned(&ReasonLabel { reason });
                 // The controller counts; this only shows, and a count never falls.

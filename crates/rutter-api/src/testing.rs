@@ -6,6 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use rutter_book::BookHandle;
 use rutter_controller::{BookFeed, Config, Controller, DomainClaim, NewApiToken, parse_key};
+use rutter_nodes::election::Settings;
+use rutter_nodes::fleet::{Fleet, FleetConfig};
+use rutter_nodes::policy::AutoApprovers;
 use rutter_registry::{DataDir, Scope, Scopes, SqliteRegistry, UserId};
 use rutter_rib::{Book, Policy, TableSpec};
 use rutter_route::{DestinationKind, Mono, Now, TableName, Wall};
@@ -90,6 +93,29 @@ impl World {
         let controller = Controller::new(config, registry.clone(), feed);
         controller.restore(hands.clock().now()).await.unwrap();
         Self { controller, book, hands, registry, _dir: dir }
+    }
+
+    /// Nodes over the same registry, in a book of their own.
+    pub(crate) async fn fleet(&self) -> (Fleet, BookHandle) {
+        let table: TableName = "nodes".parse().unwrap();
+        let election = Settings::default();
+        let policy = election.policy(&AutoApprovers::default());
+        let spec = TableSpec { name: table.clone(), kind: DestinationKind::Prefix, policy };
+        let now = rutter_book::Clock::now(&self.hands);
+        let book = Book::new("home".parse().unwrap(), vec![spec], vec![], vec![], now, 1).unwrap();
+        let book = rutter_book::spawn(book, self.hands.clone(), 1, CancellationToken::new()).0;
+        let config = FleetConfig {
+            table,
+            election,
+            policy: None,
+            prefixes: vec!["100.64.0.0/10".parse().unwrap()],
+            ephemeral_timeout: Duration::from_secs(120),
+            key_lifetime: None,
+            probing: None,
+        };
+        let clock = self.hands.clock();
+        let fleet = Fleet::start(config, book.clone(), self.registry.clone(), clock).await;
+        (fleet.unwrap(), book)
     }
 
     /// Another controller over the same registry, as after a start.

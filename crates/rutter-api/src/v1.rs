@@ -44,6 +44,7 @@ pub use code::Code;
 pub(crate) use code::{ApiError, Result};
 pub use health::{PartState, Readiness};
 pub use link::LinkAddress;
+pub(crate) use nodes::{STATES, state};
 pub use openapi::document;
 pub use owner::{LocalToken, LocalTokens, Owner};
 

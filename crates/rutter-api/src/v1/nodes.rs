@@ -114,6 +114,9 @@ impl NodeAnswer {
     }
 }
 
+/// The words of [`state`].
+pub(crate) const STATES: [&str; 4] = ["online", "offline", "draining", "expired"];
+
 /// One word for how a node is. An expired one has no session, one that drains has one.
 pub(crate) fn state(view: &NodeView) -> &'static str {
     match (view.expired, view.online, view.draining) {

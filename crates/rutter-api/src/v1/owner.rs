@@ -85,6 +85,14 @@ impl Owner {
         }
     }
 
+    /// The nodes, where there are some.
+    pub(crate) fn fleet(&self) -> Option<&Fleet> {
+        match self {
+            Self::Controller { fleet, .. } => fleet.as_ref(),
+            Self::Gateway { .. } | Self::Overlay { .. } => None,
+        }
+    }
+
     /// Whether what was stored is restored. A gateway apart stores nothing.
     pub(crate) fn is_restored(&self) -> bool {
         self.controller().is_none_or(Controller::is_ready)
@@ -171,12 +179,8 @@ pub(crate) struct OfNodes {
 impl OfNodes {
     /// `None` without nodes.
     pub(super) fn of(api: &Api) -> Option<Self> {
-        match &api.owner {
-            Owner::Controller { fleet: Some(fleet), .. } => {
-                Some(Self { controlled: Controlled::of(api)?, fleet: fleet.clone() })
-            }
-            _ => None,
-        }
+        let fleet = api.owner.fleet()?.clone();
+        Some(Self { controlled: Controlled::of(api)?, fleet })
     }
 }
 

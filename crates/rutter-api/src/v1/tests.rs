@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rutter_book::BookHandle;
+use rutter_nodes::fleet::Fleet;
 use rutter_registry::Scope;
 use serde_json::{Value, json};
 
@@ -11,6 +13,7 @@ use crate::testing::{Served, World, client};
 mod authorization;
 mod gateway;
 mod members;
+mod nodes;
 mod operators;
 mod routes;
 mod speaking;
@@ -33,15 +36,35 @@ impl Api {
 
     /// With a listener `link` beside it.
     pub(super) async fn with_link(link: Option<LinkAddress>) -> Self {
+        Self::of(World::new().await, link, None).await
+    }
+
+    /// With nodes, which are returned too.
+    pub(super) async fn with_nodes() -> (Self, Fleet) {
         let world = World::new().await;
+        let (fleet, book) = world.fleet().await;
+        (Self::of(world, None, Some((fleet.clone(), book))).await, fleet)
+    }
+
+    async fn of(
+        world: World,
+        link: Option<LinkAddress>,
+        nodes: Option<(Fleet, BookHandle)>,
+    ) -> Self {
         let admin = world.token(&[Scope::Admin]).await;
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let mut options = ApiOptions::new("http://192.0.2.1:7070".into(), None);
         options.link = link;
-        let owner =
-            Owner::Controller { controller: world.controller.clone(), options, fleet: None };
         let mut tables = Tables::default();
         tables.add(None, world.book.clone()).await.unwrap();
+        let fleet = match nodes {
+            Some((fleet, book)) => {
+                tables.add(None, book).await.unwrap();
+                Some(fleet)
+            }
+            None => None,
+        };
+        let owner = Owner::Controller { controller: world.controller.clone(), options, fleet };
         tables.add(Some("gateway"), crate::testing::book(&world.hands)).await.unwrap();
         let router = router(ApiParts {
             owner,

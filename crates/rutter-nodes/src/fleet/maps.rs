@@ -30,6 +30,7 @@ mod waits;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ struct Shared {
     news: Notify,
     /// Counts what readers were told and say that they use.
     progress: watch::Sender<u64>,
+    /// Snapshots and changes that were told, by their parts.
+    n_told: AtomicU64,
 }
 
 /// The readers there are.
@@ -146,6 +149,11 @@ impl Maps {
         drop(registry);
         self.shared.news.notify_one();
         MapReader::new(reader, self.shared.clone())
+    }
+
+    /// How many snapshots and changes were told since the start, by their parts.
+    pub(super) fn n_told(&self) -> u64 {
+        self.shared.n_told.load(Ordering::Relaxed)
     }
 
     /// The map that a connected node was told last, and the one that it says it uses.

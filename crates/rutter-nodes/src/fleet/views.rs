@@ -133,6 +133,11 @@ impl Fleet {
     pub fn n_moves(&self) -> u64 {
         self.0.moves.n_total()
     }
+
+    /// How many snapshots and changes of maps nodes were told since the start, by their parts.
+    pub fn n_maps_told(&self) -> u64 {
+        self.0.maps.n_told()
+    }
 }
 
 impl Inner {

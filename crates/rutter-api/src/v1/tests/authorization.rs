@@ -67,7 +67,8 @@ pub(super) async fn ask(
     token: Option<&str>,
 ) -> reqwest::Response {
     let path = endpoint.path.replace("{name}", "nobody").replace("{id}", &"0".repeat(16));
-    let path = path.replace("{table}", "services");
+    let path = path.replace("{table}", "services").replace("{node}", "7");
+    let path = path.replace("{user}", "nobody@").replace("{key}", &"0".repeat(64));
     let mut request = client.request(endpoint.method.clone(), format!("{url}{path}")).body("[]");
     if let Some(token) = token {
         request = request.bearer_auth(token);
@@ -77,7 +78,7 @@ pub(super) async fn ask(
 
 #[tokio::test]
 async fn every_endpoint_lets_in_those_it_names_and_nobody_else() {
-    let api = Api::new().await;
+    let (api, _fleet) = Api::with_nodes().await;
     let mut n_cases = 0;
     for holder in HOLDERS {
         let token = token_of(&api, holder).await;

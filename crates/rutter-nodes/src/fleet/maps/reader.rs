@@ -1,6 +1,7 @@
 //! One node's end of what it is told.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -123,6 +124,7 @@ impl MapReader {
                 return None;
             }
             if let Some(told) = self.take() {
+                self.shared.n_told.fetch_add(1, Ordering::Relaxed);
                 self.shared.went_on();
                 return Some(told);
             }

@@ -49,7 +49,7 @@ fn some() -> Vec<Route> {
         route(
             6,
             "10.5.0.0/24",
-            json!({ "standing": "unapproved", "approval": said(json!(false), "no") }),
+            json!({ "standing": "denied", "approval": said(json!(false), "no") }),
         ),
     ]
 }
