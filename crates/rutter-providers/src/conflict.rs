@@ -8,6 +8,10 @@
 //! Stronger is, in this order: what is built in; what a file says over what a container's labels
 //! do; the provider that stands first in the configuration; the smaller identity. Health is no
 //! part of it: a loser is `Denied`, so that no failure ever sends one app's requests to another.
+//!
+//! A refused route claims as any other, and what it is granted nobody serves: otherwise a file's
+//! route that is refused because it asks for protection would leave its alias to a container that
+//! asks for none.
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +21,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rutter_route::Group;
 
-use crate::{Alias, Listen, PathPrefix, Route, Target};
+use crate::{Alias, Listen, PathPrefix, Refused, Route, Target};
 
 /// What only one service can have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +34,24 @@ pub enum Place {
     Tcp(IpAddr, u16),
     /// A port that UDP datagrams are asked for on.
     Udp(IpAddr, u16),
+    /// An alias wherever and for whatever it is asked: of a refused route, if what is wrong with it
+    /// leaves open what it would have been.
+    Whole(Alias),
+}
+
+impl Place {
+    fn alias(&self) -> Option<&Alias> {
+        match self {
+            Self::Http(_, alias, _) | Self::Stream(alias) | Self::Whole(alias) => Some(alias),
+            Self::Tcp(..) | Self::Udp(..) => None,
+        }
+    }
+
+    /// Whether both can't be had by two.
+    fn excludes(&self, other: &Self) -> bool {
+        let whole = matches!(self, Self::Whole(_)) || matches!(other, Self::Whole(_));
+        self == other || whole && self.alias() == other.alias() && self.alias().is_some()
+    }
 }
 
 /// What kind of provider made a claim, the strongest first.
@@ -68,11 +90,11 @@ pub struct Claim {
 /// What became of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
-    /// It has its places.
+    /// It has its places: it is served there or, if it was refused, nobody is.
     Granted,
     /// Another has one of them.
     Denied {
-        /// The place.
+        /// The place that it has.
         place: Place,
         /// Who has it.
         winner: Claimant,
@@ -86,6 +108,13 @@ impl Claim {
         let by = Claimant { kind, provider, route: (route.name.clone(), container) };
         let group = route.balance.as_ref().and_then(|balance| balance.group());
         Self { by, places: route.places(), group }
+    }
+
+    /// A refused route's claim.
+    pub fn of_refused(refused: &Refused, kind: ClaimKind, provider: u32) -> Self {
+        let container = refused.container.as_ref().map(|id| id.as_str().to_owned());
+        let by = Claimant { kind, provider, route: (refused.name.clone(), container) };
+        Self { by, places: refused.places.clone(), group: refused.group.clone() }
     }
 
     /// Whether two claims are of members of one link.
@@ -123,23 +152,49 @@ impl Route {
 pub fn judge(claims: &[Claim]) -> Vec<Judgement> {
     let mut by_strength: Vec<usize> = (0..claims.len()).collect();
     by_strength.sort_by_key(|&n| claims.get(n).map(|claim| (&claim.by, &claim.places)));
-    let mut taken: BTreeMap<&Place, &Claim> = BTreeMap::new();
+    let mut taken = Taken::default();
     let mut judgements = vec![Judgement::Granted; claims.len()];
     for n in by_strength {
         let (Some(claim), Some(judgement)) = (claims.get(n), judgements.get_mut(n)) else {
             continue;
         };
-        let holder = |place: &Place| {
-            taken.get_key_value(place).filter(|(_, holder)| !claim.shares_with(holder))
-        };
-        if let Some((place, holder)) = claim.places.iter().find_map(holder) {
-            let winner = holder.by.clone();
-            *judgement = Judgement::Denied { place: (*place).clone(), winner };
-            continue;
-        }
-        for place in &claim.places {
-            taken.entry(place).or_insert(claim);
+        match claim.places.iter().find_map(|place| taken.by_another(place, claim)) {
+            Some((place, holder)) => {
+                let winner = holder.by.clone();
+                *judgement = Judgement::Denied { place: place.clone(), winner };
+            }
+            None => taken.by(claim),
         }
     }
     judgements
+}
+
+/// The places that are taken: those of an alias together, ports each by itself.
+#[derive(Debug, Default)]
+struct Taken<'c>(BTreeMap<(Option<&'c Alias>, Option<&'c Place>), Vec<(&'c Place, &'c Claim)>>);
+
+impl<'c> Taken<'c> {
+    fn key(place: &Place) -> (Option<&Alias>, Option<&Place>) {
+        let alias = place.alias();
+        (alias, alias.is_none().then_some(place))
+    }
+
+    /// Who has a place that excludes this one, unless both are of one link.
+    fn by_another(&self, place: &'c Place, claim: &Claim) -> Option<(&'c Place, &'c Claim)> {
+        let near = self.0.get(&Self::key(place))?;
+        let is_in_the_way = |(taken, holder): &&(&Place, &Claim)| {
+            taken.excludes(place) && !claim.shares_with(holder)
+        };
+        near.iter().find(is_in_the_way).copied()
+    }
+
+    fn by(&mut self, claim: &'c Claim) {
+        for place in &claim.places {
+            let near = self.0.entry(Self::key(place)).or_default();
+            // Members of a link share theirs, which is there once.
+            if !near.iter().any(|(taken, _)| *taken == place) {
+                near.push((place, claim));
+            }
+        }
+    }
 }

@@ -11,7 +11,8 @@
 //!
 //! Invariants:
 //! - a route is never less protected than it was written: a field that protects and isn't there
-//!   yet, one that is wrong and one that nobody knows refuse it by name;
+//!   yet, one that is wrong and one that nobody knows refuse it by name, and nobody else is served
+//!   in its place;
 //! - one route's mistakes refuse no other;
 //! - what comes out depends on what was said, never on the order in which it came.
 #![forbid(unsafe_code)]

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use rutter_route::Group;
 use rutter_yaml::Problem;
 
+use crate::conflict::Place;
 use crate::{ContainerId, Route};
 
 /// What a provider's text says, each route judged alone: one that is wrong leaves the others
@@ -32,12 +34,20 @@ pub struct Excluded {
 }
 
 /// A route that isn't started since it would not be what was written.
+///
+/// Whoever serves keeps its places, with nothing there: no other provider's route of that name, no
+/// wildcard and no route with a shorter path gets the requests that were meant for it, since none
+/// of them has the protection that it may have asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// What the provider calls it.
     pub name: String,
     /// The container that it would be of.
     pub container: Option<ContainerId>,
+    /// What would have been its own; nothing if its name is one that nobody can ask for.
+    pub places: Vec<Place>,
+    /// The link that it would have been a member of.
+    pub group: Option<Group>,
     /// All that is wrong with it.
     pub problems: Vec<Problem>,
 }

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use rutter_providers::conflict::{Claim, ClaimKind, Judgement, judge};
+use rutter_providers::conflict::{Claim, ClaimKind, Judgement, Place, judge};
 use rutter_providers::godoxy::{
     Container, Engine, Port, Protocol, Settings, read_container, read_file,
 };
 use rutter_providers::hosts::{HostKey, MatchDomains, find};
-use rutter_providers::{Alias, ContainerId, Reading, Route};
+use rutter_providers::{Alias, ContainerId, Listen, Reading, Route};
 
 fn file(text: &str) -> Reading {
     read_file("routes.yml", text, &|_| None, &Settings::default()).unwrap()
@@ -93,6 +93,46 @@ fn every_loser_is_told_who_has_its_place() {
     without.retain(|claim| claim.by.route.0 != "pool");
     let judged = judged(&without);
     assert_eq!((judged["2/m1"].as_str(), judged["2/m2"].as_str()), ("served", "served"));
+}
+
+#[test]
+fn a_refused_route_leaves_its_place_to_nobody() {
+    let protected = [
+        "app: {port: 1, middlewares: {oidc: {}}}\n",
+        "app: {port: 1, middlewars: {oidc: {}}}\n",
+        "app: {port: x, middlewares: {oidc: {}}}\n",
+        "app: {scheme: htpp}\n",
+    ];
+    for text in protected {
+        let reading = file(text);
+        assert_eq!(reading.routes, []);
+        let refused = reading.refused.iter();
+        let mut claims: Vec<Claim> =
+            refused.map(|refused| Claim::of_refused(refused, ClaimKind::Explicit, 1)).collect();
+        let bare = container("app", "10.0.0.1", &[]).routes;
+        claims.extend(bare.iter().map(|route| Claim::of(route, ClaimKind::Container, 0)));
+        let judged = judge(&claims);
+        assert_eq!(judged[0], Judgement::Granted, "{text}");
+        assert!(matches!(judged[1], Judgement::Denied { .. }), "{text}");
+    }
+    // One that shares its host has its paths, and no shorter path gets what was meant for it.
+    let text = "app: {port: 1}\n\
+                admin: {alias: app, path_prefix: /admin, port: x, middlewares: {oidc: {}}}\n";
+    let reading = file(text);
+    let refused = Claim::of_refused(&reading.refused[0], ClaimKind::Explicit, 1);
+    assert_eq!(reading.routes.len(), 1);
+    let prefix = Some("/admin".parse().unwrap());
+    let place = Place::Http(Listen::default(), "app".parse().unwrap(), prefix);
+    assert_eq!(refused.places, [place]);
+    // What stands beside it by a path of its own stays there.
+    let text = "app: {port: 1, middlewares: {oidc: {}}}\n\
+                app-docs: {alias: app, path_prefix: /docs, port: 2}\n";
+    let reading = file(text);
+    let refused = Claim::of_refused(&reading.refused[0], ClaimKind::Explicit, 1);
+    let docs = Claim::of(&reading.routes[0], ClaimKind::Explicit, 1);
+    assert_eq!(judge(&[refused, docs]), [Judgement::Granted, Judgement::Granted]);
+    // A name that nobody can ask for has no place.
+    assert_eq!(file("a b: {port: 1}\n").refused[0].places, []);
 }
 
 proptest! {

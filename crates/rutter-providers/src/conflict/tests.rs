@@ -81,6 +81,26 @@ fn paths_and_listeners_of_their_own_are_no_conflict() {
 }
 
 #[test]
+fn what_is_wholly_taken_is_taken_everywhere_and_for_every_path() {
+    let alias: Alias = "app".parse().unwrap();
+    let whole = Place::Whole(alias.clone());
+    let under = Place::Http(Listen::default(), alias.clone(), Some("/api".parse().unwrap()));
+    let claims = [
+        claim(ClaimKind::Explicit, 1, "a", std::slice::from_ref(&whole)),
+        claim(ClaimKind::Container, 2, "b", &[under.clone()]),
+        claim(ClaimKind::Container, 2, "c", &[Place::Stream(alias)]),
+        claim(ClaimKind::Container, 2, "d", &[http("other")]),
+    ];
+    assert_eq!(granted(&claims), [true, false, false, true]);
+    // Who is stronger has its part, and the whole is not to be had.
+    let claims = [
+        claim(ClaimKind::Container, 2, "a", &[whole]),
+        claim(ClaimKind::Explicit, 1, "b", &[under]),
+    ];
+    assert_eq!(granted(&claims), [false, true]);
+}
+
+#[test]
 fn who_lacks_one_of_its_places_holds_none_of_the_others() {
     let any: IpAddr = Ipv4Addr::UNSPECIFIED.into();
     let stream = |alias: &str| Place::Stream(alias.parse().unwrap());
@@ -100,9 +120,14 @@ fn claims() -> impl Strategy<Value = Vec<Claim>> {
         Just(ClaimKind::Explicit),
         Just(ClaimKind::Container)
     ];
-    let one = (kind, 0u32..3, 0u8..4, proptest::collection::vec(0u8..4, 1..3), any::<bool>());
+    let one = (kind, 0u32..3, 0u8..4, proptest::collection::vec(0u8..6, 1..3), any::<bool>());
     let claim = |(kind, provider, route, places, grouped): (ClaimKind, u32, u8, Vec<u8>, bool)| {
-        let places: Vec<Place> = places.iter().map(|p| http(&format!("p{p}"))).collect();
+        let place = |p: &u8| match p {
+            4 => Place::Whole("p0".parse().unwrap()),
+            5 => Place::Tcp(Ipv4Addr::UNSPECIFIED.into(), 22),
+            p => http(&format!("p{p}")),
+        };
+        let places: Vec<Place> = places.iter().map(place).collect();
         let one = claim(kind, provider, &route.to_string(), &places);
         if grouped { in_group(one, "link") } else { one }
     };
@@ -134,7 +159,7 @@ proptest! {
             match judgement {
                 Judgement::Denied { place, winner } => {
                     prop_assert!(winner < &claim.by);
-                    prop_assert!(claim.places.contains(place));
+                    prop_assert!(claim.places.iter().any(|own| own.excludes(place)));
                     let at = claims.iter().position(|other| other.by == *winner).unwrap();
                     prop_assert_eq!(&judgements[at], &Judgement::Granted);
                     prop_assert!(claims[at].places.contains(place));
@@ -144,7 +169,10 @@ proptest! {
                         other.by != claim.by && **judgement == Judgement::Granted
                     });
                     for (other, _) in others {
-                        let in_common = claim.places.iter().any(|p| other.places.contains(p));
+                        let in_common = claim
+                            .places
+                            .iter()
+                            .any(|p| other.places.iter().any(|o| o.excludes(p)));
                         prop_assert!(!in_common || claim.shares_with(other));
                     }
                 }
@@ -166,12 +194,12 @@ proptest! {
         let after = granted(&left);
         for (claim, had) in claims.iter().zip(&before) {
             let Some(at) = left.iter().position(|other| other.by == claim.by) else { continue };
-            prop_assert!(!had || after[at] || claim.places == gone.places);
+            prop_assert!(!had || after[at] || claim.places[0].excludes(&gone.places[0]));
         }
-        if let Some(at) = left.iter().position(|claim| claim.places == gone.places) {
-            let _ = at;
-            let served = left.iter().zip(&after).any(|(c, has)| *has && c.places == gone.places);
-            prop_assert!(served);
+        let wants_it = |claim: &&Claim| claim.places == gone.places;
+        if left.iter().any(|claim| wants_it(&claim)) {
+            let excluding = |claim: &Claim| claim.places[0].excludes(&gone.places[0]);
+            prop_assert!(left.iter().zip(&after).any(|(claim, has)| *has && excluding(claim)));
         }
     }
 }

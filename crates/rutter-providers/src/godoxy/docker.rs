@@ -56,7 +56,11 @@ pub fn read_container(container: &Container, engine: &Engine, settings: &Setting
     let mut reading = Reading::default();
     let mut labelled = labels::read(container);
     if engine.is_explicit_only && !labelled.is_explicit {
-        reading.excluded.push(excluded(container, container.name(), Exclusion::NotLabelled));
+        reading.excluded.push(excluded(
+            container,
+            &container.name().to_lowercase(),
+            Exclusion::NotLabelled,
+        ));
         return reading;
     }
     let host = host(container, engine, &mut labelled);

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use rutter_route::{HostName, ParseError};
+use rutter_yaml::Problem;
 
+use crate::conflict::Place;
 use crate::{
     Alias, ContainerId, Excluded, Exclusion, HttpScheme, Listen, Reading, Refused, Route, Target,
 };
@@ -11,6 +13,7 @@ use crate::{
 use super::Settings;
 use super::detect::{Known, detect};
 use super::docker::{Container, Engine, exclusion, is_this_host};
+use super::fields::is_alike;
 use super::notes::Notes;
 use super::ports::Ports;
 use super::written::{Scheme, Written};
@@ -256,18 +259,44 @@ impl Reading {
         resolved: Option<Resolved>,
         notes: Notes,
     ) {
-        let (name, container) = (name.to_owned(), container.cloned());
         self.warnings.extend(notes.warnings);
+        if !notes.problems.is_empty() {
+            self.refused.push(refused(name, container, resolved, notes.problems));
+            return;
+        }
         match resolved {
-            _ if !notes.problems.is_empty() => {
-                self.refused.push(Refused { name, container, problems: notes.problems });
-            }
             Some(Resolved::Route(route)) => self.routes.push(*route),
             Some(Resolved::Excluded(reason)) => {
+                let (name, container) = (name.to_owned(), container.cloned());
                 self.excluded.push(Excluded { name, container, reason });
             }
             // Nothing comes of a route only after a problem.
             None => {}
         }
     }
+}
+
+/// What says which places a route has.
+const SAY_PLACES: [&str; 6] = ["alias", "scheme", "port", "bind", "path_prefix", "load_balance"];
+
+/// A refused route with its places: those that it would have if they are known for all that is
+/// wrong, else its whole alias.
+fn refused(
+    name: &str,
+    container: Option<&ContainerId>,
+    resolved: Option<Resolved>,
+    problems: Vec<Problem>,
+) -> Refused {
+    let of_places = |step: &String| SAY_PLACES.iter().any(|field| is_alike(step, field));
+    let is_open = problems.iter().any(|problem| problem.path.iter().any(of_places));
+    let (places, group) = match resolved {
+        // One that shares its host has its paths alone, whatever else is wrong.
+        Some(Resolved::Route(route)) if !is_open || route.paths.is_some() => {
+            (route.places(), route.balance.and_then(|balance| balance.group()))
+        }
+        Some(Resolved::Excluded(_)) => (Vec::new(), None),
+        _ => (name.parse().map(Place::Whole).into_iter().collect(), None),
+    };
+    let (name, container) = (name.to_owned(), container.cloned());
+    Refused { name, container, places, group, problems }
 }

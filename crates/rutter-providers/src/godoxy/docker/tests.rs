@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::{ContainerId, Route, Target};
 
@@ -245,6 +247,17 @@ fn a_route_to_the_gateways_own_port_is_refused_unless_it_isnt_served() {
 }
 
 #[test]
+fn full_names_and_wildcards_are_listed_and_said_by_their_number() {
+    let app = container(
+        "app",
+        "app",
+        &[("proxy.aliases", "app.example.com, *.example.com"), ("proxy.#2.port", "81")],
+    );
+    let want = ["app.example.com http 172.18.0.5:8080", "*.example.com http 172.18.0.5:81"];
+    assert_eq!(all(&app, &THIS_HOST), want);
+}
+
+#[test]
 fn an_images_parts() {
     let cases = [
         ("nginx", "library", "nginx"),
@@ -258,5 +271,50 @@ fn an_images_parts() {
     for (image, author, base) in cases {
         let container = container("app", image, &[]);
         assert_eq!(container.image(), Image { author, base }, "{image}");
+    }
+}
+
+/// A container with anything in it.
+fn any_container() -> impl Strategy<Value = Container> {
+    let label =
+        ("proxy(\\.([a-c*]|[#$][0-3]|port|ports|aliases|exclude|network)){0,3}", "[ -~\n]{0,12}");
+    let port = (any::<u16>(), any::<Option<u16>>(), any::<bool>());
+    let labels = proptest::collection::vec(label, 0..6);
+    let ports = proptest::collection::vec(port, 0..4);
+    ("[/a-zA-Z0-9._-]{0,12}", "[a-z0-9./:@-]{0,24}", labels, ports, any::<bool>()).prop_map(
+        |(name, image, labels, ports, is_on_host_network)| {
+            let port = |(private, public, is_udp)| {
+                let protocol = if is_udp { Protocol::Udp } else { Protocol::Tcp };
+                Port { private, public, protocol }
+            };
+            Container {
+                name,
+                image,
+                labels: labels.into_iter().collect(),
+                ports: ports.into_iter().map(port).collect(),
+                is_on_host_network,
+                ..container("app", "app", &[])
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_container_is_routes_exclusions_or_refusals(container in any_container()) {
+        for engine in [THIS_HOST, Engine::named("far!", "nas.lan".parse().ok())] {
+            let reading = read(&container, &engine);
+            let n_routes = reading.routes.len() + reading.excluded.len() + reading.refused.len();
+            prop_assert!(n_routes > 0);
+            for route in &reading.routes {
+                let port = match &route.target {
+                    Target::Http { port, .. }
+                    | Target::Tcp { port, .. }
+                    | Target::Udp { port, .. } => *port,
+                    Target::Files { .. } => 1,
+                };
+                prop_assert!(port > 0);
+            }
+        }
     }
 }
