@@ -24,6 +24,7 @@ mod maps;
 mod moves;
 mod people;
 mod policy;
+mod probe;
 mod registration;
 mod restore;
 mod routes;
@@ -154,6 +155,7 @@ impl Fleet {
         });
         inner.tasks.spawn(inner.clone().keep_written(wakes));
         inner.tasks.spawn(inner.clone().keep_time());
+        inner.tasks.spawn(inner.clone().keep_probing());
         Ok(Self(inner))
     }
 

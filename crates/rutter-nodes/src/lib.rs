@@ -19,6 +19,7 @@ mod names;
 mod node;
 mod nodes;
 pub mod policy;
+pub mod prober;
 mod row;
 pub mod via;
 

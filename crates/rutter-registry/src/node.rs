@@ -35,8 +35,8 @@ text_type! {
 text_type! {
     /// A user of nodes, as policy writes it: always with an `@`. An account without one (`alice`) is
     /// written with it at the end (`alice@`), an address (`ann@example.com`) as it is.
-    UserName, "user", "`alice@` or `ann@example.com`: 254 letters, digits or any of `-_.+` at most, \
-    and one `@`", |text| {
+    UserName, "user", "a user has an `@`: `alice@` or `ann@example.com`; at most 254 letters, digits \
+    or any of `-_.+` beside it", |text| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
         text.len() <= UserName::MAX_LEN && text.split_once('@').is_some_and(|(name, domain)| {
             !name.is_empty() && name.chars().all(allowed) && domain.chars().all(allowed)

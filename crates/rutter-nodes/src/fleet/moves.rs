@@ -5,7 +5,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rutter_rib::{Table, ViewId};
-use rutter_route::{Cause, Event, EventNumber, Left, Mono, NodeId, Now, Prefix, Standing, What};
+use rutter_route::{
+    CandidateExplanation, Cause, Event, EventNumber, Explanation, FactExplanation, Left, Mono,
+    NodeId, Now, Prefix, Standing, What,
+};
 
 use super::Moved;
 use super::state::{State, lock};
@@ -75,15 +78,15 @@ impl Moves {
         if from == to {
             return;
         }
-        let events = table.explain(now, prefix).events;
+        let Explanation { events, candidates, .. } = table.explain(now, prefix);
         let told = events.iter().rev().find(|e| is_move(e, to));
         let at = told.map_or(now.wall, |e| e.at);
         let ago = Duration::from_millis(now.wall.0.saturating_sub(at.0));
         let cause = told.and_then(|e| cause_of(e, &events));
         let after = cause.map(|cause| Duration::from_millis(at.0.saturating_sub(cause.at.0)));
         let why = match told {
-            Some(event) => why(event, cause, &events),
-            None => unmoved(table, prefix, from, to),
+            Some(event) => why(event, cause, &events, &candidates),
+            None => unmoved(&candidates, from, to),
         };
         let mono = Mono(now.mono.0.saturating_sub(ago.as_millis() as u64));
         self.push(mono, Moved { prefix: *prefix, from, to, at, why, after, told_in: None });
@@ -121,9 +124,14 @@ fn why(moved: &Event<Prefix>, cause: Option<&Event<Prefix>>, events: &[Event<Pre
     };
     match &moved.cause {
         Some(Cause::Health) => {
+            let sick = fact(candidates, from).filter(|f| f.fact == Standing::Unhealthy);
             let stood = events.iter().rev().filter(|e| e.number < moved.number);
-            let stood = stood.filter(|e| matches!(e.what, What::Standing { .. })).map(told);
-            stood.take(1).next().unwrap_or_else(|| format!("{} is unhealthy", name(from)))
+            let mut stood = stood.filter(|e| matches!(e.what, What::Standing { .. }));
+            match (sick, stood.next()) {
+                (Some(sick), _) => format!("{} is unhealthy: {}", name(from), sick.reason),
+                (None, Some(stood)) => told(stood),
+                (None, None) => format!("the health of {} changed", name(to.or(from))),
+            }
         }
         Some(Cause::Left(Left::SourceGone)) => format!("{} is gone", name(from)),
         Some(Cause::Left(_)) => format!("{} withdrew it", name(from)),
@@ -162,20 +170,23 @@ fn told(event: &Event<Prefix>) -> String {
 
 /// Where a prefix has one router the table has no event of it: the router itself tells.
 fn unmoved(
-    table: &Table<Prefix>,
-    prefix: &Prefix,
+    candidates: &[CandidateExplanation],
     from: Option<NodeId>,
     to: Option<NodeId>,
 ) -> String {
     if let Some(to) = to {
         return format!("{} can be used", name(Some(to)));
     }
-    let candidates = table.candidates(prefix);
-    let stands = candidates.iter().find(|c| node_of(c.source) == from).map(|c| c.standing);
-    match stands {
-        Some(Standing::Eligible) | None => format!("{} withdrew it", name(from)),
-        Some(standing) => format!("{} is {standing}", name(from)),
+    match fact(candidates, from) {
+        Some(fact) => format!("{} is {}: {}", name(from), fact.fact, fact.reason),
+        None => format!("{} withdrew it", name(from)),
     }
+}
+
+/// What speaks against a node's route, first of all.
+fn fact(candidates: &[CandidateExplanation], id: Option<NodeId>) -> Option<&FactExplanation> {
+    let of = candidates.iter().find(|c| node_of(&c.route.source) == id)?;
+    of.facts.first()
 }
 
 fn name(id: Option<NodeId>) -> String {

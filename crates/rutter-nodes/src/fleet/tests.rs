@@ -19,6 +19,7 @@ use crate::election::Settings;
 use crate::policy::AutoApprovers;
 use crate::{Node, Owner, RouteRow};
 
+mod asking;
 mod coming;
 mod ending;
 mod lasting;
@@ -40,7 +41,6 @@ impl Clock for SetClock {
 /// A session and what belongs to it.
 struct Live {
     session: NodeSession,
-    #[allow(dead_code, reason = "a node that isn't asked doesn't answer")]
     pings: tokio::sync::mpsc::Receiver<rutter_link::Pinged>,
     _reads: AbortOnDropHandle<()>,
 }

@@ -285,6 +285,6 @@ fn names_and_roles_that_are_refused_say_why() {
         let error = text.parse::<MemberName>().unwrap_err().to_string();
         assert!(error.contains("no hyphen first or last"), "{error}");
     }
-    let error = "node".parse::<Role>().unwrap_err().to_string();
-    assert!(error.contains("one of agent, gateway"), "{error}");
+    let error = "peer".parse::<Role>().unwrap_err().to_string();
+    assert!(error.contains("one of agent, gateway, node"), "{error}");
 }
