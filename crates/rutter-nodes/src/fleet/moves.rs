@@ -111,7 +111,12 @@ fn cause_of<'e>(moved: &Event<Prefix>, events: &'e [Event<Prefix>]) -> Option<&'
     events.iter().find(|e| e.number == number)
 }
 
-fn why(moved: &Event<Prefix>, cause: Option<&Event<Prefix>>, events: &[Event<Prefix>]) -> String {
+fn why(
+    moved: &Event<Prefix>,
+    cause: Option<&Event<Prefix>>,
+    events: &[Event<Prefix>],
+    candidates: &[CandidateExplanation],
+) -> String {
     if let Some(cause) = cause {
         return told(cause);
     }

@@ -68,6 +68,12 @@ impl Inner {
     pub(super) fn expire_due(&self, state: &mut State, table: &mut Table<Prefix>, now: Now) {
         let expired = state.nodes.expire(now, table);
         for id in &expired {
+            if let Some(presence) = state.presence.get_mut(id).filter(|p| p.online) {
+                // Its session ends with the key, whenever the link notices.
+                let (since, away) = (Some(now.wall), Some(now.mono));
+                *presence = Presence { online: false, since, away, ..*presence };
+            }
+            lock(&self.pings).remove(id);
             let rows = state.nodes.rows_of(table, *id);
             self.store.wait_for(rows.iter().map(|row| (*id, row.prefix)), [*id]);
         }
