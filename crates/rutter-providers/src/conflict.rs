@@ -171,17 +171,23 @@ pub fn judge(claims: &[Claim]) -> Vec<Judgement> {
 
 /// The places that are taken: those of an alias together, ports each by itself.
 #[derive(Debug, Default)]
-struct Taken<'c>(BTreeMap<(Option<&'c Alias>, Option<&'c Place>), Vec<(&'c Place, &'c Claim)>>);
+struct Taken<'c>(BTreeMap<Near<'c>, Vec<(&'c Place, &'c Claim)>>);
+
+/// What two places have in common that may exclude each other.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Near<'c> {
+    Alias(&'c Alias),
+    Port(&'c Place),
+}
 
 impl<'c> Taken<'c> {
-    fn key(place: &Place) -> (Option<&Alias>, Option<&Place>) {
-        let alias = place.alias();
-        (alias, alias.is_none().then_some(place))
+    fn near(place: &Place) -> Near<'_> {
+        place.alias().map_or(Near::Port(place), Near::Alias)
     }
 
     /// Who has a place that excludes this one, unless both are of one link.
     fn by_another(&self, place: &'c Place, claim: &Claim) -> Option<(&'c Place, &'c Claim)> {
-        let near = self.0.get(&Self::key(place))?;
+        let near = self.0.get(&Self::near(place))?;
         let is_in_the_way = |(taken, holder): &&(&Place, &Claim)| {
             taken.excludes(place) && !claim.shares_with(holder)
         };
@@ -190,7 +196,7 @@ impl<'c> Taken<'c> {
 
     fn by(&mut self, claim: &'c Claim) {
         for place in &claim.places {
-            let near = self.0.entry(Self::key(place)).or_default();
+            let near = self.0.entry(Self::near(place)).or_default();
             // Members of a link share theirs, which is there once.
             if !near.iter().any(|(taken, _)| *taken == place) {
                 near.push((place, claim));

@@ -31,7 +31,7 @@ pub use alias::Alias;
 pub use balance::{Balance, BalanceMode};
 pub use health::{HealthSettings, Retries};
 pub use path_prefix::PathPrefix;
-pub use reading::{Excluded, Exclusion, Reading, Refused};
+pub use reading::{Excluded, Exclusion, Reading, Refused, Remark, RemarkKind};
 pub use route::{
     ContainerId, Homepage, HttpScheme, Listen, Paths, ProxmoxLink, Route, ServerName, Target,
     TlsVersion, Upstream,

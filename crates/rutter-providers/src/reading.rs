@@ -18,8 +18,35 @@ pub struct Reading {
     pub excluded: Vec<Excluded>,
     /// Those that would not be what was written.
     pub refused: Vec<Refused>,
-    /// What whoever wrote the text may not expect, and what changes nothing for the worse.
-    pub warnings: Vec<Problem>,
+    /// What whoever wrote the text may not expect of what stands.
+    pub remarks: Vec<Remark>,
+}
+
+/// Something to be said of a route that stands all the same: it is as protected as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// What sort of thing.
+    pub kind: RemarkKind,
+    /// What, where, and what to do about it.
+    pub problem: Problem,
+}
+
+/// What sort of thing a remark is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RemarkKind {
+    /// A mistake in what is only shown, or in what has a harmless default.
+    Mistake,
+    /// A field that says something, and nothing is done about it.
+    Ignored,
+    /// A field that does something other than in the original.
+    Differs,
+}
+
+impl RemarkKind {
+    /// Whether it is said whenever the text is read, and not only by a report of all differences.
+    pub fn is_warning(self) -> bool {
+        matches!(self, Self::Mistake | Self::Ignored)
+    }
 }
 
 /// A route that is shown and not served.

@@ -87,7 +87,7 @@ fn what_is_wholly_taken_is_taken_everywhere_and_for_every_path() {
     let under = Place::Http(Listen::default(), alias.clone(), Some("/api".parse().unwrap()));
     let claims = [
         claim(ClaimKind::Explicit, 1, "a", std::slice::from_ref(&whole)),
-        claim(ClaimKind::Container, 2, "b", &[under.clone()]),
+        claim(ClaimKind::Container, 2, "b", std::slice::from_ref(&under)),
         claim(ClaimKind::Container, 2, "c", &[Place::Stream(alias)]),
         claim(ClaimKind::Container, 2, "d", &[http("other")]),
     ];

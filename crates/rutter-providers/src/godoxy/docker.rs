@@ -64,7 +64,7 @@ pub fn read_container(container: &Container, engine: &Engine, settings: &Setting
         return reading;
     }
     let host = host(container, engine, &mut labelled);
-    reading.warnings.append(&mut labelled.notes.warnings);
+    reading.remarks.append(&mut labelled.notes.remarks);
     for alias in labelled.aliases {
         let mut notes = Notes::at(&["proxy", &alias.name]);
         notes.problems.extend(labelled.notes.problems.iter().cloned());

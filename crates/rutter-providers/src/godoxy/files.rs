@@ -66,7 +66,8 @@ pub fn read_file(
 /// Finds the places of all that is to be said; a text is only searched if something is.
 fn locate(reading: &mut Reading, text: &str) {
     let of_refused = reading.refused.iter_mut().flat_map(|refused| &mut refused.problems);
-    let mut said: Vec<&mut Problem> = of_refused.chain(&mut reading.warnings).collect();
+    let of_remarks = reading.remarks.iter_mut().map(|remark| &mut remark.problem);
+    let mut said: Vec<&mut Problem> = of_refused.chain(of_remarks).collect();
     if said.is_empty() {
         return;
     }

@@ -2,14 +2,16 @@
 
 use rutter_yaml::Problem;
 
+use crate::{Remark, RemarkKind};
+
 /// What is wrong with a route and what is only to be said of it, each at its path.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     path: Vec<String>,
     /// What refuses the route.
     pub(crate) problems: Vec<Problem>,
-    /// What changes nothing for the worse.
-    pub(crate) warnings: Vec<Problem>,
+    /// What is only to be said.
+    pub(crate) remarks: Vec<Remark>,
 }
 
 impl Notes {
@@ -37,15 +39,10 @@ impl Notes {
         self.problems.push(Problem { help, ..problem });
     }
 
-    /// Notes what whoever wrote it may not expect.
-    pub(crate) fn warning(&mut self, message: impl Into<String>) {
-        self.warning_with(message, None);
-    }
-
-    /// Notes what whoever wrote it may not expect, and what to do about it.
-    pub(crate) fn warning_with(&mut self, message: impl Into<String>, help: Option<String>) {
+    /// Notes what is said of a route that stands all the same.
+    pub(crate) fn remark(&mut self, kind: RemarkKind, message: impl Into<String>) {
         let problem = Problem::at_path(self.path.clone(), message);
-        self.warnings.push(Problem { help, ..problem });
+        self.remarks.push(Remark { kind, problem });
     }
 
     /// A value, or a problem.
@@ -58,7 +55,8 @@ impl Notes {
         let n_before = self.problems.len();
         let done = does(self);
         let problems = self.problems.split_off(n_before);
-        self.warnings.extend(problems);
+        let remark = |problem| Remark { kind: RemarkKind::Mistake, problem };
+        self.remarks.extend(problems.into_iter().map(remark));
         done
     }
 }

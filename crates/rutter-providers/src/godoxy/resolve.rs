@@ -7,7 +7,8 @@ use rutter_yaml::Problem;
 
 use crate::conflict::Place;
 use crate::{
-    Alias, ContainerId, Excluded, Exclusion, HttpScheme, Listen, Reading, Refused, Route, Target,
+    Alias, ContainerId, Excluded, Exclusion, HttpScheme, Listen, Reading, Refused, RemarkKind,
+    Route, Target,
 };
 
 use super::Settings;
@@ -180,10 +181,11 @@ fn check(written: &Written, scheme: Scheme, ports: Ports, is_container: bool, no
     );
     let is_files_only = written.root.is_some() || written.is_spa || written.index.is_some();
     if is_files_only && scheme != Scheme::FileServer {
-        notes.warning("`root`, `spa` and `index` do nothing without `scheme: fileserver`");
+        let message = "`root`, `spa` and `index` do nothing without `scheme: fileserver`";
+        notes.remark(RemarkKind::Ignored, message);
     }
     if !has_upstream && written.upstream != crate::Upstream::default() {
-        notes.warning("options of HTTP upstreams do nothing here");
+        notes.remark(RemarkKind::Ignored, "options of HTTP upstreams do nothing here");
     }
 }
 
@@ -259,7 +261,7 @@ impl Reading {
         resolved: Option<Resolved>,
         notes: Notes,
     ) {
-        self.warnings.extend(notes.warnings);
+        self.remarks.extend(notes.remarks);
         if !notes.problems.is_empty() {
             self.refused.push(refused(name, container, resolved, notes.problems));
             return;

@@ -2,8 +2,8 @@
 //!
 //! Four kinds of fields: those that say what is served and how, which are read; those that protect
 //! the route and aren't there yet, which refuse it by name, for a route is never started less
-//! protected than it was written; those that only show it, whose mistakes are warnings; and those
-//! that do something Rutter leaves out, which are warnings too. A field that nobody knows could be
+//! protected than it was written; those that only show it, whose mistakes are remarks; and those
+//! that do something Rutter leaves out or does otherwise, which are remarks too. A field that nobody knows could be
 //! any of them, so it refuses the route.
 
 mod balance;

@@ -211,7 +211,7 @@ fn what_containers_may_not_say() {
     assert_eq!(all(&asleep, &THIS_HOST), [want]);
     let asleep = container("app", "app", &[("proxy.idle_timeout", "1h")]);
     let reading = read(&asleep, &THIS_HOST);
-    assert_eq!((reading.routes.len(), reading.warnings.len()), (1, 1));
+    assert_eq!((reading.routes.len(), reading.remarks.len()), (1, 1));
 }
 
 #[test]

@@ -3,7 +3,7 @@ mod properties;
 mod refusals;
 
 use super::*;
-use crate::{Alias, Exclusion, HttpScheme, Listen, Route, Target};
+use crate::{Alias, Exclusion, HttpScheme, Listen, RemarkKind, Route, Target};
 
 const ENVIRONMENT: [(&str, &str); 7] = [
     ("HOST", "plain.lan"),
@@ -27,7 +27,9 @@ fn read(text: &str) -> Reading {
 /// The only route of a text, without a word about it.
 fn route(text: &str) -> Route {
     let mut reading = read(text);
-    assert_eq!((reading.refused.as_slice(), reading.warnings.as_slice()), (&[][..], &[][..]));
+    assert_eq!(reading.refused, [], "{text}");
+    reading.remarks.retain(|remark| remark.kind.is_warning());
+    assert_eq!(reading.remarks, [], "{text}");
     assert_eq!(reading.routes.len(), 1, "{text}");
     reading.routes.remove(0)
 }
@@ -38,10 +40,11 @@ fn problems(text: &str) -> Vec<String> {
     reading.refused.iter().flat_map(|refused| refused.problems.iter().map(shown)).collect()
 }
 
-fn warnings(text: &str) -> Vec<String> {
+/// What is said of routes that stand.
+fn remarks(text: &str) -> Vec<(RemarkKind, String)> {
     let reading = read(text);
     assert_eq!(reading.refused, [], "{text}");
-    reading.warnings.iter().map(shown).collect()
+    reading.remarks.iter().map(|remark| (remark.kind, shown(&remark.problem))).collect()
 }
 
 fn shown(problem: &Problem) -> String {

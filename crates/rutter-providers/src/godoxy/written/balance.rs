@@ -9,7 +9,7 @@ use crate::godoxy::fields::Fields;
 use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
 use crate::godoxy::tree::Tree;
-use crate::{Balance, BalanceMode};
+use crate::{Balance, BalanceMode, RemarkKind};
 
 use super::{Written, said, yes};
 
@@ -28,6 +28,10 @@ const FIELDS: Fields<Raw> = Fields(&[
     (&["weight"], |to, tree, notes| {
         let weight = notes.take(lax::whole(tree, 0, u16::MAX.into()));
         to.weight = weight.and_then(|weight| u16::try_from(weight).ok());
+        if !tree.is_zero() {
+            let message = "shares are kept to; the original computes them and uses them in no mode";
+            notes.remark(RemarkKind::Differs, message);
+        }
     }),
     (&["sticky"], |to, tree, notes| to.is_sticky = yes(tree, notes)),
     (&["sticky_max_age"], |to, tree, notes| {
@@ -35,7 +39,8 @@ const FIELDS: Fields<Raw> = Fields(&[
     }),
     (&["options"], |_, tree, notes| {
         if !tree.is_zero() {
-            notes.warning("the address that ip_hash goes by is the one that the gateway sees");
+            let message = "the address that ip_hash goes by is the one that the gateway sees";
+            notes.remark(RemarkKind::Ignored, message);
         }
     }),
 ]);
@@ -45,7 +50,7 @@ pub(super) fn read(to: &mut Written, tree: &Tree, notes: &mut Notes) {
     FIELDS.read_section(tree, &mut raw, notes);
     let Some(link) = raw.link else {
         if !tree.is_zero() {
-            notes.warning("without `link` it does nothing");
+            notes.remark(RemarkKind::Ignored, "without `link` it does nothing");
         }
         return;
     };
@@ -70,8 +75,10 @@ pub(super) fn read(to: &mut Written, tree: &Tree, notes: &mut Notes) {
 fn mode(tree: &Tree, notes: &mut Notes) -> BalanceMode {
     let Some(word) = said(tree, notes) else { return BalanceMode::default() };
     BalanceMode::of_word(&word).unwrap_or_else(|| {
-        let (message, help) = unknown_word("mode", &word, &BalanceMode::WORDS);
-        notes.warning_with(format!("{message}, so it is round_robin"), help);
+        notes.only_shown(|notes| {
+            let (message, help) = unknown_word("mode", &word, &BalanceMode::WORDS);
+            notes.problem_with(format!("{message}, so it is round_robin"), help);
+        });
         BalanceMode::default()
     })
 }

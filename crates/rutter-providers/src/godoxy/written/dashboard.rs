@@ -1,10 +1,10 @@
-//! `homepage`: how a dashboard shows a route. Whatever is wrong here is a warning.
+//! `homepage`: how a dashboard shows a route. Whatever is wrong here is a remark.
 
-use crate::Homepage;
 use crate::godoxy::fields::Fields;
 use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
 use crate::godoxy::tree::Tree;
+use crate::{Homepage, RemarkKind};
 
 use super::{Written, said, yes};
 
@@ -16,7 +16,11 @@ const FIELDS: Fields<Homepage> = Fields(&[
     (&["description", "desc"], |to, tree, notes| to.description = said(tree, notes)),
     (&["url"], |to, tree, notes| to.url = said(tree, notes)),
     (&["favorite"], |to, tree, notes| to.is_favorite = yes(tree, notes)),
-    (&["widget_config", "widget"], |_, _, notes| notes.warning("widgets aren't shown")),
+    (&["widget_config", "widget"], |_, tree, notes| {
+        if !tree.is_zero() {
+            notes.remark(RemarkKind::Ignored, "widgets aren't shown");
+        }
+    }),
 ]);
 
 pub(super) fn read(to: &mut Written, tree: &Tree, notes: &mut Notes) {

@@ -6,7 +6,7 @@ use crate::godoxy::fields::Fields;
 use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
 use crate::godoxy::tree::Tree;
-use crate::{HealthSettings, Retries};
+use crate::{HealthSettings, RemarkKind, Retries};
 
 use super::{said, yes};
 
@@ -36,6 +36,11 @@ pub(super) const FIELDS: Fields<HealthSettings> = Fields(&[
             None | Some(0) => Retries::Auto,
             Some(number) => Retries::After(u32::try_from(number).unwrap_or(1)),
         };
+        if !tree.is_zero() {
+            let message = "so many failures in a row turn the route unhealthy; in the original one \
+                           does, and this delays the notification";
+            notes.remark(RemarkKind::Differs, message);
+        }
     }),
 ]);
 

@@ -1,6 +1,7 @@
 //! `idlewatcher`: which containers and guests the original puts to sleep. It is read for its
 //! mistakes and for what depends on it, and nothing is put to sleep.
 
+use crate::RemarkKind;
 use crate::godoxy::fields::Fields;
 use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
@@ -22,7 +23,10 @@ pub(crate) const FIELDS: Fields<Idle> = Fields(&[
     (&["idle_timeout"], |to, tree, notes| {
         to.is_on = notes.take(lax::duration(tree)).flatten().is_some();
         if to.is_on {
-            notes.warning("nothing is put to sleep yet: what runs goes on running");
+            notes.remark(
+                RemarkKind::Ignored,
+                "nothing is put to sleep yet: what runs goes on running",
+            );
         }
     }),
     (&["wake_timeout"], a_duration),

@@ -1,5 +1,6 @@
 //! `access_log`: the gateway has one for all routes, so a route's own is read for its mistakes.
 
+use crate::RemarkKind;
 use crate::godoxy::fields::Fields;
 use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
@@ -45,7 +46,8 @@ pub(super) fn read(_: &mut Written, tree: &Tree, notes: &mut Notes) {
             notes.problem("path or stdout is required");
         }
     });
-    notes.warning("a route has no log of its own: the gateway's access log has its requests");
+    let message = "a route has no log of its own: the gateway's access log has its requests";
+    notes.remark(RemarkKind::Ignored, message);
 }
 
 /// `30 days` and the like; as `days`, `last` and `keep_size` it is taken as it is.

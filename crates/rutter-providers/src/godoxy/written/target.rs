@@ -10,7 +10,7 @@ use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
 use crate::godoxy::ports::Ports;
 use crate::godoxy::tree::Tree;
-use crate::{Paths, ProxmoxLink};
+use crate::{Paths, ProxmoxLink, RemarkKind};
 
 use super::{Written, said, yes};
 
@@ -124,14 +124,17 @@ pub(super) fn proxmox(to: &mut Written, tree: &Tree, notes: &mut Notes) {
             }
         }),
         (&["vmname"], |to, tree, notes| to.vm_name = said(tree, notes)),
-        (&["services", "service"], |_, _, notes| no_journal(notes)),
-        (&["files", "file"], |_, _, notes| no_journal(notes)),
+        (&["services", "service"], |_, tree, notes| no_journal(tree, notes)),
+        (&["files", "file"], |_, tree, notes| no_journal(tree, notes)),
     ]);
     let mut link = ProxmoxLink::default();
     FIELDS.read_section(tree, &mut link, notes);
     to.proxmox = Some(link).filter(|_| !tree.is_zero());
 }
 
-fn no_journal(notes: &mut Notes) {
-    notes.warning("the journals and files of Proxmox guests aren't shown");
+fn no_journal(tree: &Tree, notes: &mut Notes) {
+    if !tree.is_zero() {
+        let message = "the journals and files of Proxmox guests aren't shown";
+        notes.remark(RemarkKind::Ignored, message);
+    }
 }

@@ -146,37 +146,63 @@ fn the_originals_errors_of_validation() {
 }
 
 #[test]
-fn what_is_only_shown_or_left_out_is_a_warning_and_the_route_stands() {
+fn what_is_only_shown_left_out_or_done_otherwise_is_a_remark_and_the_route_stands() {
+    use RemarkKind::{Differs, Ignored, Mistake};
     let cases = [
-        ("homepage: {nmae: x}", "unknown field `nmae` (did you mean `name`?)"),
-        ("homepage: {name: yes}", "expected a text, found a boolean: put it in quotes"),
-        ("homepage: {icon: png/x.png}", "found `png/x.png`"),
-        ("homepage: {widget_config: {provider: qbittorrent}}", "widgets aren't shown"),
-        ("homepage: [x]", "expected a mapping, found a list"),
+        (Mistake, "homepage: {nmae: x}", "unknown field `nmae` (did you mean `name`?)"),
+        (Mistake, "homepage: {name: yes}", "expected a text, found a boolean: put it in quotes"),
+        (Mistake, "homepage: {icon: png/x.png}", "found `png/x.png`"),
+        (Ignored, "homepage: {widget_config: {provider: qbittorrent}}", "widgets aren't shown"),
+        (Mistake, "homepage: [x]", "expected a mapping, found a list"),
         (
+            Ignored,
             "access_log: {path: /l, keep: 30 days}",
             "a route has no log of its own: the gateway's access log has its requests",
         ),
-        ("load_balance: {mode: ip_hash}", "without `link` it does nothing"),
-        ("load_balance: {link: a, mode: random}", "unknown mode `random`, so it is round_robin"),
+        (Ignored, "load_balance: {mode: ip_hash}", "without `link` it does nothing"),
         (
+            Mistake,
+            "load_balance: {link: a, mode: random}",
+            "unknown mode `random`, so it is round_robin",
+        ),
+        (
+            Ignored,
             "load_balance: {link: a, options: {header: X}}",
             "the address that ip_hash goes by is the one that the gateway sees",
         ),
-        ("proxmox: {services: [nginx]}", "the journals and files of Proxmox guests aren't shown"),
         (
+            Differs,
+            "load_balance: {link: a, weight: 2}",
+            "shares are kept to; the original computes them and uses them in no mode",
+        ),
+        (
+            Differs,
+            "healthcheck: {retries: 3}",
+            "so many failures in a row turn the route unhealthy; in the original one does, and this delays the notification",
+        ),
+        (
+            Ignored,
+            "proxmox: {services: [nginx]}",
+            "the journals and files of Proxmox guests aren't shown",
+        ),
+        (
+            Ignored,
             "idlewatcher: {idle_timeout: 1h, proxmox: {node: a, vmid: 1}}",
             "nothing is put to sleep yet: what runs goes on running",
         ),
-        ("root: /srv", "`root`, `spa` and `index` do nothing without `scheme: fileserver`"),
-        ("port: 1:2, no_tls_verify: true", "options of HTTP upstreams do nothing here"),
+        (
+            Ignored,
+            "root: /srv",
+            "`root`, `spa` and `index` do nothing without `scheme: fileserver`",
+        ),
+        (Ignored, "port: 1:2, no_tls_verify: true", "options of HTTP upstreams do nothing here"),
     ];
-    for (field, want) in cases {
-        let said = warnings(&format!("app: {{{field}}}"));
+    for (kind, field, want) in cases {
+        let said = remarks(&format!("app: {{{field}}}"));
         assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].contains(want), "{said:?}");
+        assert!(said[0].0 == kind && said[0].1.contains(want), "{said:?}");
     }
-    let log = warnings("app: {access_log: {retention: for ever, format: xml}}");
+    let log = remarks("app: {access_log: {retention: for ever, format: xml}}");
     assert_eq!(log.len(), 4, "{log:?}");
 }
 
