@@ -21,8 +21,7 @@ fn a_node_without_a_token_waits_until_a_person_lets_it_in() {
     let asked = agent.process.says("waits for approval");
     assert!(asked.contains("rutter nodes register "), "{asked}");
     let pending = controller.json(&["nodes", "pending"]);
-    let key =
-        pending["pending"][0]["key"].as_str().unwrap_or_else(|| panic!("{pending}")).to_owned();
+    let key = pending[0]["key"].as_str().unwrap_or_else(|| panic!("{pending}")).to_owned();
     assert!(asked.contains(&key), "it says the command as it is to be typed: {asked}");
     controller.json(&["nodes", "register", &key, "--user", "alice@"]);
     controller.has("r1", LAN, "unapproved");
@@ -42,7 +41,7 @@ fn a_node_that_is_deleted_says_so_keeps_running_and_may_be_let_in_again() {
     agent.process.says("deleted or its key has expired");
     // Its token was spent, which isn't the end of it.
     agent.process.says("the join token is unknown, expired, used up");
-    let nodes = || controller.json(&["nodes", "list"])["nodes"].as_array().map(Vec::len);
+    let nodes = || controller.json(&["nodes", "list"]).as_array().map(Vec::len);
     assert_eq!(nodes(), Some(0));
     // With another line it is let in again, as the same process or another.
     let made = controller.json(&["preauthkeys", "create", "--user", "alice@"]);

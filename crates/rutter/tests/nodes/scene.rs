@@ -156,7 +156,7 @@ impl<'s> Controller<'s> {
     /// The rows of a prefix: node, how it stands, whether it is primary.
     pub(crate) fn rows(&self, prefix: &str) -> Vec<(String, Option<String>, bool)> {
         let routes = self.json(&["nodes", "routes", "--prefix", prefix]);
-        let rows = routes["routes"].as_array().cloned().unwrap_or_default();
+        let rows = routes.as_array().cloned().unwrap_or_default();
         let row = |row: &Value| {
             let standing = row["standing"].as_str().map(ToOwned::to_owned);
             let name = row["node_name"].as_str().unwrap_or_default().to_owned();
@@ -181,7 +181,7 @@ impl<'s> Controller<'s> {
     /// Moves of a prefix since the start.
     pub(crate) fn moves(&self, prefix: &str) -> Vec<Value> {
         let moves = self.json(&["nodes", "moves", "--prefix", prefix]);
-        moves["moves"].as_array().cloned().unwrap_or_default()
+        moves.as_array().cloned().unwrap_or_default()
     }
 }
 
