@@ -48,8 +48,8 @@ pub use probe::{ProbeSpec, ProbeTarget};
 pub use status::NodeStatus;
 
 /// How long a router goes on forwarding after its goodbye: others have heard of another by then, or
-/// there is none.
-pub const LINGER: Duration = Duration::from_secs(1);
+/// there is none. On a quiet network that takes some tens of milliseconds.
+pub const LINGER: Duration = Duration::from_secs(2);
 
 /// A node that is ready to run.
 #[derive(Debug)]

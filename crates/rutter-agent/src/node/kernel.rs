@@ -21,6 +21,10 @@ use crate::AgentError;
 /// The kernel's table `main`: what this host looks up for every packet.
 const MAIN: u32 = 254;
 
+/// Our routes' protocol number: not that of overlays' ([`DEFAULT_PROTOCOL`]), which may have a sink
+/// in the same table of the same host.
+const PROTOCOL: u8 = DEFAULT_PROTOCOL + 1;
+
 /// See the module's head. Dropped, all of it stops; what is in the kernel goes only by
 /// [`Kernel::end`].
 pub(super) struct Kernel {
@@ -49,7 +53,7 @@ impl Kernel {
         let (flush, stop) = (CancellationToken::new(), CancellationToken::new());
         let (wanted, heard) = watch::channel(RoutesSpec::default());
         // Stopped without `flush` nobody removes anything: a successor takes it on.
-        let sink = SinkSpec::new(MAIN, None);
+        let sink = SinkSpec { protocol: PROTOCOL, ..SinkSpec::new(MAIN, None) };
         let routes = routes::start(sink, heard, AtEnd::Flush, flush.clone())?;
         let (router, heard) =
             watch::channel(SnatSpec { networks: advertised, masquerade: config.masquerade });
@@ -57,7 +61,7 @@ impl Kernel {
         let spec = SourceSpec {
             connected: true,
             fixed: true,
-            not_of: [DEFAULT_PROTOCOL].into(),
+            not_of: [PROTOCOL, DEFAULT_PROTOCOL].into(),
             ..SourceSpec::default()
         };
         let (_, heard) = watch::channel(spec);

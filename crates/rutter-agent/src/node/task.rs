@@ -403,6 +403,10 @@ impl<'a> Session<'a> {
         routes.retain(|prefix, _| !passed_over.contains_key(prefix));
         self.status.send_if_modified(|status| {
             let news = status.routes != routes || status.passed_over != passed_over;
+            if status.routes.len() != routes.len() {
+                let (n_routes, n_passed_over) = (routes.len(), passed_over.len());
+                tracing::info!(n_routes, n_passed_over, "routes of others are in the kernel");
+            }
             (status.routes, status.passed_over) = (routes, passed_over);
             news
         });

@@ -88,15 +88,21 @@ fn neither_own_networks_nor_advertised_ones_lead_elsewhere() {
     for (to, node) in [("10.66.0.128/25", 2), ("10.66.0.0/16", 2), ("10.1.0.0/25", 2)] {
         change.routes.insert(prefix(to), Some(NodeId(node)));
     }
+    for (to, node) in [("0.0.0.0/0", 2), ("169.254.7.0/24", 2), ("fe80::/64", 2)] {
+        change.routes.insert(prefix(to), Some(NodeId(node)));
+    }
     let here = Here { advertised: prefixes(&["10.1.0.0/24"]), ..here() };
     let expected = [
         // It holds an own network, which says more.
         "10.66.0.0/16 by 10.66.0.2",
         "10.3.0.0/24 by 10.66.0.3",
         "fd01::/64 by fd66::2",
+        "0.0.0.0/0: everywhere is led to by an exit node, if one is chosen",
         "10.1.0.0/24: this node advertises 10.1.0.0/24 itself",
         "10.1.0.0/25: this node advertises 10.1.0.0/24 itself",
         "10.66.0.128/25: this host is in 10.66.0.0/24 itself",
+        "169.254.7.0/24: its addresses mean something else on each link",
+        "fe80::/64: its addresses mean something else on each link",
     ];
     let mut shown = shown(&ways(&told(change), &here));
     shown.sort_by_key(|line| expected.iter().position(|expected| expected == line));

@@ -1,6 +1,7 @@
 //! From a network map to the routes of this host's kernel. Pure.
 //!
 //! Taken is what a node may follow without harm to itself. Passed over, with a reason, is:
+//! - what no router can lead to, such as addresses of one link;
 //! - what lies in a network that this host is in, or that it advertises itself: it has a way there
 //!   already, and a router that sent its own LAN's packets to another router would make a circle;
 //! - what would take along the way to the controller or to a router, unless this host has a way of
@@ -98,6 +99,12 @@ impl Ways {
 }
 
 fn way(told: &Told, here: &Here, prefix: &Prefix, router: NodeId) -> Result<IpAddr, String> {
+    if prefix.is_default() {
+        return Err("everywhere is led to by an exit node, if one is chosen".into());
+    }
+    if is_local(prefix) {
+        return Err("its addresses mean something else on each link".into());
+    }
     if let Some(own) = here.advertised.iter().find(|own| own.contains(prefix)) {
         return Err(format!("this node advertises {own} itself"));
     }
@@ -107,6 +114,15 @@ fn way(told: &Told, here: &Here, prefix: &Prefix, router: NodeId) -> Result<IpAd
     let peer = told.peers.get(&router);
     let peer = peer.ok_or_else(|| format!("nothing is known of its router, node {}", router.0))?;
     endpoint(peer, here, prefix.is_v4())
+}
+
+/// Whether a prefix begins among addresses that no router leads to: loopback, of one link, or of
+/// groups.
+fn is_local(prefix: &Prefix) -> bool {
+    match prefix.address() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_multicast(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast(),
+    }
 }
 
 /// Where a peer's packets are sent to: on a network that this host is in, if it is on any.

@@ -47,6 +47,19 @@ fn a_router_whose_agent_alone_is_killed_is_replaced_and_no_ping_is_lost() {
 }
 
 #[test]
+fn a_router_whose_agent_hangs_is_replaced_and_no_ping_is_lost() {
+    let Some(scene) = Scene::new() else { return };
+    let mut network = Network::start(&scene, "", "");
+    let (took, lost) = network.moves_to(2, |network| network.routers[0].process.signal("-STOP"));
+    tell("its agent hangs", "under 3.5 s, no ping is lost", took, lost);
+    assert!(took < GENEROUS, "{took:?}");
+    assert_eq!(lost.lost, 0, "{lost:?}");
+    network.routers[0].process.signal("-CONT");
+    network.controller.has("r1", LAN, "eligible");
+    assert_eq!(network.controller.primary(LAN).as_deref(), Some("r2"));
+}
+
+#[test]
 fn a_router_that_is_cut_off_half_open_is_replaced_within_its_dead_time() {
     let Some(scene) = Scene::new() else { return };
     let mut network = Network::start(&scene, "", "");

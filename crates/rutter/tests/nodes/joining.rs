@@ -51,3 +51,30 @@ fn a_node_that_is_deleted_says_so_keeps_running_and_may_be_let_in_again() {
     controller.has("r1", LAN, "unapproved");
     until("one node", nodes, |n| *n == Some(1));
 }
+
+#[test]
+fn an_agent_with_services_is_a_node_by_a_key_of_its_own() {
+    let Some(scene) = Scene::new() else { return };
+    let controller = Controller::start(&scene, "");
+    controller.json(&["users", "create", "alice@"]);
+    let made = controller.json(&["tokens", "join"]);
+    let join = made["join"].as_str().unwrap();
+    let file = scene.path("both.yaml");
+    let text = format!(
+        "agent:\n  join: '{join}'\n  name: both\n  services: [web=127.0.0.1:3000]\n  \
+         address: 10.66.0.1\n  routes: {{advertise_routes: [{LAN}]}}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut agent = Agent::of_file(&scene, scene.router(1), "both", &file);
+    // The token is the services'; who is a router is for a person to say.
+    let asked = agent.process.says("waits for approval");
+    let key = asked.split("nodes register ").nth(1).unwrap().split_whitespace().next().unwrap();
+    controller.json(&["nodes", "register", key, "--user", "alice@"]);
+    controller.has("both", LAN, "unapproved");
+    let routes = || controller.json(&["routes", "list"]).to_string();
+    until("the service", routes, |routes| routes.contains("web.both.example.test"));
+    for name in ["agent-both.key", "node-both.key"] {
+        assert!(scene.path("both").join("agent").join(name).exists(), "{name}");
+    }
+    agent.process.terminate();
+}

@@ -11,7 +11,7 @@ fn a_killed_nodes_routes_stay_and_the_next_takes_them_on() {
     network.user.kill();
     network.user.process.end();
     let way = scene.way();
-    assert!(way.contains("via 10.66.0.1 ") && way.contains("proto 82"), "{way}");
+    assert!(way.contains("via 10.66.0.1 ") && way.contains("proto 83"), "{way}");
     let since = network.probe.now();
     network.user.starts_anew();
     network.user.process.says("has begun");
@@ -21,7 +21,7 @@ fn a_killed_nodes_routes_stay_and_the_next_takes_them_on() {
     // What is gone meanwhile goes with the first map: nothing is left of what nobody told.
     network.user.kill();
     network.user.process.end();
-    scene.user.ip("route add 10.99.0.0/24 via 10.66.0.1 proto 82 metric 500");
+    scene.user.ip("route add 10.99.0.0/24 via 10.66.0.1 proto 83 metric 500");
     network.user.starts_anew();
     let stale = || scene.user.ip("route show 10.99.0.0/24");
     until("what nobody told of goes", stale, Vec::is_empty);
@@ -40,7 +40,7 @@ fn routers_take_no_route_to_a_network_of_their_own() {
         let ways = scene.router(n).ip(&format!("route show {LAN}"));
         assert_eq!(ways.len(), 1, "{ways:?}");
         assert!(ways[0].contains("dev lan0 proto kernel"), "{ways:?}");
-        assert_eq!(scene.router(n).ip("route show proto 82"), [""; 0]);
+        assert_eq!(scene.router(n).ip("route show proto 83"), [""; 0]);
     }
     drop(network);
 }
@@ -70,4 +70,30 @@ fn an_exit_node_leads_everywhere_else_and_the_way_to_the_controller_stays() {
     other.process.says("`r9` is no exit node that this node may use now");
     assert_eq!(half(), "");
     drop(exit);
+}
+
+#[test]
+fn ipv6_goes_by_the_routers_addresses_of_ipv6() {
+    let Some(scene) = Scene::new() else { return };
+    let controller = Controller::start(&scene, "");
+    let join = controller.join();
+    let mut routers = Vec::new();
+    for n in [1, 2] {
+        let name = format!("r{n}");
+        let routes = format!("advertise_routes: ['fd01::/64'], addresses: ['fd66::{n}']");
+        routers.push(Agent::start(&scene, scene.router(n), &name, &join, &routes));
+        controller.has(&name, "fd01::/64", "unapproved");
+        controller.json(&["nodes", "approve", &name, "fd01::/64"]);
+        controller.has(&name, "fd01::/64", "eligible");
+    }
+    let _user = Agent::start(&scene, &scene.user, "user", &join, "accept_routes: true");
+    let way = || scene.user.ip("-6 route show fd01::/64").join("");
+    until("the way", way, |way| way.contains("via fd66::1 "));
+    let probe = Probe::pings(&scene.user, &scene.host, "[fd01::10]");
+    probe.flows();
+    let since = probe.now();
+    routers[0].kill();
+    until("the way by the other", way, |way| way.contains("via fd66::2 "));
+    probe.sends(50);
+    assert_eq!(probe.lost(since).lost, 0);
 }

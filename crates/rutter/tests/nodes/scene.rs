@@ -7,6 +7,8 @@
 //!      .100
 //! ```
 //!
+//! The same by IPv6, but for the controller: fd66::/64 on the wire, fd01::/64 in the LAN.
+//!
 //! The host behind knows nobody beyond its LAN: it answers because routers masquerade.
 
 use std::path::{Path, PathBuf};
@@ -59,9 +61,19 @@ impl Scene {
             plug(&scene.wire, "wire", router, "eth0", &format!("r{n}"), &format!("10.66.0.{n}/24"));
             plug(&scene.lan, "lan", router, "lan0", &format!("r{n}"), &format!("10.1.0.{n}/24"));
         }
+        for (host, link, address) in [
+            (&scene.routers[0], "eth0", "fd66::1"),
+            (&scene.routers[0], "lan0", "fd01::1"),
+            (&scene.routers[1], "eth0", "fd66::2"),
+            (&scene.routers[1], "lan0", "fd01::2"),
+        ] {
+            host.ip(&format!("address add {address}/64 dev {link} nodad"));
+        }
         plug(&scene.wire, "wire", &scene.user, "eth0", "user", "10.66.0.3/24");
+        scene.user.ip("address add fd66::3/64 dev eth0 nodad");
         plug(&scene.wire, "wire", &scene.controller, "eth0", "ctl", "10.66.0.100/24");
         plug(&scene.lan, "lan", &scene.host, "eth0", "host", &format!("{HOST}/24"));
+        scene.host.ip("address add fd01::10/64 dev eth0 nodad");
         Some(scene)
     }
 
@@ -205,7 +217,12 @@ impl<'s> Agent<'s> {
         let file = scene.path(&format!("{name}.yaml"));
         let text = format!("agent:\n  join: '{join}'\n  name: {name}\n  routes: {{{routes}}}\n");
         std::fs::write(&file, text).unwrap();
-        let data = scene.path(name);
+        Self::of_file(scene, at, name, &file)
+    }
+
+    /// The same by a file that is there; its data is kept under that name.
+    pub(crate) fn of_file(scene: &Scene, at: &'s Namespace, name: &str, file: &Path) -> Self {
+        let (file, data) = (file.to_owned(), scene.path(name));
         let process = run(at, &file, &data);
         Self { at, file, data, process }
     }
