@@ -19,9 +19,9 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use rutter_route::Group;
+use rutter_route::{Group, Listener};
 
-use crate::{Alias, Listen, PathPrefix, Refused, Route, Target};
+use crate::{Alias, Balance, Listen, PathPrefix, Paths, Refused, Route, Target};
 
 /// What only one service can have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,28 @@ pub enum Place {
 }
 
 impl Place {
+    /// The places of a route. A member of a link is asked for by the link's name.
+    pub(crate) fn of(
+        listener: Listener,
+        listen: Listen,
+        alias: &Alias,
+        paths: Option<&Paths>,
+        balance: Option<&Balance>,
+    ) -> Vec<Self> {
+        let alias = balance.map_or_else(|| alias.clone(), |b| Alias::Name(b.link.clone()));
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let port = listen.port.map(|port| (listen.address.unwrap_or(any), port));
+        let stream =
+            |port: Option<Self>| std::iter::once(Self::Stream(alias.clone())).chain(port).collect();
+        match listener {
+            Listener::Http => {
+                vec![Self::Http(listen, alias, paths.map(|paths| paths.prefix.clone()))]
+            }
+            Listener::Tcp => stream(port.map(|(address, port)| Self::Tcp(address, port))),
+            Listener::Udp => stream(port.map(|(address, port)| Self::Udp(address, port))),
+        }
+    }
+
     fn alias(&self) -> Option<&Alias> {
         match self {
             Self::Http(_, alias, _) | Self::Stream(alias) | Self::Whole(alias) => Some(alias),
@@ -124,27 +146,15 @@ impl Claim {
 }
 
 impl Route {
-    /// What only one service can have, of that which this one needs: a member of a link is asked
-    /// for by the link's name.
+    /// What only one service can have, of that which this one needs.
     pub fn places(&self) -> Vec<Place> {
-        let alias = match &self.balance {
-            Some(balance) => Alias::Name(balance.link.clone()),
-            None => self.alias.clone(),
+        let listener = match &self.target {
+            Target::Http { .. } | Target::Files { .. } => Listener::Http,
+            Target::Tcp { .. } => Listener::Tcp,
+            Target::Udp { .. } => Listener::Udp,
         };
-        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let port = self.listen.port.map(|port| (self.listen.address.unwrap_or(any), port));
-        let stream = |at: fn(IpAddr, u16) -> Place| {
-            let port = port.map(|(address, port)| at(address, port));
-            std::iter::once(Place::Stream(alias.clone())).chain(port).collect()
-        };
-        match &self.target {
-            Target::Http { .. } | Target::Files { .. } => {
-                let prefix = self.paths.as_ref().map(|paths| paths.prefix.clone());
-                vec![Place::Http(self.listen, alias, prefix)]
-            }
-            Target::Tcp { .. } => stream(Place::Tcp),
-            Target::Udp { .. } => stream(Place::Udp),
-        }
+        let (paths, balance) = (self.paths.as_ref(), self.balance.as_ref());
+        Place::of(listener, self.listen, &self.alias, paths, balance)
     }
 }
 

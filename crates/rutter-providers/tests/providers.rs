@@ -116,14 +116,14 @@ fn a_refused_route_leaves_its_place_to_nobody() {
         assert!(matches!(judged[1], Judgement::Denied { .. }), "{text}");
     }
     // One that shares its host has its paths, and no shorter path gets what was meant for it.
-    let text = "app: {port: 1}\n\
-                admin: {alias: app, path_prefix: /admin, port: x, middlewares: {oidc: {}}}\n";
-    let reading = file(text);
-    let refused = Claim::of_refused(&reading.refused[0], ClaimKind::Explicit, 1);
-    assert_eq!(reading.routes.len(), 1);
-    let prefix = Some("/admin".parse().unwrap());
-    let place = Place::Http(Listen::default(), "app".parse().unwrap(), prefix);
-    assert_eq!(refused.places, [place]);
+    for wrong in ["port: x", "host: '?'", "middlewares: {oidc: {}}", "scheme: fileserver"] {
+        let admin = format!("{{alias: app, path_prefix: /admin, {wrong}}}");
+        let reading = file(&format!("app: {{port: 1}}\nadmin: {admin}\n"));
+        assert_eq!(reading.routes.len(), 1);
+        let prefix = Some("/admin".parse().unwrap());
+        let place = Place::Http(Listen::default(), "app".parse().unwrap(), prefix);
+        assert_eq!(reading.refused[0].places, [place], "{wrong}");
+    }
     // What stands beside it by a path of its own stays there.
     let text = "app: {port: 1, middlewares: {oidc: {}}}\n\
                 app-docs: {alias: app, path_prefix: /docs, port: 2}\n";

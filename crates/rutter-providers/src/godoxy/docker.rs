@@ -75,8 +75,8 @@ pub fn read_container(container: &Container, engine: &Engine, settings: &Setting
         let is_excluded = labelled.is_excluded;
         let host = host.as_ref();
         let origin = Origin::Container { container, engine, is_excluded, host };
-        let resolved = resolve(&alias.name, written, origin, settings, &mut notes);
-        reading.take(&alias.name, Some(&container.id), resolved, notes);
+        let outcome = resolve(&alias.name, written, origin, settings, &mut notes);
+        reading.take(&alias.name, Some(&container.id), outcome, notes);
     }
     reading
 }

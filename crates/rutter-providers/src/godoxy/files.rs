@@ -55,8 +55,8 @@ pub fn read_file(
             notes.problem(format!("`{name}` stands twice: case doesn't count"));
         }
         let written = Written::read(&tree, &settings.health, &mut notes);
-        let resolved = resolve(&name, written, Origin::File, settings, &mut notes);
-        reading.take(&name, None, resolved, notes);
+        let outcome = resolve(&name, written, Origin::File, settings, &mut notes);
+        reading.take(&name, None, outcome, notes);
         names.insert(name);
     }
     locate(&mut reading, &plain);

@@ -1,11 +1,13 @@
 //! Whatever is written is read or refused, and says the same in a file and in labels.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::ContainerId;
 use crate::godoxy::written::field_names;
-use crate::godoxy::{Container, Engine, read_container};
+use crate::godoxy::{Container, Engine, Port, Protocol, read_container};
 
 /// Lines that are nearly a route.
 fn nearly_yaml() -> impl Strategy<Value = String> {
@@ -51,7 +53,65 @@ fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
     })
 }
 
+/// What a container of this host's network says by its labels.
+fn of_container(labels: BTreeMap<String, String>) -> Reading {
+    let container = Container {
+        id: ContainerId::new("0123456789"),
+        name: "/app".to_owned(),
+        image: "app".to_owned(),
+        labels,
+        ports: vec![Port { private: 80, public: None, protocol: Protocol::Tcp }],
+        networks: BTreeMap::new(),
+        is_on_host_network: true,
+        mounts: Vec::new(),
+    };
+    let engine = Engine { is_explicit_only: false, host: "localhost".parse().ok() };
+    read_container(&container, &engine, &Settings::default())
+}
+
+/// A field that protects, or one that is nearly spelt so.
+fn protecting() -> impl Strategy<Value = (String, String)> {
+    let field = prop_oneof![
+        Just(("middlewares", "oidc: {}")),
+        Just(("rules", "default { require_auth }")),
+        Just(("rule_file", "rules.yml")),
+        Just(("inbound_mtls_profile", "staff")),
+    ];
+    let slip = (any::<bool>(), any::<proptest::sample::Index>(), any::<[bool; 8]>());
+    (field, slip).prop_map(|((key, value), (slips, at, upper))| {
+        let mut key: Vec<char> = key.chars().collect();
+        if slips {
+            key.remove(at.index(key.len()));
+        }
+        let spell = |(n, c): (usize, char)| if upper[n % 8] { c.to_ascii_uppercase() } else { c };
+        (key.into_iter().enumerate().map(spell).collect(), value.to_owned())
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_route_that_asks_for_protection_is_served_in_no_form_and_keeps_its_place(
+        fields in fields(),
+        (key, value) in protecting(),
+    ) {
+        let lines = fields.iter().map(|(key, value)| format!("  {key}: {value}\n"));
+        let block = value.replace('\n', "\n    ");
+        let text = format!("app:\n{}  {key}: |-\n    {block}\n", lines.collect::<String>());
+        let of_file = read(&text);
+        let yaml = text.lines().skip(1).map(|line| format!("{}\n", &line[2..])).collect::<String>();
+        let mut readings = vec![of_file];
+        for label in ["proxy.app", "proxy.#1", "proxy.*"] {
+            let flat = (format!("{label}.{key}"), value.clone());
+            for (label, value) in [flat, (label.to_owned(), yaml.clone())] {
+                readings.push(of_container([(label, value)].into()));
+            }
+        }
+        for reading in readings {
+            prop_assert_eq!((reading.routes.len(), reading.refused.len()), (0, 1));
+            prop_assert!(!reading.refused[0].places.is_empty());
+        }
+    }
+
     #[test]
     fn any_text_is_read_or_refused(text in prop_oneof!["[ -~\n]{0,60}", nearly_yaml()]) {
         let settings = Settings::default();
@@ -77,22 +137,7 @@ proptest! {
         let inline = [("proxy.app".to_owned(), yaml)];
         let forms = [flat.collect(), numbered.collect(), of_all.collect(), inline.into()];
         for labels in forms {
-            let container = Container {
-                id: ContainerId::new("0123456789"),
-                name: "/app".to_owned(),
-                image: "app".to_owned(),
-                labels,
-                ports: vec![crate::godoxy::Port {
-                    private: 80,
-                    public: None,
-                    protocol: crate::godoxy::Protocol::Tcp,
-                }],
-                networks: Default::default(),
-                is_on_host_network: true,
-                mounts: Vec::new(),
-            };
-            let engine = Engine { is_explicit_only: false, host: "localhost".parse().ok() };
-            let mut reading = read_container(&container, &engine, &Settings::default());
+            let mut reading = of_container(labels);
             prop_assert_eq!(&reading.refused, &[]);
             prop_assert_eq!(reading.routes.len(), 1);
             let mut of_labels = reading.routes.remove(0);
