@@ -80,7 +80,12 @@ impl Settings {
             on_withdraw: self.on_withdraw,
             strict: self.strict,
             all_unhealthy: AllUnhealthy::Incumbent,
-            stability: Stability { damping: self.damping.clone(), ..Stability::default() },
+            stability: Stability {
+                damping: self.damping.clone(),
+                // A router that flaps is better than none.
+                spare_sole: true,
+                ..Stability::default()
+            },
             bounds: Bounds {
                 sources: MAX_NODES,
                 per_source: MAX_ROUTES,

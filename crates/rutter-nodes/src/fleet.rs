@@ -55,6 +55,7 @@ pub use routes::{Drained, PolicyDiff, Preferred};
 pub use session::{Connected, Heard, MAX_ENDPOINTS, NodeSession};
 pub use views::{Moved, NodeRef, NodeView};
 
+use crate::election::Settings;
 use enrol::{AllPending, Waits};
 use maps::Maps;
 use moves::Moves;
@@ -117,11 +118,12 @@ impl Fleet {
         let touched = book.touched::<Prefix>(table.clone()).await?.ok_or_else(no_table)?;
         let wakes = book.touched::<Prefix>(table.clone()).await?.ok_or_else(no_table)?;
         let state = Arc::new(Mutex::new(State::default()));
-        let (into, settings, name) = (state.clone(), config.clone(), table.clone());
+        let (into, name) = (state.clone(), table.clone());
+        let calm = Settings { damping: None, ..config.election.clone() };
         let restored = book.apply(move |book, now| {
             let table = book.table_mut::<Prefix>(&name)?;
             let state = &mut lock(&into);
-            Some(restore::restore(state, table, now, stored, policy, &settings, seed))
+            Some(restore::restore(state, table, now, stored, policy, &calm, seed))
         });
         restored.await?.ok_or_else(no_table)??;
         let changed = Arc::new(Changed::default());
@@ -153,6 +155,9 @@ impl Fleet {
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
+        if inner.config().election.damping.is_some() {
+            inner.damp_again().await?;
+        }
         inner.tasks.spawn(inner.clone().keep_written(wakes));
         inner.tasks.spawn(inner.clone().keep_time());
         inner.tasks.spawn(inner.clone().keep_probing());
@@ -205,12 +210,16 @@ impl Fleet {
     /// # Errors
     /// The book is closed.
     pub async fn resume(&self) -> Result<(), FleetError> {
-        let config = self.config();
+        let calm = Settings { damping: None, ..self.config().election.clone() };
+        let seed = self.0.seed;
         let resumed = self.0.apply(move |state, table, now| {
             state.paused = false;
-            restore::wait_again(state, table, now, &config)
+            let policy = state.policy.clone();
+            policy.enforce(now, table, &calm, &policy, seed)?;
+            restore::wait_again(state, table, now, &calm)
         });
         resumed.await??;
+        self.0.damp_again().await?;
         self.0.store.wait_for([], []);
         self.0.look_at_the_clock.notify_one();
         Ok(())

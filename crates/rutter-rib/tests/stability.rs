@@ -115,6 +115,36 @@ fn hold_down_ends_when_the_alternative_goes() {
 }
 
 #[test]
+fn damping_ends_where_nothing_else_is_left_and_the_next_flap_holds_again() {
+    let stability: Stability =
+        serde_saphyr::from_str("{damping: {suppress: 2500}, spare_sole: true}").unwrap();
+    let mut t = table(Policy { stability, ..Policy::default() });
+    let [a, b] = ["agent/a", "agent/b"].map(|source| up(&mut t, source, None));
+    for s in [&a, &b] {
+        t.advertise(now(0), s, route("x", "", 1));
+    }
+    let offline = || SourceState::Offline { why: "lost".into() };
+    let flap = |t: &mut Table<Service>, s: &Session, at| {
+        t.source(now(at), s, offline()).unwrap();
+        settle(t, now(at));
+        t.source(now(at), s, SourceState::Up(SourceInfo::default())).unwrap();
+        settle(t, now(at));
+    };
+    for at in 1..=3 {
+        flap(&mut t, &a, at);
+    }
+    assert_eq!(best(&t, "x").as_deref(), Some("agent/b"), "the third flap is one too many");
+    t.source(now(4), &b, offline()).unwrap();
+    settle(&mut t, now(4));
+    assert_eq!(best(&t, "x").as_deref(), Some("agent/a"), "it is all there is");
+    t.source(now(5), &b, SourceState::Up(SourceInfo::default())).unwrap();
+    settle(&mut t, now(5));
+    assert_eq!(best(&t, "x").as_deref(), Some("agent/a"), "and stays free");
+    flap(&mut t, &a, 6);
+    assert_eq!(best(&t, "x").as_deref(), Some("agent/b"));
+}
+
+#[test]
 fn a_count_of_flaps_holds_for_a_window() {
     run(
         "flap_limit: {flaps: 2, window: 10s}",

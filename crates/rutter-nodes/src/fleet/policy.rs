@@ -75,6 +75,17 @@ impl Fleet {
 }
 
 impl Inner {
+    /// Damping as the settings have it, where it was off while all nodes were away for a reason that
+    /// was none of theirs.
+    pub(super) async fn damp_again(&self) -> Result<(), FleetError> {
+        let (settings, seed) = (self.config().election.clone(), self.seed);
+        let damp = move |state: &mut State, table: &mut Table<Prefix>, now| {
+            let policy = state.policy.clone();
+            policy.enforce(now, table, &settings, &policy, seed)
+        };
+        Ok(self.apply(damp).await??)
+    }
+
     async fn suppose(&self, file: PolicyFile) -> Result<PolicyDiff, FleetError> {
         let _ = file;
         todo!("H1")

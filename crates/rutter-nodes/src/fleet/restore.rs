@@ -6,9 +6,10 @@ use rutter_registry::{MAX_PAGE, NodeRecord, Page, Registry, RouteRow};
 use rutter_rib::{Decided, Table, ViewId};
 use rutter_route::{NodeId, Now, PathId, Prefix, SourceState};
 
+use super::FleetError;
 use super::policy::Read;
 use super::state::{Presence, State};
-use super::{FleetConfig, FleetError};
+use crate::election::Settings;
 use crate::nodes::StoredNode;
 use crate::{Nodes, election};
 
@@ -68,18 +69,18 @@ impl Stored {
 }
 
 /// Brings all of it back in one step: nothing is committed between the first node and the last, so
-/// nobody is elected who has a better one behind.
+/// nobody is elected who has a better one behind. That all are away then is no flap of theirs: the
+/// settings have no damping yet.
 pub(super) fn restore(
     state: &mut State,
     table: &mut Table<Prefix>,
     now: Now,
     stored: Stored,
     policy: Read,
-    config: &FleetConfig,
+    settings: &Settings,
     seed: u64,
 ) -> Result<(), FleetError> {
     *state = stored.state;
-    let settings = &config.election;
     super::policy::enforce(state, table, now, policy, (settings, settings), seed)?;
     for node in &stored.nodes {
         state.nodes.restore(now, table, node, settings.restart_grace)?;
@@ -91,14 +92,14 @@ pub(super) fn restore(
 }
 
 /// Nodes whose sessions were ended from this side are waited for as after a start: each stays primary
-/// for what it was until its session is back or the grace ends.
+/// for what it was until its session is back or the grace ends. As at a start, without damping.
 pub(super) fn wait_again(
     state: &mut State,
     table: &mut Table<Prefix>,
     now: Now,
-    config: &FleetConfig,
+    settings: &Settings,
 ) -> Result<(), FleetError> {
-    let until = Some(now.deadline(config.election.restart_grace));
+    let until = Some(now.deadline(settings.restart_grace));
     let away: Vec<NodeId> =
         state.presence.iter().filter(|(_, p)| !p.online).map(|(id, _)| *id).collect();
     for id in away {

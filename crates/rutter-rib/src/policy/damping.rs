@@ -21,7 +21,8 @@ pub struct Stability {
     /// How long a withdrawn path of a source is held; zero: not at all.
     #[serde(with = "seconds")]
     pub hold_down: Duration,
-    /// Hold-down ends where nothing else is left: it is for those who have another way meanwhile.
+    /// Hold-down and damping by penalty end where nothing else is left: they are for those who have
+    /// another way meanwhile. The penalty stays, so the next flap holds again.
     pub spare_sole: bool,
     /// Damping by penalty.
     pub damping: Option<Damping>,
@@ -179,9 +180,10 @@ impl FlapState {
         }
     }
 
-    /// Hold-down is over, whatever else holds the path.
-    pub(crate) fn end_hold_down(&mut self) {
+    /// Hold-down and damping are over, whatever else holds the path.
+    pub(crate) fn spare(&mut self) {
         self.hold_down_until = None;
+        self.damped = false;
     }
 
     /// A hold by count that is over takes its count along.

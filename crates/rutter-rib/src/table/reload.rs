@@ -226,8 +226,8 @@ impl<D: Destination> Table<D> {
         }
     }
 
-    /// What holds the routes of a destination: a policy's, or the same without hold-down where that
-    /// would keep away all there is.
+    /// What holds the routes of a destination: a policy's, or the same without hold-down and
+    /// damping where those would keep away all there is.
     fn stability_of(
         &self,
         now: Now,
@@ -241,7 +241,7 @@ impl<D: Destination> Table<D> {
             self.standing_under(now, policy, &stability, id, *place, imported).1.is_barred()
         };
         match stability.spare_sole && there.iter().zip(imported).all(barred) {
-            true => Stability { hold_down: Duration::ZERO, ..stability },
+            true => Stability { hold_down: Duration::ZERO, damping: None, ..stability },
             false => stability,
         }
     }

@@ -80,9 +80,9 @@ impl<D: Destination> Table<D> {
         }
     }
 
-    /// Where every route of a destination is barred, those that only hold-down keeps away are free
-    /// (`spare_sole`). It is asked as the destination is ranked, when all that was said is known: a
-    /// route that is withdrawn and back before its alternative goes is free then, not before.
+    /// Where every route of a destination is barred, those that only hold-down or damping keeps away
+    /// are free (`spare_sole`). It is asked as the destination is ranked, when all that was said is
+    /// known: a route that is withdrawn and back before its alternative goes is free then, not before.
     pub(super) fn spare_sole(&mut self, now: Now, id: u32) {
         if !self.policy.stability.spare_sole || self.flaps.of.is_empty() {
             return;
@@ -98,7 +98,7 @@ impl<D: Destination> Table<D> {
             }
             let key = self.flap_key(id, place);
             if let Some(state) = self.flaps.of.get_mut(&key) {
-                state.end_hold_down();
+                state.spare();
             }
             self.hold_if_flapping(now, id, place);
         }

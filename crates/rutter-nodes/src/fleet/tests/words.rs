@@ -1,5 +1,7 @@
 //! What people say of routes, and what becomes of it.
 
+use rutter_rib::Damping;
+
 use super::*;
 
 const P: &str = "10.0.0.0/24";
@@ -136,4 +138,42 @@ async fn rules_approve_and_a_broken_policy_leaves_the_one_before() {
     let world = world.killed(one).await;
     let view = world.fleet.node(&"gate".parse().unwrap()).await.unwrap();
     assert!(matches!(&view.node.owner, Owner::Tags(tags) if tags.iter().count() == 1));
+}
+
+#[tokio::test]
+async fn a_router_that_flaps_takes_nothing_back_until_it_is_calm_or_all_there_is() {
+    let damping = Damping {
+        half_life: Duration::from_secs(60),
+        suppress: 2500,
+        max_hold: Duration::from_secs(240),
+        ..Damping::default()
+    };
+    let election = Settings { damping: Some(damping), ..Settings::default() };
+    let world = World::with_users(FleetConfig { election, ..config() }).await;
+    let (a, mut one) = world.router(1, &[P]).await;
+    let (_, two) = world.router(2, &[P]).await;
+    world.fleet.prefer(ANN, a, None, Preferred::By(200)).await.unwrap();
+    for flap in 1..=3 {
+        one.session.ended(false).await;
+        assert_eq!(world.primary(P).await, Some(2));
+        one = world.connect(1, &[P]).await;
+        let expected = if flap < 3 { Some(1) } else { Some(2) };
+        assert_eq!(world.primary(P).await, expected, "flap {flap}");
+    }
+    assert_eq!(world.row(a, P).await.standing, Some(Standing::Held));
+    two.session.ended(true).await;
+    assert_eq!(world.primary(P).await, Some(1), "it is all there is");
+    let two = world.connect(2, &[P]).await;
+    one.session.ended(false).await;
+    let one = world.connect(1, &[P]).await;
+    assert_eq!(world.primary(P).await, Some(2), "and is held at its next flap");
+    world.pass(300).await;
+    assert_eq!(world.primary(P).await, Some(1), "calm, it is preferred again");
+    // That the controller starts, again and again, is no flap of anybody's.
+    let mut world = world.killed((one, two)).await;
+    for _ in 0..4 {
+        let both = (world.connect(1, &[P]).await, world.connect(2, &[P]).await);
+        assert_eq!(world.primary(P).await, Some(1));
+        world = world.killed(both).await;
+    }
 }
