@@ -31,6 +31,7 @@ mod routes;
 mod session;
 mod state;
 mod store;
+mod suppose;
 mod tend;
 mod views;
 mod word;

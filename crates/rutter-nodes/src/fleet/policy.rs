@@ -85,9 +85,4 @@ impl Inner {
         };
         Ok(self.apply(damp).await??)
     }
-
-    async fn suppose(&self, file: PolicyFile) -> Result<PolicyDiff, FleetError> {
-        let _ = file;
-        todo!("H1")
-    }
 }

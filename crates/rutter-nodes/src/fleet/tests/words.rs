@@ -177,3 +177,41 @@ async fn a_router_that_flaps_takes_nothing_back_until_it_is_calm_or_all_there_is
         world = world.killed(both).await;
     }
 }
+
+#[tokio::test]
+async fn another_policy_is_tried_without_being_taken() {
+    let strict = Settings { strict: true, ..Settings::default() };
+    let world = World::with_users(FleetConfig { election: strict, ..config() }).await;
+    let policy = r#"{
+        "tagOwners": {"tag:gate": []},
+        "autoApprovers": {"routes": {"10.0.0.0/24": ["alice@"]}},
+        "acls": [{"action": "accept", "src": ["bob@"], "dst": ["10.0.0.0/24:*"]}],
+    }"#;
+    world.fleet.set_policy("policy.hujson", Some(policy)).await.unwrap();
+    let a = world.node(1, "alice@").await.id;
+    let _one = world.connect(1, &[P, "10.1.0.0/24", "0.0.0.0/0"]).await;
+    let b = world.node(2, "bob@").await.id;
+    let _two = world.connect(2, &[]).await;
+    let same = world.fleet.try_policy("new", policy).await.unwrap();
+    assert_eq!(same, PolicyDiff::default());
+    let other = r#"{
+        "autoApprovers": {"routes": {"10.1.0.0/16": ["alice@"]}, "exitNode": ["alice@"]},
+        "acls": [{"action": "accept", "src": ["bob@"], "dst": ["*:*"]}],
+    }"#;
+    let diff = world.fleet.try_policy("new", other).await.unwrap();
+    let exit = prefix("0.0.0.0/0");
+    assert_eq!(diff.approved, [(a, exit), (a, prefix("10.1.0.0/24"))]);
+    assert_eq!(diff.revoked, [(a, prefix(P))]);
+    assert_eq!(diff.moved, [(prefix(P), Some(a), None), (prefix("10.1.0.0/24"), None, Some(a))]);
+    assert_eq!(diff.gained, [(b, exit), (b, prefix("10.1.0.0/24"))]);
+    assert_eq!(diff.lost, [(b, prefix(P))]);
+    assert!(!diff.cut);
+    assert!(world.row(a, P).await.enabled, "nothing was taken");
+    // What comes of it is what was said.
+    world.fleet.set_policy("policy.hujson", Some(other)).await.unwrap();
+    for (of, is) in [(P, false), ("10.1.0.0/24", true), ("0.0.0.0/0", true)] {
+        assert_eq!(world.row(a, of).await.enabled, is, "{of}");
+    }
+    let error = world.fleet.try_policy("new", "{\"nodes\": 1}").await.unwrap_err();
+    assert!(matches!(error, FleetError::Policy(_)), "{error}");
+}
