@@ -20,6 +20,10 @@ use super::resolve::{Origin, resolve};
 use super::tree::{Entries, Tree};
 use super::written::Written;
 
+/// How many places of a text are found. Each search reads through the names, so a file in which
+/// everything is wrong would take the square of its length; the rest is told by path alone.
+const MAX_PLACES: usize = 1000;
+
 /// Reads a text, which is shown under `name`.
 ///
 /// # Errors
@@ -43,13 +47,16 @@ pub fn read_file(
             return Err(refused(Problem::at_path(Vec::new(), message)));
         }
     };
+    let has_variables = text.contains("${");
     let mut reading = Reading::default();
     let mut names: BTreeSet<String> = BTreeSet::new();
     for (key, mut tree) in routes.into_iter().filter(|(key, _)| !key.starts_with("x-")) {
         let mut notes = Notes::at(&[&key]);
         let mut name = key;
-        brackets.fill_text(&mut name, environment, &mut notes);
-        brackets.fill(&mut tree, environment, &mut notes);
+        if has_variables {
+            brackets.fill_text(&mut name, environment, &mut notes);
+            brackets.fill(&mut tree, environment, &mut notes);
+        }
         let name = name.trim().to_lowercase();
         if names.contains(&name) {
             notes.problem(format!("`{name}` stands twice: case doesn't count"));
@@ -63,11 +70,14 @@ pub fn read_file(
     Ok(reading)
 }
 
-/// Finds the places of all that is to be said; a text is only searched if something is.
+/// Finds the places of what is to be said, most important first, [`MAX_PLACES`] at most; a text is
+/// only searched if there is something.
 fn locate(reading: &mut Reading, text: &str) {
     let of_refused = reading.refused.iter_mut().flat_map(|refused| &mut refused.problems);
-    let of_remarks = reading.remarks.iter_mut().map(|remark| &mut remark.problem);
-    let mut said: Vec<&mut Problem> = of_refused.chain(of_remarks).collect();
+    let (warnings, others): (Vec<_>, Vec<_>) =
+        reading.remarks.iter_mut().partition(|remark| remark.kind.is_warning());
+    let of_remarks = warnings.into_iter().chain(others).map(|remark| &mut remark.problem);
+    let mut said: Vec<&mut Problem> = of_refused.chain(of_remarks).take(MAX_PLACES).collect();
     if said.is_empty() {
         return;
     }

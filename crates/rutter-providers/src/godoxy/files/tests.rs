@@ -251,3 +251,15 @@ also-good: {port: 3}
     assert_eq!(problems(text), want);
     assert_eq!(reading.excluded.iter().map(|e| e.reason).collect::<Vec<Exclusion>>(), []);
 }
+
+#[test]
+fn places_are_found_within_a_bound_and_the_rest_is_told_by_path() {
+    let lines = (0..MAX_PLACES + 10).map(|n| format!("app{n}: {{healthcheck: {{retries: 3}}}}\n"));
+    let text = lines.chain(["bad: {prot: 1}\n".to_owned()]).collect::<String>();
+    let reading = read(&text);
+    assert!(reading.refused[0].problems[0].spot.is_some(), "what refuses comes first");
+    let n_located = reading.remarks.iter().filter(|remark| remark.problem.spot.is_some()).count();
+    assert_eq!((n_located, reading.remarks.len()), (MAX_PLACES - 1, MAX_PLACES + 10));
+    let last = &reading.remarks.last().unwrap().problem;
+    assert_eq!((last.path.join("."), last.spot), ("app1009.healthcheck.retries".to_owned(), None));
+}
