@@ -7,11 +7,15 @@
 //! demonstration with an error, so it is a test as well.
 
 mod cast;
+mod namespace;
+mod nodes;
 mod overlay;
 mod story;
 mod upstream;
+mod walker;
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
@@ -26,6 +30,7 @@ Examples:
   rutter demo
   rutter demo --keep      and look around from another shell, with the lines it prints
   rutter demo overlay     hosts that learn networks from each other, and one dies; as root
+  rutter demo nodes       routers of one network, approved, killed and drained; as root
 
 It uses free ports and a temporary directory, and leaves nothing behind.")]
 pub(crate) struct Demo {
@@ -44,12 +49,16 @@ pub(crate) struct Demo {
 enum Of {
     /// Show an overlay: three hosts in namespaces of this machine, one of which dies; needs root
     Overlay,
+    /// Show nodes: two routers of a network and who uses it, in namespaces of this machine; needs root
+    Nodes,
 }
 
 impl Demo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        if let Some(Of::Overlay) = self.of {
-            return tokio::task::spawn_blocking(overlay::tell).await?;
+        match self.of {
+            Some(Of::Overlay) => return tokio::task::spawn_blocking(overlay::tell).await?,
+            Some(Of::Nodes) => return tokio::task::spawn_blocking(nodes::tell).await?,
+            None => {}
         }
         let log = Log { format: LogFormat::Text, level: self.log_level.clone() };
         let logging = Logging::start(&log)?;
@@ -79,4 +88,19 @@ fn say(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     Ok(out.flush()?)
+}
+
+/// How long anything may take to come about before a demonstration has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until something is so.
+fn wait(what: &str, is_so: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let since = Instant::now();
+    while !is_so()? {
+        if since.elapsed() > PATIENCE {
+            anyhow::bail!("{what}: not within {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }

@@ -10,19 +10,18 @@
 //! namespaces are held by this process.
 
 mod hosts;
-mod namespace;
-mod walker;
 
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 
-use super::say;
+use super::walker::Walker;
+use super::{say, wait};
 use hosts::{Hosts, SHARED};
-use walker::Walker;
 
-/// How long anything may take to come about before the demonstration has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Where packets go: a machine behind b, and one behind c.
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(172, 16, 99, 2)), 7777);
 
 /// Tells it all.
 pub(super) fn tell() -> anyhow::Result<()> {
@@ -40,7 +39,7 @@ pub(super) fn tell() -> anyhow::Result<()> {
     for line in hosts.table_of_a()? {
         say(&format!("   {line}"))?;
     }
-    let walker = Walker::start(&hosts)?;
+    let walker = Walker::start(hosts.machine_of_a()?, ADDRESS, &hosts.machines_of_shared()?)?;
     wait("packets arrive", || Ok(walker.arrives()))?;
     say(
         "\n2. From a machine behind a, a packet goes to 172.16.99.2 each 10 ms. They arrive, through\n   \
@@ -71,16 +70,4 @@ pub(super) fn tell() -> anyhow::Result<()> {
     say("\n   The table of host a is empty: no route leads to nobody.\n")?;
     walker.end();
     hosts.end()
-}
-
-/// Waits until something is so.
-fn wait(what: &str, is_so: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let since = Instant::now();
-    while !is_so()? {
-        if since.elapsed() > PATIENCE {
-            bail!("{what}: not within {PATIENCE:?}");
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! A network namespace of a test's own: the demonstration's, where a failure is the test's.
 
-#[path = "../../src/demo/overlay/namespace.rs"]
+#[path = "../../src/demo/namespace.rs"]
 mod held;
 
 /// See the module's head.

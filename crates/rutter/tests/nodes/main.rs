@@ -12,6 +12,7 @@
     reason = "all of it is tests, helpers among them, which print what they have measured"
 )]
 
+mod demo;
 mod failover;
 mod joining;
 #[path = "../net/mod.rs"]

@@ -133,23 +133,47 @@ impl Names {
         self.0.get(&id).cloned().unwrap_or_else(|| format!("node {id}"))
     }
 
-    /// The name behind each `node/N` of a text.
+    /// A text in which nodes are numbers, such as `node/7`, with the name behind each.
     pub(crate) fn written_into(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
-        let mut parts = text.split("node/");
+        let mut parts = text.split("node");
         out.extend(parts.next());
         for part in parts {
-            let n_digits = part.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, rest) = part.split_at(n_digits);
-            out.push_str("node/");
+            out.push_str("node");
+            // `node/7` is a source, `node:7` a next hop, `node 7` a sentence.
+            let number = part.strip_prefix(['/', ':', ' ']).map(|rest| {
+                let n_digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                part.split_at(1 + n_digits)
+            });
+            let (number, rest) = number.unwrap_or(("", part));
+            let name = number.get(1..).and_then(|id| self.0.get(&id.parse().ok()?));
             out.push_str(number);
-            if let Some(name) = number.parse().ok().and_then(|id: u64| self.0.get(&id)) {
-                out.push_str(&format!(" ({name})"));
-            }
+            out.extend(name.map(|name| format!(" ({name})")));
             out.push_str(rest);
         }
-        out
+        without_tokens(&out)
     }
+}
+
+/// A text in which people are known by tokens, such as `token 0123456789abcdef ann`, with their names
+/// alone. Whose the token was is in the JSON.
+pub(super) fn without_tokens(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut parts = text.split("token ");
+    out.extend(parts.next());
+    for part in parts {
+        let named = part
+            .split_once(' ')
+            .filter(|(id, _)| id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        match named {
+            Some((_, name)) => out.push_str(name),
+            None => {
+                out.push_str("token ");
+                out.push_str(part);
+            }
+        }
+    }
+    out
 }
 
 /// What all nodes are called.
@@ -170,6 +194,12 @@ mod tests {
             ("node/1 is offline", "node/1 (r1) is offline"),
             ("MOVED: node/1 -> node/12", "MOVED: node/1 (r1) -> node/12 (r12)"),
             ("node/3: eligible, node/x, node/", "node/3: eligible, node/x, node/"),
+            (
+                "via node:12, node 1 is away; a nodes' node",
+                "via node:12 (r12), node 1 (r1) is away; a nodes' node",
+            ),
+            ("by token 0123456789abcdef ann: why", "by ann: why"),
+            ("a token is here, token 12 x", "a token is here, token 12 x"),
         ] {
             assert_eq!(names.written_into(text), told);
         }

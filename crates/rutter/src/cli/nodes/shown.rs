@@ -1,6 +1,6 @@
 //! Nodes and their routes for people.
 
-use super::api::{Node, Route};
+use super::api::{Node, Route, without_tokens};
 use crate::text;
 
 /// All nodes, one a line.
@@ -131,12 +131,13 @@ fn words(route: &Route) -> String {
         words.push(said("drained", &word.by, &word.why));
     }
     if let (Some(was), None) = (&route.was_enabled, &route.approval) {
-        words.push(was.text.clone());
+        words.push(without_tokens(&was.text));
     }
     words.join("; ")
 }
 
 fn said(what: &str, by: &str, why: &str) -> String {
+    let by = without_tokens(by);
     match why {
         "" => format!("{what} by {by}"),
         why => format!("{what} by {by}: {why}"),

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal};
 
-use super::namespace::Namespace;
+use crate::demo::namespace::Namespace;
 
 /// The network that two hosts have.
 pub(super) const SHARED: &str = "172.16.99.0/24";

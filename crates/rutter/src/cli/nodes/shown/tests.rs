@@ -15,7 +15,7 @@ fn route(id: u64, prefix: &str, fields: serde_json::Value) -> Route {
 }
 
 fn said(is: serde_json::Value, why: &str) -> serde_json::Value {
-    json!({ "is": is, "by": "token 12 ann", "why": why, "at_ms": 1 })
+    json!({ "is": is, "by": "token 0123456789abcdef ann", "why": why, "at_ms": 1 })
 }
 
 fn some() -> Vec<Route> {

@@ -1,17 +1,14 @@
 //! A packet each 10 ms, and what became of it.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::hosts::Hosts;
+use super::namespace::Namespace;
 
 const EACH: Duration = Duration::from_millis(10);
-const TO: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(172, 16, 99, 2)), 7777);
-
 /// Packets that one arrived of lately mean that they arrive.
 const LATELY: u64 = 3;
 
@@ -20,6 +17,8 @@ struct Shared {
     sent: AtomicU64,
     /// Numbers of packets: a minute has six thousand.
     arrived: Mutex<Vec<u64>>,
+    /// Who the last one came from, as it was seen where it arrived.
+    last_from: Mutex<Option<IpAddr>>,
     stop: AtomicBool,
 }
 
@@ -30,18 +29,23 @@ pub(super) struct Walker {
 }
 
 impl Walker {
-    pub(super) fn start(hosts: &Hosts) -> anyhow::Result<Self> {
+    /// From one machine to an address that these machines have.
+    pub(super) fn start(
+        from: &Namespace,
+        to: SocketAddr,
+        machines: &[&Namespace],
+    ) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut walker = Self { shared, threads: Vec::new() };
-        for machine in hosts.machines_of_shared()? {
-            let socket = machine.enter(|| UdpSocket::bind(TO))??;
+        for machine in machines {
+            let socket = machine.enter(|| UdpSocket::bind(to))??;
             socket.set_read_timeout(Some(Duration::from_millis(50)))?;
             let shared = walker.shared.clone();
             walker.threads.push(std::thread::spawn(move || receive(&socket, &shared)));
         }
-        let socket = hosts.machine_of_a()?.enter(|| UdpSocket::bind("0.0.0.0:0"))??;
+        let socket = from.enter(|| UdpSocket::bind("0.0.0.0:0"))??;
         let shared = walker.shared.clone();
-        walker.threads.push(std::thread::spawn(move || send(&socket, &shared)));
+        walker.threads.push(std::thread::spawn(move || send(&socket, to, &shared)));
         Ok(walker)
     }
 
@@ -57,6 +61,11 @@ impl Walker {
     pub(super) fn arrives(&self) -> bool {
         let sent = self.sent();
         self.arrived().last().is_some_and(|last| *last + LATELY >= sent)
+    }
+
+    /// Whose the last packet was that arrived, as it was seen there.
+    pub(super) fn last_from(&self) -> Option<IpAddr> {
+        *self.shared.last_from.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many were sent since, and how many of them didn't arrive.
@@ -85,19 +94,20 @@ impl Drop for Walker {
 fn receive(socket: &UdpSocket, shared: &Shared) {
     let mut packet = [0; 8];
     while !shared.stop.load(Ordering::Relaxed) {
-        if let Ok(8) = socket.recv(&mut packet) {
+        if let Ok((8, from)) = socket.recv_from(&mut packet) {
+            *shared.last_from.lock().unwrap_or_else(PoisonError::into_inner) = Some(from.ip());
             let mut arrived = shared.arrived.lock().unwrap_or_else(PoisonError::into_inner);
             arrived.push(u64::from_be_bytes(packet));
         }
     }
 }
 
-fn send(socket: &UdpSocket, shared: &Shared) {
+fn send(socket: &UdpSocket, to: SocketAddr, shared: &Shared) {
     let mut next = Instant::now();
     let mut n: u64 = 0;
     while !shared.stop.load(Ordering::Relaxed) {
         // An error is a packet that doesn't arrive: there may be no route for a while.
-        drop(socket.send_to(&n.to_be_bytes(), TO));
+        drop(socket.send_to(&n.to_be_bytes(), to));
         n += 1;
         shared.sent.store(n, Ordering::Relaxed);
         next += EACH;
