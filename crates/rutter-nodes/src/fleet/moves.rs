@@ -1,4 +1,7 @@
 //! Moves of primaries: why, how soon after their cause, and how soon everybody knew.
+//!
+//! What the table tells of them is read once, as it comes, and not looked for again for each prefix:
+//! when a router of a thousand prefixes is lost, the owner of the book has other things to do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -6,8 +9,8 @@ use std::time::Duration;
 
 use rutter_rib::{Table, ViewId};
 use rutter_route::{
-    CandidateExplanation, Cause, Event, EventNumber, Explanation, FactExplanation, Left, Mono,
-    NodeId, Now, Prefix, Standing, What,
+    Cause, Event, EventNumber, FactExplanation, Left, Mono, NodeId, Now, PathId, Prefix, SourceId,
+    What,
 };
 
 use super::Moved;
@@ -17,6 +20,9 @@ use crate::node::node_of;
 
 /// How many are kept; the oldest gives way.
 pub(super) const KEPT: usize = 10_000;
+
+/// How many events that concern many routes are kept, for moves that point to them later.
+const WIDE: usize = 1024;
 
 /// The last moves.
 #[derive(Debug, Default)]
@@ -29,6 +35,17 @@ struct Ring {
     n_total: u64,
     /// Told before the move itself was seen; [`KEPT`] at most.
     early: BTreeMap<Prefix, Mono>,
+    events: Events,
+}
+
+/// What the table has told since it was looked at last.
+#[derive(Debug, Default)]
+struct Events {
+    /// The last that was read.
+    last: EventNumber,
+    /// Of prefixes, until all that was touched is looked through.
+    of: BTreeMap<Prefix, Vec<Event<Prefix>>>,
+    wide: BTreeMap<EventNumber, Event<Prefix>>,
 }
 
 impl Moves {
@@ -50,46 +67,111 @@ impl Moves {
         let latest = ring.moves.iter_mut().rev().find(|(_, m)| m.prefix == *prefix);
         match latest.filter(|(_, m)| m.told_in.is_none()) {
             Some((moved, m)) => m.told_in = Some(at.since(*moved)),
-            None if ring.early.len() < KEPT => {
+            None => {
+                // What was told and is no move is of no use to anybody.
+                if ring.early.len() >= KEPT {
+                    ring.early.clear();
+                }
                 ring.early.insert(*prefix, at);
             }
-            None => {}
         }
     }
 
-    fn push(&self, at: Mono, mut moved: Moved) {
-        let mut ring = lock(&self.0);
-        let early = ring.early.remove(&moved.prefix).filter(|told| *told >= at);
+    /// After a commit that touched these prefixes: which have another primary, and why.
+    pub(super) fn see(
+        &self,
+        now: Now,
+        state: &mut State,
+        table: &Table<Prefix>,
+        touched: &[Prefix],
+    ) {
+        let ring = &mut *lock(&self.0);
+        ring.events.read(table);
+        for prefix in touched {
+            let to = election::primary(table, prefix, ViewId::DEFAULT);
+            let from = match to {
+                Some(id) => state.primaries.insert(*prefix, id),
+                None => state.primaries.remove(prefix),
+            };
+            if from != to {
+                let (at, moved) = ring.events.moved(now, table, prefix, (from, to));
+                ring.push(at, moved);
+            }
+        }
+    }
+
+    /// All that was touched has been looked through.
+    pub(super) fn seen(&self) {
+        lock(&self.0).events.of.clear();
+    }
+}
+
+impl Ring {
+    fn push(&mut self, at: Mono, mut moved: Moved) {
+        let early = self.early.remove(&moved.prefix).filter(|told| *told >= at);
         moved.told_in = early.map(|told| told.since(at));
-        if ring.moves.len() >= KEPT {
-            ring.moves.pop_front();
+        if self.moves.len() >= KEPT {
+            self.moves.pop_front();
         }
-        ring.moves.push_back((at, moved));
-        ring.n_total += 1;
+        self.moves.push_back((at, moved));
+        self.n_total += 1;
+    }
+}
+
+impl Events {
+    /// Where the table has forgotten some, none is read: what speaks against a router tells then.
+    fn read(&mut self, table: &Table<Prefix>) {
+        let last = table.last_event();
+        let new = table.events_after(self.last).into_iter().flatten();
+        for event in new {
+            match event.destination {
+                Some(prefix) => self.of.entry(prefix).or_default().push(event),
+                None => drop(self.wide.insert(event.number, event)),
+            }
+        }
+        while self.wide.len() > WIDE {
+            self.wide.pop_first();
+        }
+        self.last = last;
     }
 
-    /// After a commit that touched a prefix: whether it has another primary, and why.
-    pub(super) fn see(&self, now: Now, state: &mut State, table: &Table<Prefix>, prefix: &Prefix) {
-        let to = election::primary(table, prefix, ViewId::DEFAULT);
-        let from = match to {
-            Some(id) => state.primaries.insert(*prefix, id),
-            None => state.primaries.remove(prefix),
-        };
-        if from == to {
-            return;
-        }
-        let Explanation { events, candidates, .. } = table.explain(now, prefix);
-        let told = events.iter().rev().find(|e| is_move(e, to));
-        let at = told.map_or(now.wall, |e| e.at);
-        let ago = Duration::from_millis(now.wall.0.saturating_sub(at.0));
-        let cause = told.and_then(|e| cause_of(e, &events));
+    fn moved(
+        &self,
+        now: Now,
+        table: &Table<Prefix>,
+        prefix: &Prefix,
+        (from, to): (Option<NodeId>, Option<NodeId>),
+    ) -> (Mono, Moved) {
+        let events = self.of.get(prefix).map_or(&[][..], Vec::as_slice);
+        let told = events.iter().rev().find(|event| is_move(event, to));
+        let at = told.map_or(now.wall, |event| event.at);
+        let cause = told.and_then(|event| self.cause_of(event, events));
         let after = cause.map(|cause| Duration::from_millis(at.0.saturating_sub(cause.at.0)));
-        let why = match told {
-            Some(event) => why(event, cause, &events, &candidates),
-            None => unmoved(&candidates, from, to),
+        let against = from.and_then(|id| {
+            let source = SourceId::node(id.0);
+            table.facts_against(now, prefix, &source, &PathId::default()).into_iter().next()
+        });
+        let why = match (told, cause) {
+            (_, Some(cause)) => self::told(cause),
+            (Some(event), None) => why(event, events, (from, to), against.as_ref()),
+            (None, None) => unmoved((from, to), against.as_ref()),
         };
-        let mono = Mono(now.mono.0.saturating_sub(ago.as_millis() as u64));
-        self.push(mono, Moved { prefix: *prefix, from, to, at, why, after, told_in: None });
+        let ago = now.wall.0.saturating_sub(at.0);
+        let moved = Moved { prefix: *prefix, from, to, at, why, after, told_in: None };
+        (Mono(now.mono.0.saturating_sub(ago)), moved)
+    }
+
+    /// The event that a move points to.
+    fn cause_of<'e>(
+        &'e self,
+        moved: &Event<Prefix>,
+        events: &'e [Event<Prefix>],
+    ) -> Option<&'e Event<Prefix>> {
+        let number = match moved.cause.as_ref()? {
+            Cause::Source(n) | Cause::Decision(n) | Cause::NextHop(n) | Cause::Policy(n) => *n,
+            _ => return None,
+        };
+        self.wide.get(&number).or_else(|| events.iter().find(|event| event.number == number))
     }
 }
 
@@ -102,40 +184,20 @@ fn is_move(event: &Event<Prefix>, to: Option<NodeId>) -> bool {
     }
 }
 
-/// The event that a move points to.
-fn cause_of<'e>(moved: &Event<Prefix>, events: &'e [Event<Prefix>]) -> Option<&'e Event<Prefix>> {
-    let number: EventNumber = match moved.cause.as_ref()? {
-        Cause::Source(n) | Cause::Decision(n) | Cause::NextHop(n) | Cause::Policy(n) => *n,
-        _ => return None,
-    };
-    events.iter().find(|e| e.number == number)
-}
-
 fn why(
     moved: &Event<Prefix>,
-    cause: Option<&Event<Prefix>>,
     events: &[Event<Prefix>],
-    candidates: &[CandidateExplanation],
+    (from, to): (Option<NodeId>, Option<NodeId>),
+    against: Option<&FactExplanation>,
 ) -> String {
-    if let Some(cause) = cause {
-        return told(cause);
-    }
-    let (from, to) = match &moved.what {
-        What::Moved { from, to, .. } => (
-            from.as_ref().and_then(|key| node_of(&key.source)),
-            to.as_ref().and_then(|key| node_of(&key.source)),
-        ),
-        _ => (None, None),
-    };
     match &moved.cause {
-        Some(Cause::Health) => {
-            let sick = fact(candidates, from).filter(|f| f.fact == Standing::Unhealthy);
+        Some(Cause::Health | Cause::Source(_) | Cause::Decision(_)) => {
             let stood = events.iter().rev().filter(|e| e.number < moved.number);
             let mut stood = stood.filter(|e| matches!(e.what, What::Standing { .. }));
-            match (sick, stood.next()) {
-                (Some(sick), _) => format!("{} is unhealthy: {}", name(from), sick.reason),
+            match (against, stood.next()) {
+                (Some(fact), _) => speaks(from, fact),
                 (None, Some(stood)) => told(stood),
-                (None, None) => format!("the health of {} changed", name(to.or(from))),
+                (None, None) => format!("{} stands otherwise than before", name(to.or(from))),
             }
         }
         Some(Cause::Left(Left::SourceGone)) => format!("{} is gone", name(from)),
@@ -145,11 +207,25 @@ fn why(
         Some(Cause::Nominated) => {
             format!("{} was set as primary, or the wait after a start ended", name(to.or(from)))
         }
-        Some(Cause::Source(_)) => format!("the state of {} changed", name(from.or(to))),
-        Some(Cause::Decision(_)) => format!("somebody decided on {}", name(from.or(to))),
         Some(Cause::Policy(_)) => "the policy changed".into(),
         Some(Cause::NextHop(_) | Cause::View) | None => "unknown".into(),
     }
+}
+
+/// Where a prefix has one router the table has no event of it: the router itself tells.
+fn unmoved(
+    (from, to): (Option<NodeId>, Option<NodeId>),
+    against: Option<&FactExplanation>,
+) -> String {
+    match (to, against) {
+        (Some(_), _) => format!("{} can be used", name(to)),
+        (None, Some(fact)) => speaks(from, fact),
+        (None, None) => format!("{} withdrew it", name(from)),
+    }
+}
+
+fn speaks(id: Option<NodeId>, against: &FactExplanation) -> String {
+    format!("{} is {}: {}", name(id), against.fact, against.reason)
 }
 
 fn told(event: &Event<Prefix>) -> String {
@@ -171,27 +247,6 @@ fn told(event: &Event<Prefix>) -> String {
         What::Policy => "the policy changed".into(),
         _ => "unknown".into(),
     }
-}
-
-/// Where a prefix has one router the table has no event of it: the router itself tells.
-fn unmoved(
-    candidates: &[CandidateExplanation],
-    from: Option<NodeId>,
-    to: Option<NodeId>,
-) -> String {
-    if let Some(to) = to {
-        return format!("{} can be used", name(Some(to)));
-    }
-    match fact(candidates, from) {
-        Some(fact) => format!("{} is {}: {}", name(from), fact.fact, fact.reason),
-        None => format!("{} withdrew it", name(from)),
-    }
-}
-
-/// What speaks against a node's route, first of all.
-fn fact(candidates: &[CandidateExplanation], id: Option<NodeId>) -> Option<&FactExplanation> {
-    let of = candidates.iter().find(|c| node_of(&c.route.source) == id)?;
-    of.facts.first()
 }
 
 fn name(id: Option<NodeId>) -> String {

@@ -154,6 +154,7 @@ impl Inner {
         for slice in touched.chunks(SLICE) {
             waiting.rows.extend(self.see(slice.to_vec()).await?);
         }
+        self.moves.seen();
         let wrote = self.write(&waiting).await;
         if let Err(error) = &wrote {
             tracing::warn!(%error, n_rows = waiting.rows.len(), "rows of nodes wait for the registry");
@@ -167,8 +168,8 @@ impl Inner {
     async fn see(&self, touched: Vec<Prefix>) -> Result<Vec<(Prefix, NodeId)>, FleetError> {
         let moves = self.moves.clone();
         self.look(move |state, table, now| {
+            moves.see(now, state, table, &touched);
             for prefix in &touched {
-                moves.see(now, state, table, prefix);
                 let usable =
                     table.candidates(prefix).iter().filter(|c| !c.standing.is_barred()).count();
                 match usable > 1 && !prefix.is_default() {

@@ -2,8 +2,8 @@
 
 use rutter_route::{
     CandidateExplanation, Cause, Criterion, Destination, Event, EventNumber, Explanation,
-    FactExplanation, Health, HopExplanation, LostBy, Now, PolicyTrace, RouteKey, Standing,
-    ViewExplanation, What,
+    FactExplanation, Health, HopExplanation, LostBy, Now, PathId, PolicyTrace, RouteKey, SourceId,
+    Standing, ViewExplanation, What,
 };
 
 use crate::parts::ring::{KeyId, Slot, Story};
@@ -123,6 +123,22 @@ impl<D: Destination> Table<D> {
             false => self.sources[candidate.source].deadline,
         };
         (end != crate::parts::wheel::NEVER).then_some(end)
+    }
+
+    /// Every fact that speaks against a route now, in the order in which they count: that part of
+    /// [`Table::explain`] alone, which reads no events. None of a route that isn't there.
+    pub fn facts_against(
+        &self,
+        now: Now,
+        destination: &D,
+        source: &SourceId,
+        path: &PathId,
+    ) -> Vec<FactExplanation> {
+        let (Some(ix), Some(id)) = (self.sources.find(source), self.find(destination)) else {
+            return Vec::new();
+        };
+        let place = self.path_id(path).and_then(|path| self.place_of(id, ix, path));
+        place.map_or_else(Vec::new, |place| self.facts(now, id, place))
     }
 
     /// Every fact that speaks against a candidate, in the order in which they count.
