@@ -13,8 +13,8 @@ use super::until;
 /// How often.
 pub(crate) const EACH: Duration = Duration::from_millis(10);
 
-/// How long a packet may be on its way.
-const ON_ITS_WAY: Duration = Duration::from_millis(500);
+/// How long a packet may be on its way; a busy machine has its threads wait.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
 /// A probe that runs. Dropping it ends it.
 pub(crate) struct Probe {

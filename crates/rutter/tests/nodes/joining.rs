@@ -11,13 +11,9 @@ fn a_node_without_a_token_waits_until_a_person_lets_it_in() {
     let join = controller.join();
     let (url, token) = join.split_once('#').unwrap();
     let pin = token.split_once('.').unwrap().1;
-    let mut agent = Agent::start(
-        &scene,
-        scene.router(1),
-        "r1",
-        &format!("{url}#.{pin}"),
-        &format!("advertise_routes: [{LAN}]"),
-    );
+    let join = format!("{url}#.{pin}");
+    let options = ["--join", &join, "--name", "r1", "--advertise-routes", LAN];
+    let mut agent = Agent::of_options(&scene, scene.router(1), "r1", &options);
     let asked = agent.process.says("waits for approval");
     assert!(asked.contains("rutter nodes register "), "{asked}");
     let pending = controller.json(&["nodes", "pending"]);

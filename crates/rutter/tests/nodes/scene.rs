@@ -220,6 +220,22 @@ impl<'s> Agent<'s> {
         Self::of_file(scene, at, name, &file)
     }
 
+    /// The same by `rutter agent` with options; its data is kept under that name.
+    pub(crate) fn of_options(
+        scene: &Scene,
+        at: &'s Namespace,
+        name: &str,
+        options: &[&str],
+    ) -> Self {
+        let (file, data) = (PathBuf::new(), scene.path(name));
+        let kept = data.to_string_lossy().into_owned();
+        let mut all = vec!["--data", &kept, "agent"];
+        all.extend(options);
+        let mut command = rutter(&all);
+        let process = at.enter(move || Running::start(&mut command));
+        Self { at, file, data, process }
+    }
+
     /// The same by a file that is there; its data is kept under that name.
     pub(crate) fn of_file(scene: &Scene, at: &'s Namespace, name: &str, file: &Path) -> Self {
         let (file, data) = (file.to_owned(), scene.path(name));
