@@ -9,7 +9,8 @@
 //! Nodes are sources of `Prefix` routes in the table `nodes`, which need authorization; other nodes
 //! are the sinks. What decides is the table and nothing else, so `explain` can say why.
 //!
-//! What is here does no I/O: time and the table are arguments.
+//! What decides does no I/O: time and the table are arguments. [`fleet`] runs it: it keeps what must
+//! last in the registry, gives it time, and speaks with sessions.
 #![forbid(unsafe_code)]
 
 pub mod election;

@@ -12,6 +12,7 @@ mod identities;
 mod kill;
 mod leases;
 mod members;
+mod nodes;
 mod schema;
 mod throughput;
 mod tokens;
