@@ -11,8 +11,8 @@
 //! and put on its [`board`], from which each reader takes what it hasn't been told yet.
 //!
 //! - **A moved primary waits for nothing**: it is worked out for all classes at once. Another roster
-//!   or policy needs another [`Mapper`](crate::map::Mapper), and with it every map: that is built
-//!   beside what is told, a step at a time, and moves go on meanwhile ([`distributor`]).
+//!   or policy needs another [`Mapper`](crate::map::Mapper): what follows from it is patched, or built beside what is
+//!   told, a step at a time, while moves go on ([`build`]).
 //! - **Level-triggered**: what is told is the difference between the map that a class was told last
 //!   and what the table says now. Whatever happens in between costs nothing and is never told.
 //! - **Bounds**: a board holds a snapshot and deltas of no more bytes than that; a reader that fell
@@ -21,6 +21,7 @@
 //! Numbers: a reader's rise by one with each thing that it is told.
 
 mod board;
+mod build;
 mod distributor;
 mod encode;
 mod reader;

@@ -71,9 +71,9 @@ impl Resolved {
 }
 
 /// A prefix, and the nodes whose addresses lie in it: nearly always none.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Network {
-    pub(super) prefix: Prefix,
+    pub(crate) prefix: Prefix,
     pub(super) nodes: Vec<NodeId>,
 }
 

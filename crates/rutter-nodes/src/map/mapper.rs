@@ -73,6 +73,42 @@ impl Mapper {
         }
     }
 
+    /// Nodes of which this mapper and one of the same policy and another roster think otherwise: those
+    /// that only one of the two knows, whose tags or addresses differ, or that other grants name.
+    pub fn unlike(&self, other: &Self) -> BTreeSet<NodeId> {
+        let mut unlike = BTreeSet::new();
+        for (id, known) in &self.known {
+            let same = other.known.get(id).is_some_and(|there| {
+                there.tags == known.tags && there.peer.addresses == known.peer.addresses
+            });
+            if !same {
+                unlike.insert(*id);
+            }
+        }
+        unlike.extend(other.known.keys().filter(|id| !self.known.contains_key(id)));
+        for (one, another) in self.grants.iter().zip(&other.grants) {
+            unlike.extend(one.src.nodes.symmetric_difference(&another.src.nodes));
+            unlike.extend(one.dst.nodes.symmetric_difference(&another.dst.nodes));
+        }
+        unlike
+    }
+
+    /// A class's map under this mapper, where it was `before` under one of the same policy and another
+    /// roster. Routes and exits are as they were until they are brought; see [`Mapper::unlike`].
+    pub fn over(&self, class: &Class, before: &NetworkMap) -> NetworkMap {
+        let mut map = self.without_routes(class);
+        map.routes.clone_from(&before.routes);
+        map.exits.clone_from(&before.exits);
+        let served: BTreeSet<NodeId> =
+            map.routes.values().copied().chain(map.exits.keys().copied()).collect();
+        for id in served {
+            if let Some(known) = self.known.get(&id) {
+                map.peers.entry(id).or_insert_with(|| known.peer.clone());
+            }
+        }
+        map
+    }
+
     /// The class of a reader, as of the table's last commit. `None`: it is no node, or its key has
     /// expired.
     pub fn class_of(&self, nodes: &Nodes, table: &Table<Prefix>, id: NodeId) -> Option<Class> {

@@ -10,25 +10,26 @@
 //! them. Another roster or policy is built beside what is told, after [`ROSTER`] or eight times as
 //! long as the last building took: however often nodes come, most of the time is left for others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use rutter_book::{BookClosed, BookHandle, Clock, Touched};
-use rutter_rib::{Table, ViewId};
-use rutter_route::{NodeId, Prefix, TableName, ViewName, Wall};
+use rutter_rib::Table;
+use rutter_route::{NodeId, Prefix, TableName};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
 use super::board::Board;
+use super::build::{Building, Made};
 use super::waits::{Round, Wait};
 use super::work::{self, READERS, STEP, Work};
 use crate::fleet::state::{Changed, State, What};
-use crate::map::{Class, Delta, Mapper, Network};
-use crate::policy::Access;
+use crate::map::{Class, Delta, Network};
+use crate::policy::PolicyFile;
 
 /// How long readers and endpoints are collected.
 const TOGETHER: Duration = Duration::from_millis(5);
@@ -56,32 +57,19 @@ impl Todo {
     }
 }
 
-/// What is told next, under another roster or policy.
-struct Building {
-    work: Work,
-    began: Instant,
-    /// Readers whose class isn't known yet.
-    readers: Vec<NodeId>,
-    /// Classes and networks that are to be brought together: the first `at` are done.
-    classes: Vec<Class>,
-    networks: Vec<Arc<Network>>,
-    at: (usize, usize),
-    /// What has changed meanwhile.
-    prefixes: BTreeSet<Prefix>,
-    endpoints: BTreeSet<NodeId>,
-}
-
 /// See the module's head.
 pub(super) struct Distributor {
-    sources: Sources,
-    shared: Arc<Shared>,
+    pub(super) sources: Sources,
+    pub(super) shared: Arc<Shared>,
     told: mpsc::Sender<Round>,
-    building: Option<Building>,
+    /// What is told follows this policy.
+    pub(super) policy: Arc<PolicyFile>,
+    pub(super) building: Option<Building>,
     /// When the next building begins; `None`: nothing asks for one.
     build_at: Option<Instant>,
-    last_build: Duration,
+    pub(super) last_build: Duration,
     /// The number of the last round.
-    number: u64,
+    pub(super) number: u64,
 }
 
 /// Where the fleet is looked at.
@@ -99,7 +87,8 @@ pub(super) struct Sources {
 impl Distributor {
     pub(super) fn new(sources: Sources, shared: Arc<Shared>, told: mpsc::Sender<Round>) -> Self {
         let (building, build_at, last_build) = (None, None, Duration::ZERO);
-        Self { sources, shared, told, building, build_at, last_build, number: 0 }
+        let policy = Arc::default();
+        Self { sources, shared, told, policy, building, build_at, last_build, number: 0 }
     }
 
     pub(super) async fn run(mut self) {
@@ -109,7 +98,9 @@ impl Distributor {
     }
 
     async fn distribute(&mut self) -> Result<std::convert::Infallible, BookClosed> {
-        let mut work = Work::new(self.mapper().await?);
+        let Made { mapper, policy } = self.mapper().await?;
+        self.policy = policy;
+        let mut work = Work::new(mapper);
         self.look_at_all(&mut work).await?;
         loop {
             let todo = self.gather().await?;
@@ -118,7 +109,7 @@ impl Distributor {
             }
             if self.building.is_none() && self.build_at.is_some_and(|at| at <= Instant::now()) {
                 self.build_at = None;
-                self.building = Some(self.begin_building(&work).await?);
+                work = self.begin_building(work).await?;
             }
             if let Some(building) = self.building.take() {
                 work = self.build(work, building).await?;
@@ -209,7 +200,7 @@ impl Distributor {
     }
 
     /// Puts what has changed on the boards, and wakes whom it is for.
-    fn publish(&mut self, work: &mut Work, prefixes: BTreeSet<Prefix>) {
+    pub(super) fn publish(&mut self, work: &mut Work, prefixes: BTreeSet<Prefix>) {
         self.number += 1;
         let mut waits = Vec::new();
         for held in work.classes.values_mut() {
@@ -230,7 +221,11 @@ impl Distributor {
     }
 
     /// Finds the classes of readers that are new, or whose class may be another.
-    async fn place(&mut self, mut work: Work, ids: BTreeSet<NodeId>) -> Result<Work, BookClosed> {
+    pub(super) async fn place(
+        &self,
+        mut work: Work,
+        ids: BTreeSet<NodeId>,
+    ) -> Result<Work, BookClosed> {
         let mut there = Vec::new();
         for id in ids {
             match self.shared.registry().readers.get(&id) {
@@ -257,7 +252,7 @@ impl Distributor {
     }
 
     /// A step of it; the classes that are new come to `new`.
-    async fn place_some(
+    pub(super) async fn place_some(
         &self,
         mut work: Work,
         ids: Vec<NodeId>,
@@ -280,7 +275,7 @@ impl Distributor {
     }
 
     /// Brings networks into the maps of classes, step by step.
-    async fn bring_all(
+    pub(super) async fn bring_all(
         &self,
         mut work: Work,
         classes: Vec<Class>,
@@ -300,7 +295,7 @@ impl Distributor {
         Ok(work)
     }
 
-    async fn look(
+    pub(super) async fn look(
         &self,
         work: &mut Work,
         prefixes: Vec<Prefix>,
@@ -321,7 +316,11 @@ impl Distributor {
         Ok(())
     }
 
-    async fn renew(&self, work: &mut Work, ids: &BTreeSet<NodeId>) -> Result<(), BookClosed> {
+    pub(super) async fn renew(
+        &self,
+        work: &mut Work,
+        ids: &BTreeSet<NodeId>,
+    ) -> Result<(), BookClosed> {
         for (id, endpoints) in self.endpoints(ids.clone()).await? {
             work.mapper.set_endpoints(id, endpoints);
         }
@@ -340,78 +339,8 @@ impl Distributor {
         .await
     }
 
-    /// A mapper of the roster and the policy as they are. It is made apart: it takes long.
-    async fn mapper(&self) -> Result<Mapper, BookClosed> {
-        let roster = self.on_book(|table, state| {
-            let views = state.policy.access.views().into_iter();
-            let views = views.filter_map(|view| Some((table.view(&view.name)?, view.name)));
-            Roster {
-                nodes: state.nodes.iter().cloned().collect(),
-                access: state.policy.access.clone(),
-                views: views.collect(),
-                endpoints: state.endpoints.clone(),
-            }
-        });
-        let roster = roster.await?;
-        let wall = self.sources.clock.now().wall;
-        let made = tokio::task::spawn_blocking(move || roster.mapper(wall)).await;
-        // Cut short only when the program ends.
-        made.map_err(|_| BookClosed)
-    }
-
-    async fn begin_building(&self, work: &Work) -> Result<Building, BookClosed> {
-        let began = Instant::now();
-        let work = work.under(self.mapper().await?);
-        let readers = self.shared.registry().readers.keys().copied().collect();
-        Ok(Building {
-            networks: work.networks(),
-            work,
-            began,
-            readers,
-            classes: Vec::new(),
-            at: (0, 0),
-            prefixes: BTreeSet::new(),
-            endpoints: BTreeSet::new(),
-        })
-    }
-
-    /// A step of what is built, or its end.
-    async fn build(&mut self, work: Work, mut b: Building) -> Result<Work, BookClosed> {
-        if !b.readers.is_empty() {
-            let ids = b.readers.split_off(b.readers.len().saturating_sub(READERS));
-            b.work = self.place_some(b.work, ids, &mut b.classes).await?;
-        } else if let Some(class) = b.classes.get(b.at.0) {
-            let to = (b.at.1 + STEP).min(b.networks.len());
-            let networks = b.networks.get(b.at.1..to).unwrap_or_default().to_vec();
-            b.work = self.bring_all(b.work, vec![class.clone()], networks).await?;
-            b.at = if to < b.networks.len() { (b.at.0, to) } else { (b.at.0 + 1, 0) };
-        } else {
-            return self.take_over(work, b).await;
-        }
-        self.building = Some(b);
-        Ok(work)
-    }
-
-    /// What was built is told from now on.
-    async fn take_over(&mut self, before: Work, b: Building) -> Result<Work, BookClosed> {
-        let Building { mut work, began, prefixes, endpoints, .. } = b;
-        self.renew(&mut work, &endpoints).await?;
-        let (networks, mut readers) = self.look(&mut work, prefixes.into_iter().collect()).await?;
-        let classes = work.classes.keys().cloned().collect();
-        work = self.bring_all(work, classes, networks).await?;
-        work.take_boards(before, self.number);
-        self.publish(&mut work, BTreeSet::new());
-        // Those that came since it began, and those whose class may be another by now.
-        let there: Vec<NodeId> = self.shared.registry().readers.keys().copied().collect();
-        readers.extend(there.iter().filter(|id| !work.places.contains_key(id)));
-        readers.retain(|id| there.binary_search(id).is_ok());
-        work = self.place(work, readers).await?;
-        self.last_build = began.elapsed();
-        Ok(work)
-    }
-
     /// Runs a step where the table is.
-    async fn on_book<R: Send + 'static>(
+    pub(super) async fn on_book<R: Send + 'static>(
         &self,
         f: impl FnOnce(&Table<Prefix>, &State) -> R + Send + 'static,
     ) -> Result<R, BookClosed> {
@@ -423,27 +352,6 @@ impl Distributor {
             Some(f(table, &state))
         });
         step.await?.ok_or(BookClosed)
-    }
-}
-
-/// What a mapper is made of.
-struct Roster {
-    nodes: Vec<crate::Node>,
-    access: Access,
-    views: Vec<(ViewId, ViewName)>,
-    endpoints: BTreeMap<NodeId, Vec<IpAddr>>,
-}
-
-impl Roster {
-    fn mapper(self, now: Wall) -> Mapper {
-        let view = |name: &ViewName| {
-            self.views.iter().find(|(_, known)| known == name).map(|(view, _)| *view)
-        };
-        let mut mapper = Mapper::resolve(now, self.nodes.iter(), &self.access, &view);
-        for (id, endpoints) in self.endpoints {
-            mapper.set_endpoints(id, endpoints);
-        }
-        mapper
     }
 }
 

@@ -18,6 +18,9 @@ use crate::node::node_of;
 /// Maps times prefixes in one step: some hundred microseconds.
 pub(super) const STEP: usize = 2048;
 
+/// So many nodes may be otherwise in a roster that what is told is patched.
+const PATCHED: usize = 256;
+
 /// Readers whose class is found in one step.
 pub(super) const READERS: usize = 32;
 
@@ -70,6 +73,46 @@ impl Work {
         };
         let prefixes = self.prefixes.iter().map(look).collect();
         Self { prefixes, ..Self::new(mapper) }
+    }
+
+    /// Another roster of the same policy. Returns what is to be brought into all maps, and the nodes
+    /// whose class may be another; `None` where so much is otherwise that all is better built anew.
+    ///
+    /// A map's routes follow from the table, and from the roster only by who is known and who lies
+    /// within a prefix: so only those routes are looked at that the difference can reach.
+    pub(super) fn patch(
+        &mut self,
+        mapper: Mapper,
+    ) -> Result<(Vec<Arc<Network>>, BTreeSet<NodeId>), Mapper> {
+        let mut nodes = mapper.unlike(&self.mapper);
+        if nodes.len() > PATCHED {
+            return Err(mapper);
+        }
+        let mut networks = Vec::new();
+        for (prefix, looked) in &mut self.prefixes {
+            let network = mapper.network(prefix);
+            let moves = looked.routers.iter().any(|router| nodes.contains(router));
+            if network != *looked.network {
+                // Who has a prefix stands for who lies within it.
+                nodes.extend(&looked.routers);
+                looked.network = Arc::new(network);
+            } else if !moves && !prefix.is_default() {
+                continue;
+            }
+            networks.push(looked.network.clone());
+        }
+        for (class, held) in &mut self.classes {
+            let map = mapper.over(class, &held.map);
+            let delta = held.map.delta_to(&map);
+            // Who was removed is nothing for those who come now.
+            held.anew |= delta.peers.values().any(Option::is_none);
+            held.delta.then(delta);
+            held.map = map;
+        }
+        self.mapper = mapper;
+        // Whom nobody knew until now may be known.
+        nodes.extend(self.places.iter().filter(|(_, p)| p.class.is_none()).map(|(id, _)| *id));
+        Ok((networks, nodes))
     }
 
     /// Looks at prefixes that may have changed: what is to be brought into maps, and the nodes whose
