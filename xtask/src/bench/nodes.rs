@@ -116,7 +116,7 @@ impl Controller {
         );
         std::fs::write(&file, config)?;
         let mut command = Command::new(programs.join("rutter"));
-        command.args(["run", "--log-level", "warn", "--config"]).arg(&file);
+        command.args(["run", "--config"]).arg(&file);
         let mut process = Process::start("rutter", &mut command, folder)?;
         process.until("ready", || api::get(api, "", "/readyz").is_ok())?;
         let token = std::fs::read_to_string(data.join("admin.token"))?.trim().to_owned();

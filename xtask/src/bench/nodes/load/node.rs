@@ -48,6 +48,7 @@ struct Waited {
     n_waiting: usize,
     told: Vec<Instant>,
     routes: Vec<BTreeMap<Prefix, NodeId>>,
+    ids: Vec<Option<NodeId>>,
     /// The routes of the prefix when the wait began.
     before: Vec<Option<NodeId>>,
 }
@@ -58,6 +59,7 @@ impl Watch {
             is_waited_for: vec![false; n_nodes],
             routes: vec![BTreeMap::new(); n_nodes],
             before: vec![None; n_nodes],
+            ids: vec![None; n_nodes],
             ..Waited::default()
         };
         Self {
@@ -102,6 +104,17 @@ impl Watch {
             }
             done.await;
         }
+    }
+
+    /// Who leads to a prefix, as a node was told.
+    pub(super) fn router(&self, told: usize, of: Prefix) -> Option<usize> {
+        let waited = self.waited();
+        let id = *waited.routes.get(told)?.get(&of)?;
+        waited.ids.iter().position(|known| *known == Some(id))
+    }
+
+    fn up(&self, node: usize, id: NodeId) {
+        self.waited().ids[node] = Some(id);
     }
 
     pub(super) fn n_waiting(&self) -> usize {
@@ -201,7 +214,12 @@ async fn run(
     let mut free = Some(free);
     while let Some(answered) = announcer.next().await {
         match answered {
-            Answered::Up { .. } => drop(free.take()),
+            Answered::Up { node, .. } => {
+                drop(free.take());
+                if let Some(node) = node {
+                    watch.up(place, node.id);
+                }
+            }
             Answered::Map { number, snapshot, change } => {
                 watch.told(place, snapshot, change.routes);
                 announcer.applied(number);
