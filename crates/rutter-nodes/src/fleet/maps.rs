@@ -157,6 +157,12 @@ impl Maps {
         self.shared.n_told.load(Ordering::Relaxed)
     }
 
+    /// What a node has may be otherwise, though no route in use is: its class is found anew.
+    pub(super) fn look_again(&self, id: NodeId) {
+        self.shared.registry().changed.insert(id);
+        self.shared.news.notify_one();
+    }
+
     /// The map that a connected node was told last, and the one that it says it uses.
     pub(super) fn numbers(&self, id: NodeId) -> Option<(u64, u64)> {
         let reader = self.shared.registry().readers.get(&id).cloned();

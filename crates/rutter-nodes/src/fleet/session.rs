@@ -139,6 +139,7 @@ impl NodeSession {
                 take_in(state, table, now, (id, incarnation), &heard.prefixes, endpoints)
             })
             .await??;
+        this.maps.look_again(id);
         if taken.endpoints {
             this.changed.note(|what| what.endpoints.extend([id]));
         }

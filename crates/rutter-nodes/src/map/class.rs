@@ -16,3 +16,16 @@ pub struct Class {
     /// primary for them. Those that it has alone would keep it from sharing a map for nothing.
     pub(super) own: Vec<Prefix>,
 }
+
+#[cfg(test)]
+impl Class {
+    /// All of it but the reader's own prefixes.
+    pub(crate) fn without_own(&self) -> Self {
+        Self { own: Vec::new(), ..self.clone() }
+    }
+
+    /// The reader's own prefixes that make a difference.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Prefix> {
+        self.own.iter()
+    }
+}

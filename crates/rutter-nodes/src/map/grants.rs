@@ -74,7 +74,7 @@ impl Resolved {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Network {
     pub(crate) prefix: Prefix,
-    pub(super) nodes: Vec<NodeId>,
+    pub(crate) nodes: Vec<NodeId>,
 }
 
 /// Every address of a node, in order: which nodes lie in a network is a look at a range.

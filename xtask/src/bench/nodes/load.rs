@@ -151,8 +151,10 @@ async fn measure(spec: Spec) -> Result<Figures> {
     }
 
     let mut reloads = Vec::new();
+    let routers = spec.scene.routers();
     for granted in [true, false] {
-        let others = (0..spec.scene.nodes).filter(|n| nodes[*n].is_some());
+        // A router is told of the others of its network whatever is granted.
+        let others = (0..spec.scene.nodes).filter(|n| !routers.contains(n));
         let of = GRANTED.parse()?;
         watch.expect(if granted { Expected::Some { of } } else { Expected::None { of } }, others);
         std::fs::write(&spec.policy, spec.scene.policy(granted)?)?;

@@ -20,6 +20,8 @@ use crate::map::{NetworkMap, Peer};
 use crate::policy::{AutoApprovers, PolicyFile};
 use crate::{Node, Owner};
 
+mod held;
+
 /// A hang guard, never a measure.
 const SOON: Duration = Duration::from_secs(60);
 

@@ -84,19 +84,20 @@ impl Work {
         &mut self,
         mapper: Mapper,
     ) -> Result<(Vec<Arc<Network>>, BTreeSet<NodeId>), Mapper> {
-        let mut nodes = mapper.unlike(&self.mapper);
-        if nodes.len() > PATCHED {
+        let unlike = mapper.unlike(&self.mapper);
+        if unlike.len() > PATCHED {
             return Err(mapper);
         }
+        let mut nodes = unlike.clone();
         let mut networks = Vec::new();
         for (prefix, looked) in &mut self.prefixes {
             let network = mapper.network(prefix);
-            let moves = looked.routers.iter().any(|router| nodes.contains(router));
-            if network != *looked.network {
+            let within = network.nodes.iter().any(|node| unlike.contains(node));
+            if within || network != *looked.network {
                 // Who has a prefix stands for who lies within it.
                 nodes.extend(&looked.routers);
                 looked.network = Arc::new(network);
-            } else if !moves && !prefix.is_default() {
+            } else if !prefix.is_default() && !looked.routers.iter().any(|r| unlike.contains(r)) {
                 continue;
             }
             networks.push(looked.network.clone());
