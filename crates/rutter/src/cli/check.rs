@@ -43,6 +43,7 @@ impl Check {
         let config = &checked.config;
         let roles = [
             ("controller", config.controller.is_some()),
+            ("nodes", config.nodes.is_some()),
             ("gateway", config.gateway.is_some()),
             ("agent", config.agent.is_some()),
             ("overlay", config.overlay.is_some()),
