@@ -26,6 +26,8 @@ use crate::dice::Dice;
 use crate::{told, until};
 
 const KILLS: usize = 100;
+/// Ends in good order.
+const STOPS: usize = 6;
 /// Routers that share all of [`SHARED`].
 const ROUTERS: usize = 5;
 const SHARED: [&str; 4] = ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "fd00:1::/64"];
@@ -54,6 +56,26 @@ async fn a_hundred_kills_under_approvals_lose_nothing_and_move_no_primary() {
     }
     println!("{KILLS} kills (seed {}): {n_words} words acknowledged, 0 lost", scene.dice.seed);
     println!("all nodes were back in {}", told(&returns));
+}
+
+/// Sessions that the controller itself ends, one after the other, say nothing of their nodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_is_stopped_and_started_again_moves_no_primary() {
+    let mut scene = Scene::start().await;
+    for stop in 0..STOPS {
+        let prefix = SHARED[stop % SHARED.len()];
+        let router = &scene.routers[scene.dice.below(ROUTERS)];
+        let said = scene.controller.asks.say(router, "primary", json!({ "prefix": prefix })).await;
+        said.expect("an answer");
+        scene.primaries.lock().unwrap().insert(prefix, vec![router.id]);
+        scene.nodes().iter().for_each(Node::stay_away);
+        scene.controller.stop();
+        scene.controller.start_again().await;
+        scene.is_as_it_was(&format!("stop {stop}, before the nodes' return")).await;
+        scene.all_return().await;
+        scene.is_as_it_was(&format!("stop {stop}, after the nodes' return")).await;
+        scene.nothing_has_moved().await;
+    }
 }
 
 /// Who may be primary of each prefix: one, or one of two where a word was on its way at a kill.

@@ -37,7 +37,7 @@ fn mistakes_are_told_at_their_place() {
         ),
         (
             "controller:\nnodes: {prefixes: [10.0.0.0/8, 11.0.0.0/8]}\n",
-            "rutter.yaml:2:19: expected one IPv4 network, one IPv6 network, or both",
+            "rutter.yaml:2:9: expected one IPv4 network, one IPv6 network, or both",
         ),
         ("controller:\nnodes: {prefixes: [10.0.0.0/30]}\n", "expected a network of /8 to /24"),
         ("controller:\nnodes: {restart_grace: 1h}\n", "rutter.yaml:2:24: expected at most 10m"),

@@ -71,7 +71,12 @@ impl Controller {
         self.process.kill();
     }
 
-    /// After a kill.
+    /// Ends it in good order.
+    pub(super) fn stop(&mut self) {
+        assert!(self.process.terminate().success(), "{}", self.process.said());
+    }
+
+    /// After a kill or a stop.
     pub(super) async fn start_again(&mut self) {
         (self.process, self.asks, self.link) = begin(&self.dir).await;
     }
