@@ -339,18 +339,34 @@ fn expiry_of(now: Now, owner: &Owner, lifetime: Option<Duration>) -> Option<Wall
     Some(now.plus(lifetime).wall)
 }
 
-/// The name, or with the first of `-1`, `-2` and so on behind it that makes it free.
+/// The name, or with `-1`, `-2` and so on behind it where it is taken. A number that is free is found
+/// by doubling and halving, since thousands of nodes may ask for one name: the lowest as long as the
+/// numbers have no gaps.
 fn free_name(name: NodeName, is_taken: impl Fn(&NodeName) -> bool) -> NodeName {
-    let mut free = name.clone();
-    let mut n = 0;
-    while is_taken(&free) {
-        n += 1;
-        let end = format!("-{n}");
-        let kept: String = name.as_str().chars().take(63 - end.len()).collect();
-        // A label that is cut and ended by a number is one.
-        free = format!("{}{end}", kept.trim_end_matches('-')).parse().unwrap_or(free);
+    if !is_taken(&name) {
+        return name;
     }
-    free
+    let (mut taken, mut free) = (0u64, 1u64);
+    while is_taken(&numbered(&name, free)) {
+        (taken, free) = (free, free * 2);
+    }
+    while free - taken > 1 {
+        let between = taken + (free - taken) / 2;
+        match is_taken(&numbered(&name, between)) {
+            true => taken = between,
+            false => free = between,
+        }
+    }
+    numbered(&name, free)
+}
+
+/// The name with a number behind it, cut where it would be too long.
+fn numbered(name: &NodeName, n: u64) -> NodeName {
+    let end = format!("-{n}");
+    let kept: String = name.as_str().chars().take(63 - end.len()).collect();
+    let text = format!("{}{end}", kept.trim_end_matches('-'));
+    // A label that is cut and ended by a number is one.
+    text.parse().unwrap_or_else(|_| name.clone())
 }
 
 #[cfg(test)]
@@ -363,6 +379,7 @@ mod tests {
         let name = |text: &str| text.parse::<NodeName>().unwrap();
         assert_eq!(free_name(name("r"), taken(&[])), name("r"));
         assert_eq!(free_name(name("r"), taken(&["r", "r-1"])), name("r-2"));
+        assert_eq!(free_name(name("r"), taken(&["r", "r-1", "r-2", "r-3", "r-4"])), name("r-5"));
         let long = "a".repeat(63);
         let free = free_name(name(&long), |n| n.as_str().len() == 63 && !n.as_str().ends_with('1'));
         assert_eq!(free.as_str(), format!("{}-1", "a".repeat(61)));

@@ -83,7 +83,8 @@ impl Fleet {
         let gone = lock(&self.0.pending).take(key);
         let unknown = || FleetError::NotFound { what: "waiting node", name: key.to_string() };
         let gone = gone.ok_or_else(unknown)?;
-        tracing::info!(who, %key, name = %gone.name, "a waiting node was sent away");
+        let (this, act) = (self.0.clone(), Act::new(who, "node.reject", key).because(&gone.name));
+        self.0.tasks.spawn(async move { this.note(act).await });
         Ok(gone)
     }
 

@@ -211,7 +211,7 @@ async fn end(fleet: Fleet, id: NodeId, incarnation: u64, said: bool) {
     let why = if said { "it said goodbye" } else { "its session was lost" };
     let ended = this.apply(move |state, table, now| {
         if !state.is_current(id, incarnation) {
-            return false;
+            return None;
         }
         if let Some(presence) = state.presence.get_mut(&id) {
             *presence = Presence {
@@ -224,7 +224,7 @@ async fn end(fleet: Fleet, id: NodeId, incarnation: u64, said: bool) {
         // One that was ended from this side says nothing of the node: the table hears of it when
         // the fleet goes on.
         if state.paused {
-            return false;
+            return None;
         }
         // The table may know an older session, where this one announced nothing.
         let session = state.nodes.get(id).and_then(|node| table.session_of(&node.source()));
@@ -233,14 +233,16 @@ async fn end(fleet: Fleet, id: NodeId, incarnation: u64, said: bool) {
         {
             tracing::warn!(node = id.0, %error, "a lost session stands in the table");
         }
-        true
+        Some(state.nodes.get(id).is_some_and(|node| node.ephemeral))
     });
     match ended.await {
-        Ok(true) => {
+        Ok(Some(is_ephemeral)) => {
             this.store.wait_for([], [id]);
-            this.look_at_the_clock.notify_one();
+            if is_ephemeral {
+                this.look_at_the_clock.notify_one();
+            }
         }
-        Ok(false) => {}
+        Ok(None) => {}
         Err(error) => tracing::debug!(node = id.0, %error, "a session ended with the book"),
     }
 }

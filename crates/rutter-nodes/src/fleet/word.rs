@@ -78,7 +78,15 @@ impl Inner {
         self.check_open()?;
         let writes = self.apply(prepare).await??;
         let (rows, nodes) = named(&writes);
-        self.registry.write_nodes(writes).await?;
+        if let Err(error) = self.registry.write_nodes(writes).await {
+            self.apply(move |state, table, _| {
+                for (id, prefix) in rows {
+                    state.nodes.unmake_row(table, id, &prefix);
+                }
+            })
+            .await?;
+            return Err(error.into());
+        }
         self.store.wait_for(rows, nodes);
         let done = self.apply(effect).await?;
         let written = self.write_what_waits(&mut turn).await;

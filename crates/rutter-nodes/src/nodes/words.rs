@@ -1,7 +1,7 @@
 //! What people say of a node's routes.
 
 use rutter_rib::{Decided, Table};
-use rutter_route::{By, Decision, NodeId, Now, Prefix};
+use rutter_route::{By, Decision, NodeId, Now, Prefix, SourceId};
 
 use super::{Kept, MAX_ROWS, Member, Nodes, NodesError};
 
@@ -146,6 +146,17 @@ impl Nodes {
         self.row_for(now, table, id, prefix).map(drop).ok_or(too_many)
     }
 
+    /// Takes back a row that was made for a word, where the word couldn't be kept: one that says
+    /// nothing and never did.
+    pub fn unmake_row(&mut self, table: &Table<Prefix>, id: NodeId, prefix: &Prefix) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let source = member.node.source();
+        let is_empty = |row: &Kept| row.created == row.updated && row.was_enabled.is_none();
+        if member.rows.get(prefix).is_some_and(is_empty) && is_idle(table, &source, prefix) {
+            member.rows.remove(prefix);
+        }
+    }
+
     /// The row of a node's route, made if there is none. `None`: the node is unknown, or all its
     /// rows are of routes that are advertised or decided on.
     pub(super) fn row_for(
@@ -184,11 +195,7 @@ fn make_room(table: &Table<Prefix>, member: &mut Member) -> Option<()> {
         return Some(());
     }
     let source = member.node.source();
-    let is_idle = |prefix: &Prefix| {
-        !table.holds(&source, prefix)
-            && table.decisions(&source, Some(prefix)) == Decided::default()
-    };
-    let idle = member.rows.iter().filter(|(prefix, _)| is_idle(prefix));
+    let idle = member.rows.iter().filter(|(prefix, _)| is_idle(table, &source, prefix));
     let mut idle: Vec<_> = idle.map(|(prefix, row)| (row.updated, row.id, *prefix)).collect();
     idle.sort_unstable();
     idle.truncate(AT_ONCE);
@@ -196,4 +203,9 @@ fn make_room(table: &Table<Prefix>, member: &mut Member) -> Option<()> {
         member.rows.remove(prefix);
     }
     (!idle.is_empty()).then_some(())
+}
+
+/// A row that says nothing but what was.
+fn is_idle(table: &Table<Prefix>, source: &SourceId, prefix: &Prefix) -> bool {
+    !table.holds(source, prefix) && table.decisions(source, Some(prefix)) == Decided::default()
 }

@@ -54,7 +54,6 @@ async fn of_many_who_come_at_once_each_has_a_number_name_and_address_of_its_own(
     assert!(nodes.iter().all(|n| n.expiry.is_none()), "a tagged node's key is good for ever");
     let world = world.killed(()).await;
     let listed = world.fleet.nodes(None, 1000).await.unwrap();
-    let mut nodes = nodes;
     nodes.sort_by_key(|n| n.id);
     assert_eq!(listed.into_iter().map(|view| view.node).collect::<Vec<_>>(), nodes);
     let page = world.fleet.nodes(Some(NodeId(98)), 10).await.unwrap();

@@ -90,6 +90,8 @@ async fn without_a_registry_sessions_go_on_and_peoples_words_are_refused() {
     assert_eq!(world.row(b, P).await, before, "nothing took effect");
     let waits = world.fleet.approve(ANN, a, &[prefix("10.7.0.0/24")], true).await.unwrap_err();
     assert!(matches!(waits, FleetError::Registry(_)), "{waits}");
+    let rows = world.fleet.node(&NodeRef::Id(a)).await.unwrap().rows;
+    assert_eq!(rows.len(), 1, "and there is no row of it: {rows:?}");
     assert!(world.fleet.delete("ann", b).await.is_err());
     assert!(
         world

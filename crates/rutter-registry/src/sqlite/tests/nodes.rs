@@ -39,7 +39,7 @@ fn record(n: u8, owner: Owner) -> NodeRecord {
             addresses: vec![[100, 64, 0, n].into(), "fd7a:115c:a1e0::1".parse().unwrap()],
             created: NOW,
             expiry: Some(later(60)),
-            ephemeral: n % 2 == 0,
+            ephemeral: n == 2,
         },
         incarnation: Incarnation(7),
         last_seen: Some(later(1)),
