@@ -339,7 +339,12 @@ impl<'a> Session<'a> {
     fn failing(&self, error: &AgentError) {
         let text = error.to_string();
         if self.status.borrow().last_error.as_ref() != Some(&text) {
-            tracing::warn!("this node isn't in the network as it should be: {text}");
+            match error.refusal() {
+                Some(RefusalCode::Pending) => {
+                    tracing::info!("this node waits to be let in: {text}")
+                }
+                _ => tracing::warn!("this node isn't in the network as it should be: {text}"),
+            }
         }
         self.status.send_modify(|status| {
             (status.phase, status.last_error) = (Phase::Retrying, Some(text));

@@ -1,7 +1,6 @@
 //! The network map as it was told so far.
 
 use std::collections::BTreeMap;
-use std::hash::Hash;
 
 use rutter_link::{MapChange, MapExit, MapPeer};
 use rutter_route::{NodeId, Prefix};
@@ -27,7 +26,7 @@ impl Told {
     }
 }
 
-fn put<K: Ord + Hash, V>(into: &mut BTreeMap<K, V>, changes: BTreeMap<K, Option<V>>) {
+fn put<K: Ord, V>(into: &mut BTreeMap<K, V>, changes: BTreeMap<K, Option<V>>) {
     for (key, value) in changes {
         match value {
             Some(value) => into.insert(key, value),

@@ -1,5 +1,6 @@
 //! What a file is refused for, where that is said to stand, and what a page promises.
 
+mod agent;
 mod nodes;
 
 use super::diff::diff;
