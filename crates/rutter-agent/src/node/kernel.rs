@@ -33,7 +33,9 @@ pub(super) struct Kernel {
     pub(super) found: watch::Receiver<Found>,
     /// Held so that the router keeps what it was told.
     _router: watch::Sender<SnatSpec>,
-    ended: Vec<JoinHandle<Result<(), KernelError>>>,
+    /// Cancelled when one of the parts has ended by itself: nothing is kept as it is wanted then.
+    pub(super) broken: CancellationToken,
+    ended: Vec<JoinHandle<()>>,
     flush: CancellationToken,
     _stop: DropGuard,
 }
@@ -66,12 +68,21 @@ impl Kernel {
         };
         let (_, heard) = watch::channel(spec);
         let source = source::start(heard, DEFAULT_AUDIT, stop.clone())?;
+        let broken = CancellationToken::new();
+        let watched = |what, ended| tokio::spawn(watch_over(what, ended, broken.clone()));
+        // It changes nothing, so nobody waits for its end.
+        drop(watched("this host's networks", source.ended));
+        let ended = vec![
+            watched("routes to others' networks", routes.ended),
+            watched("forwarding to this node's networks", snat.ended),
+        ];
         Ok(Self {
             wanted,
             routes: routes.status,
             found: source.found,
             _router: router,
-            ended: vec![routes.ended, snat.ended],
+            broken,
+            ended,
             flush,
             _stop: stop.drop_guard(),
         })
@@ -104,15 +115,25 @@ impl Kernel {
     pub(super) async fn end(self) {
         self.flush.cancel();
         for ended in self.ended {
-            match ended.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "something of this node stays in the kernel")
-                }
-                Err(error) => tracing::debug!(%error, "a part of the kernel's"),
-            }
+            // A panic of it was told already.
+            drop(ended.await);
         }
     }
+}
+
+/// Says why a part has ended that should go on, or couldn't take all along.
+async fn watch_over(
+    what: &'static str,
+    ended: JoinHandle<Result<(), KernelError>>,
+    broken: CancellationToken,
+) {
+    let why = match ended.await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!("{what}: {why}");
+    broken.cancel();
 }
 
 /// Where a controller is, as far as it can be found out now.

@@ -202,6 +202,10 @@ impl<'a> Session<'a> {
             let step = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break Ok(()),
+                () = self.kernel.broken.clone().cancelled_owned() => {
+                    let why = "this node can't keep the kernel as it has to be: it ends";
+                    break Err(AgentError::Node(why.into()));
+                }
                 step = self.step() => step,
             };
             match step {
@@ -212,7 +216,7 @@ impl<'a> Session<'a> {
                 Err(error) => break Err(error),
             }
         };
-        self.leave().await;
+        self.leave(ended.is_ok()).await;
         ended
     }
 
@@ -452,12 +456,16 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Says goodbye, goes on forwarding for a while, and takes what is its own out of the kernel.
-    async fn leave(self) {
+    /// Says goodbye, goes on forwarding for a while, and takes what is its own out of the kernel. One
+    /// that ends by an error leaves that to its successor.
+    async fn leave(self, was_asked: bool) {
         self.status.send_modify(|status| status.phase = Phase::Withdrawing);
         let is_router = self.up && !self.config.prefixes().is_empty();
         if timeout(SHUTDOWN_GRACE / 2, self.announcer.goodbye()).await.is_err() {
             tracing::debug!("the link's end heard no goodbye");
+        }
+        if !was_asked {
+            return;
         }
         if is_router {
             tokio::time::sleep(LINGER).await;

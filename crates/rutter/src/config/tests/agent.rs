@@ -69,7 +69,10 @@ fn mistakes_are_told_at_their_place() {
         (routes("advertise_routes: [10.1.0.1/24]"), "did you mean `10.1.0.0/24`?"),
         (routes("advertise_route: [10.1.0.0/24]"), "did you mean `advertise_routes`?"),
         (probe("prefix: 10.1.0.0/24"), "a probe needs `prefix` and `target`"),
-        (probe("prefix: 10.1.0.0/24, target: nas"), "is not a valid probe target: `icmp://ADDRESS`"),
+        (
+            probe("prefix: 10.1.0.0/24, target: nas"),
+            "is not a valid probe target: `icmp://ADDRESS`",
+        ),
         (probe("prefix: 10.2.0.0/24, target: 'icmp://10.2.0.7'"), "`10.2.0.0/24` isn't advertised"),
         (
             probe("prefix: 10.1.0.0/24, target: 'icmp://10.1.0.7', interval: 10ms"),
