@@ -22,7 +22,7 @@ Examples:
       --service 10.8.0.2:3000,source=tunnel
       two ways for alice.DOMAIN itself: the second is taken while the first fails
   rutter agent --join '...' --name r1 --advertise-routes 10.1.0.0/24,fd00:1::/64
-      a router of these networks, once they are approved: `rutter nodes approve r1`
+      a router of these networks, once they are approved: `rutter nodes approve r1 --all`
   rutter agent --join 'https://controller:7070' --name laptop --accept-routes --exit-node out
       uses others' networks; without a token it waits until a person lets it in
   PROVIDER=https://api.example.org,USER,SIGNATURE rutter agent

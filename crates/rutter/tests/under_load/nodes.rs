@@ -167,8 +167,7 @@ impl Scene {
         }
         nominating.await.expect("every answer until the kill is a good one");
         joining.await.expect("every answer until the kill is a good one");
-        let n_words = *n_words.lock().unwrap();
-        n_words
+        *n_words.lock().unwrap()
     }
 
     /// The nodes come back in an order of chance, and say again what they have.

@@ -20,7 +20,10 @@ impl From<FleetError> for ApiError {
             | FleetError::PreauthKey(_)
             | FleetError::Tag(_) => Code::InvalidField,
             FleetError::Policy(_) | FleetError::Enforce(_) => Code::InvalidPolicy,
-            FleetError::Registry(error) => of_registry(error),
+            FleetError::Registry(why) => {
+                tracing::error!(error = %why, "the registry failed a request");
+                Code::Unavailable
+            }
             FleetError::Closed(_) => Code::ShuttingDown,
         };
         Self::new(code, error)
@@ -38,21 +41,5 @@ fn code(error: &NodesError) -> Code {
         | NodesError::NotAdvertised { .. }
         | NodesError::Advertised { .. }
         | NodesError::Refused(_) => Code::Conflict,
-    }
-}
-
-/// What a person's word ran into is told as such; all else is the registry's own trouble.
-fn of_registry(error: &rutter_registry::Error) -> Code {
-    use rutter_registry::Error;
-    match error {
-        Error::NotFound { .. } => Code::NotFound,
-        Error::Exists { .. } => Code::NameTaken,
-        Error::KeyTaken { .. } => Code::KeyTaken,
-        Error::Bound { .. } => Code::TooMany,
-        Error::InUse { .. } => Code::Conflict,
-        other => {
-            tracing::error!(error = %other, "the registry failed a request");
-            Code::Unavailable
-        }
     }
 }
