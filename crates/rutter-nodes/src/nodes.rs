@@ -127,6 +127,8 @@ pub struct Nodes {
     expiries: BTreeSet<(Wall, NodeId)>,
     last_node: u64,
     last_row: u64,
+    /// Rows that gave way to others, until they are asked for.
+    given_way: Vec<(NodeId, Prefix)>,
 }
 
 impl Nodes {
@@ -210,6 +212,11 @@ impl Nodes {
     pub fn behind(&self, after: Option<NodeId>) -> impl Iterator<Item = &Node> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.members.range((from, Bound::Unbounded)).map(|(_, m)| &m.node)
+    }
+
+    /// Rows that gave way to others since this was last asked: what is stored of them goes too.
+    pub fn take_given_way(&mut self) -> Vec<(NodeId, Prefix)> {
+        std::mem::take(&mut self.given_way)
     }
 
     /// Whether an address is a node's.

@@ -133,6 +133,12 @@ impl Store {
         });
     }
 
+    /// Whether the last try was one that went well.
+    fn is_good(&self) -> bool {
+        let written = self.written.borrow();
+        written.tried == written.good
+    }
+
     fn put_back(&self, unwritten: Waiting) {
         let mut waiting = lock(&self.waiting);
         waiting.rows.extend(unwritten.rows);
@@ -150,18 +156,35 @@ impl Inner {
         }
         let mut waiting = self.store.take();
         let number = waiting.number;
+        let wrote = match self.look_through(turn, &mut waiting).await {
+            Ok(()) => self.write(&waiting).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &wrote {
+            if self.store.is_good() {
+                let n_rows = waiting.rows.len();
+                tracing::warn!(%error, n_rows, "rows of nodes wait for the registry");
+            }
+            self.store.put_back(waiting);
+        }
+        self.store.tried(number, wrote.as_ref().err());
+        wrote
+    }
+
+    /// What commits led to waits, too, and rows that gave way to others.
+    async fn look_through(
+        &self,
+        turn: &mut Turn<'_>,
+        waiting: &mut Waiting,
+    ) -> Result<(), FleetError> {
         let touched = Vec::from_iter(turn.take());
         for slice in touched.chunks(SLICE) {
             waiting.rows.extend(self.see(slice.to_vec()).await?);
         }
         self.moves.seen();
-        let wrote = self.write(&waiting).await;
-        if let Err(error) = &wrote {
-            tracing::warn!(%error, n_rows = waiting.rows.len(), "rows of nodes wait for the registry");
-            self.store.put_back(waiting);
-        }
-        self.store.tried(number, wrote.as_ref().err());
-        wrote
+        let gave_way = self.look(|state, _, _| state.nodes.take_given_way()).await?;
+        waiting.rows.extend(gave_way.into_iter().map(|(id, prefix)| (prefix, id)));
+        Ok(())
     }
 
     /// Looks at what commits touched: which rows changed, and which primaries moved.
@@ -221,14 +244,16 @@ impl Inner {
         let mut failed = false;
         loop {
             tokio::select! {
-                () = self.closing.cancelled() => return,
+                () = self.closing.cancelled() => break,
                 // What it names is taken by whoever has the turn.
-                some = touched.next() => if some.is_none() { return },
+                some = touched.next() => if some.is_none() { break },
                 () = self.store.wake.notified() => {}
                 () = tokio::time::sleep(TRY_AGAIN), if failed => {}
             }
             failed = self.write_what_waits(&mut self.store.turn().await).await.is_err();
         }
+        // Whoever still waits waits for nothing.
+        self.store.tried(u64::MAX, Some(&rutter_registry::Error::Closed.into()));
     }
 }
 

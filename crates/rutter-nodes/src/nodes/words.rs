@@ -166,10 +166,10 @@ impl Nodes {
         id: NodeId,
         prefix: &Prefix,
     ) -> Option<&mut Kept> {
-        let Self { members, last_row, .. } = self;
+        let Self { members, last_row, given_way, .. } = self;
         let member = members.get_mut(&id)?;
         if !member.rows.contains_key(prefix) {
-            make_room(table, member)?;
+            make_room(table, member, given_way)?;
         }
         let new = || Kept::new(Self::take_row_id(last_row), now);
         Some(member.rows.entry(*prefix).or_insert_with(new))
@@ -190,7 +190,11 @@ const AT_ONCE: usize = MAX_ROWS / 8;
 
 /// Over the bound those rows give way that were touched longest ago, of those that say nothing but
 /// what was.
-fn make_room(table: &Table<Prefix>, member: &mut Member) -> Option<()> {
+fn make_room(
+    table: &Table<Prefix>,
+    member: &mut Member,
+    given_way: &mut Vec<(NodeId, Prefix)>,
+) -> Option<()> {
     if member.rows.len() < MAX_ROWS {
         return Some(());
     }
@@ -201,6 +205,7 @@ fn make_room(table: &Table<Prefix>, member: &mut Member) -> Option<()> {
     idle.truncate(AT_ONCE);
     for (.., prefix) in &idle {
         member.rows.remove(prefix);
+        given_way.push((member.node.id, *prefix));
     }
     (!idle.is_empty()).then_some(())
 }

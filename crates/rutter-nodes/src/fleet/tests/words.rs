@@ -215,3 +215,27 @@ async fn another_policy_is_tried_without_being_taken() {
     let error = world.fleet.try_policy("new", "{\"nodes\": 1}").await.unwrap_err();
     assert!(matches!(error, FleetError::Policy(_)), "{error}");
 }
+
+#[tokio::test]
+async fn a_node_that_says_other_routes_each_time_fills_no_disk() {
+    use rutter_registry::Nodes as _;
+    let world = World::with_users(config()).await;
+    world.node(1, "alice@").await;
+    let mut one = world.opened(1).await;
+    for n in 0..5u8 {
+        let of = |i: u16| prefix(&format!("10.{n}.{}.{}/32", i / 256, i % 256));
+        let prefixes = (0..1000).map(of).collect();
+        one.session.announce(Heard { prefixes }, vec![]).await.unwrap();
+    }
+    let (mut stored, mut page) = (0, rutter_registry::Page::first(1000));
+    loop {
+        let rows = world.registry.route_rows(page).await.unwrap();
+        stored += rows.len();
+        match rows.last().filter(|_| rows.len() == 1000) {
+            Some(last) => page = rutter_registry::Page::after(last.id, 1000),
+            None => break,
+        }
+    }
+    let rows = world.fleet.node(&NodeRef::Id(NodeId(1))).await.unwrap().rows;
+    assert!(stored == rows.len() && stored <= crate::MAX_ROWS, "{stored}, {}", rows.len());
+}
