@@ -13,7 +13,9 @@
 //! controller, with different words.
 //!
 //! Invariants:
-//! - a lost session changes nothing here: routes that were told stay, and so does forwarding;
+//! - a lost session changes nothing here: routes that were told stay, and so does forwarding; nor do
+//!   its last words, and what the next session's first map leaves out is held until routers had the
+//!   time to return, too;
 //! - a map counts as applied when its routes are in the kernel and not before;
 //! - neither this host's own networks, nor those that it advertises, nor the way to its controller or
 //!   to a router are ever led elsewhere by what is told;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use rutter_link::Backoff;
+use tokio::time::{Instant, sleep_until};
 
 /// The bounds of an agent's waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,14 @@ impl Pacing {
         let every = every.min(self.renew_most).max(self.renew_least);
         let factor = 1.0 + JITTER_PERCENT / 100.0 * (2.0 * chance - 1.0);
         every.mul_f64(factor)
+    }
+}
+
+/// That time, if there is one.
+pub(crate) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -18,12 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rutter_link::{Announcer, Answered, LinkError, Outcome, Refusal, RefusalCode, SourceReport};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::map::{self, Said};
 use crate::address::Addresses;
 use crate::agent::{Registration, Run, SHUTDOWN_GRACE};
 use crate::membership::{Membership, link_refusal_advice};
+use crate::pacing::at;
 use crate::{AgentError, RegisteredRoute, RouteSource, ServiceSpec};
 
 /// How a session ended.
@@ -282,13 +283,5 @@ impl<'a> Session<'a> {
             }
         }
         up
-    }
-}
-
-/// That time, if there is one.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  up ──▶ say what is advertised ──▶ report ──▶ registered
-//!  map ─▶ ways ─▶ the kernel has them ─▶ applied
+//!  map ─▶ ways ─▶ the kernel has them ─▶ applied      (what it takes back is held for a while)
 //!  lost ─▶ all stays as it was told; the announcer dials again
 //!  shutdown ─▶ goodbye ─▶ linger ─▶ what is ours goes from the kernel
 //! ```
@@ -22,18 +22,19 @@ use rutter_link::{
 };
 use rutter_route::{NodeId, Prefix};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::kernel::{Kernel, addresses_of};
 use super::probe::{self, Verdict};
-use super::told::Told;
+use super::told::{BRIEFLY, HOLD, Told};
 use super::ways::{Here, Ways, ways};
 use super::{LINGER, MAX_PROBES, NodeConfig, NodeStatus, said};
 use crate::agent::SHUTDOWN_GRACE;
 use crate::http::Http;
 use crate::join::state::{By, Identity, Keeper, StateFile, blocking};
 use crate::membership::{Joined, Member, Membership, link_refusal_advice};
+use crate::pacing::at;
 use crate::{AgentError, Phase};
 
 /// A node that is away is no router, so it comes back sooner than others that have a lease.
@@ -151,6 +152,10 @@ struct Session<'a> {
     own: Option<NodeId>,
     /// Whether there is a session.
     up: bool,
+    /// Whether no map was heard in it yet.
+    is_fresh: bool,
+    /// Until when what its first map left out is held.
+    hold_until: Option<Instant>,
     /// Whether the controller has ever taken what is advertised.
     stood: bool,
     verdicts: mpsc::Receiver<Verdict>,
@@ -189,6 +194,8 @@ impl<'a> Session<'a> {
             waiting: None,
             own: None,
             up: false,
+            is_fresh: false,
+            hold_until: None,
             stood: false,
             verdicts,
             tell: Some(tell),
@@ -237,6 +244,12 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Some(verdict) = self.verdicts.recv() => self.observe(verdict),
+            () = at(self.hold_until) => {
+                self.hold_until = None;
+                self.told.let_go();
+                self.lead(None);
+                Ok(())
+            }
         }
     }
 
@@ -246,7 +259,14 @@ impl<'a> Session<'a> {
                 self.begin(&address, node, you_are).await
             }
             Answered::Map { number, snapshot, change } => {
-                self.told.take(snapshot, change);
+                let is_first = snapshot && std::mem::take(&mut self.is_fresh);
+                self.told.take(snapshot, is_first, change);
+                // Never put off by what comes later, or it might be for ever.
+                let until = match self.hold_until.filter(|_| !is_first) {
+                    Some(until) => until,
+                    None => Instant::now() + if is_first { HOLD } else { BRIEFLY },
+                };
+                self.hold_until = self.told.holds().then_some(until);
                 self.status.send_modify(|status| status.n_maps += 1);
                 self.lead(Some(number));
                 Ok(())
@@ -276,7 +296,7 @@ impl<'a> Session<'a> {
             self.here.controller = looked_up;
         }
         self.here.id = Some(id);
-        (self.up, self.waiting) = (true, None);
+        (self.up, self.is_fresh, self.waiting) = (true, true, None);
         self.status.send_modify(|status| {
             (status.id, status.last_error) = (Some(id), None);
             status.addresses.clone_from(&addresses);
@@ -329,7 +349,8 @@ impl<'a> Session<'a> {
     }
 
     fn lost(&mut self, why: LinkError, again_in: Duration) -> Result<(), AgentError> {
-        (self.up, self.waiting) = (false, None);
+        // What is held stays so until the next session's map.
+        (self.up, self.hold_until, self.waiting) = (false, None, None);
         let error = self.membership.said(why, advice);
         if error.refusal() == Some(RefusalCode::NotKnown) {
             // It comes in anew: by its token, or by a person's word.
@@ -406,6 +427,7 @@ impl<'a> Session<'a> {
         if number < self.version {
             return;
         }
+        let holds = self.hold_until.is_some();
         let mut passed_over: BTreeMap<Prefix, String> = self.ways.passed_over.clone();
         passed_over.extend(kernel.refused);
         let mut routes = self.ways.routes.clone();
@@ -419,12 +441,10 @@ impl<'a> Session<'a> {
             (status.routes, status.passed_over) = (routes, passed_over);
             news
         });
-        if let Some(Waiting { version, number: of_map, n_maps }) = self.waiting.take() {
-            if version <= number {
-                self.applied(of_map, n_maps);
-            } else {
-                self.waiting = Some(Waiting { version, number: of_map, n_maps });
-            }
+        // While something is held not all goes as the map says.
+        let is_in_use = |waiting: &mut Waiting| waiting.version <= number && !holds;
+        if let Some(Waiting { number, n_maps, .. }) = self.waiting.take_if(is_in_use) {
+            self.applied(number, n_maps);
         }
     }
 

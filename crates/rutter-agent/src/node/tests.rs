@@ -38,7 +38,7 @@ fn change() -> MapChange {
 
 fn told(change: MapChange) -> Told {
     let mut told = Told::default();
-    told.take(true, change);
+    told.take(true, false, change);
     told
 }
 
@@ -72,14 +72,63 @@ fn a_change_is_taken_over_and_a_snapshot_is_all_there_is() {
     let mut told = told(change());
     let moved = MapChange {
         peers: [(NodeId(3), None)].into(),
-        routes: [(prefix("10.1.0.0/24"), Some(NodeId(4))), (prefix("10.3.0.0/24"), None)].into(),
+        routes: [
+            (prefix("10.1.0.0/24"), Some(NodeId(4))),
+            (prefix("10.3.0.0/24"), None),
+            (prefix("fd01::/64"), None),
+        ]
+        .into(),
         exits: BTreeMap::new(),
     };
-    told.take(false, moved);
+    told.take(false, false, moved);
+    // Of the two that were taken back one has a router that is a peer still.
     let expected = ["10.1.0.0/24 by 10.66.0.4", "fd01::/64 by fd66::2"];
-    assert_eq!(shown(&ways(&told, &here())), expected);
-    told.take(true, MapChange::default());
+    assert_eq!(
+        (shown(&ways(&told, &here())), told.holds()),
+        (expected.map(Into::into).into(), true)
+    );
+    told.let_go();
+    assert_eq!(shown(&ways(&told, &here())), expected[..1]);
+    told.take(true, false, MapChange::default());
     assert_eq!(told, Told::default());
+}
+
+#[test]
+fn what_a_sessions_first_map_leaves_out_is_held_while_its_router_is_a_peer() {
+    let peers = |but: u64| change().peers.into_iter().filter(move |(id, _)| id.0 != but).collect();
+    let bare = |but| MapChange { peers: peers(but), ..MapChange::default() };
+    let before = told(change());
+    let mut held = before.clone();
+    held.take(true, true, bare(0));
+    assert!(held.holds());
+    assert_eq!((&held.routes, &held.exits), (&before.routes, &before.exits));
+    // Another way ends it; that there is none is the same word again. And so does a peer's end.
+    let word = |node: Option<u64>| MapChange {
+        routes: [(prefix("10.1.0.0/24"), node.map(NodeId))].into(),
+        ..MapChange::default()
+    };
+    held.take(false, false, word(Some(3)));
+    assert_eq!(held.routes[&prefix("10.1.0.0/24")], NodeId(3));
+    held.take(false, false, word(None));
+    assert_eq!(held.routes[&prefix("10.1.0.0/24")], NodeId(3), "it is held as it was then");
+    let gone = MapChange { peers: [(NodeId(4), None)].into(), ..MapChange::default() };
+    held.take(false, false, gone);
+    assert!(held.exits.is_empty() && held.holds());
+    held.let_go();
+    assert!(held.routes.is_empty() && !held.holds());
+    // Another session in between changes nothing; one whose map knows no such peer does.
+    let mut again = before.clone();
+    again.take(true, true, bare(0));
+    again.take(true, true, bare(2));
+    let left: Vec<String> = again.routes.keys().map(ToString::to_string).collect();
+    assert_eq!(left, ["10.3.0.0/24", "10.9.0.0/24"]);
+    // Within a session a snapshot is all there is, but for what is held.
+    again.take(true, false, bare(0));
+    assert_eq!((again.routes.len(), again.exits.len()), (2, 1));
+    again.let_go();
+    again.take(true, false, change());
+    again.take(true, false, bare(0));
+    assert!(again.routes.is_empty() && !again.holds());
 }
 
 #[test]

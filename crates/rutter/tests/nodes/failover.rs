@@ -146,3 +146,25 @@ fn pings_go_on_while_the_controller_is_away_and_nothing_moves_when_it_is_back() 
     assert_eq!(network.controller.primary(LAN).as_deref(), Some("r1"));
     assert!(scene.way().contains("via 10.66.0.1 "), "{}", scene.way());
 }
+
+#[test]
+fn pings_go_on_while_the_controller_is_cut_off_from_everybody() {
+    let Some(scene) = Scene::new() else { return };
+    let network = Network::start(&scene, "", "");
+    let since = network.probe.now();
+    scene.cut("wire", "ctl", true);
+    // It takes them all for gone meanwhile.
+    network.controller.has("r1", LAN, "offline");
+    network.probe.sends(100);
+    let while_away = network.probe.lost(since);
+    assert_eq!(while_away.lost, 0, "nobody was told anything: {while_away:?}");
+    scene.cut("wire", "ctl", false);
+    for name in ["r1", "r2"] {
+        network.controller.has(name, LAN, "eligible");
+    }
+    network.probe.sends(100);
+    let lost = network.probe.lost(since);
+    println!("the controller cut off and back: pings lost {} of {}", lost.lost, lost.sent);
+    // Who returns before the routers do is told of none, and holds what it had until they are back.
+    assert_eq!(lost.lost, 0, "{lost:?}");
+}
