@@ -72,9 +72,15 @@ impl Fleet {
         key: &PublicKey,
         from: SocketAddr,
     ) -> Result<Connected, FleetError> {
+        let (fleet, key) = (self.clone(), *key);
+        // Whoever asked may be gone before it has the session: then it ends as any that is dropped.
+        self.to_the_end(move |_| async move { fleet.begin(key, from).await }).await
+    }
+
+    async fn begin(self, key: PublicKey, from: SocketAddr) -> Result<Connected, FleetError> {
         self.0.check_open()?;
         let incarnation = self.0.next_incarnation().await;
-        let (node, key) = (self.0.node_of(key)?, *key);
+        let id = self.0.node_of(&key)?.id;
         let begun = move |state: &mut State, _: &mut Table<Prefix>, now: Now| {
             let unknown = || FleetError::NotFound { what: "node", name: key.to_string() };
             let node = state.nodes.by_key(&key).ok_or_else(unknown)?.clone();
@@ -88,13 +94,21 @@ impl Fleet {
             state.presence.insert(node.id, is);
             Ok((node, incarnation))
         };
-        let id = node.id;
         let (node, incarnation) = self.0.apply(begun).await??;
-        let (ask, pings) = mpsc::channel(1);
-        lock(&self.0.pings).insert(id, (incarnation, ask));
         tracing::debug!(node = id.0, incarnation, %from, "a session of a node begins");
-        let session = NodeSession { node, incarnation, fleet: self.clone(), is_over: false };
-        Ok(Connected { session, map: self.0.maps.reader(id), pings })
+        let fleet = self.clone();
+        let session = NodeSession { node, incarnation, fleet, is_over: false };
+        let (ask, pings) = mpsc::channel(1);
+        // Of two that begin at once the newer has the way to the node, and its map.
+        let mut ways = lock(&self.0.pings);
+        if let Some((newer, _)) = ways.get(&id).filter(|(other, _)| *other > incarnation) {
+            let current = Some(Incarnation(*newer));
+            return Err(NodesError::Refused(Refused::OldSession { current }).into());
+        }
+        ways.insert(id, (incarnation, ask));
+        let map = self.0.maps.reader(id);
+        drop(ways);
+        Ok(Connected { session, map, pings })
     }
 }
 
@@ -102,7 +116,13 @@ impl Inner {
     /// The registry's, which are higher than any before. Where it can't give one, one that is higher
     /// than the node's last will do: sessions go on without a disk.
     async fn next_incarnation(&self) -> Option<Incarnation> {
-        self.registry.next_incarnation().await.ok()
+        match self.registry.next_incarnation().await {
+            Ok(incarnation) => Some(incarnation),
+            Err(error) => {
+                tracing::debug!(%error, "a session's number follows the node's last");
+                None
+            }
+        }
     }
 
     fn node_of(&self, key: &PublicKey) -> Result<Node, FleetError> {
@@ -178,7 +198,11 @@ impl NodeSession {
     pub async fn ended(mut self, said: bool) {
         self.is_over = true;
         let (id, incarnation) = (self.node.id, self.incarnation);
-        end(self.fleet.clone(), id, incarnation, said).await;
+        // To its end, though whoever waits for it may not.
+        let ending = tokio::spawn(end(self.fleet.clone(), id, incarnation, said));
+        if let Err(error) = ending.await {
+            tracing::debug!(node = id.0, %error, "a session ended with the program");
+        }
     }
 
     /// The node.
