@@ -26,6 +26,9 @@ pub const SILENCES: u32 = 3;
 /// that is late is no silence.
 const FEWEST_SILENCES: u32 = 2;
 
+/// An end that notices a silence later than this part of its patience wasn't listening.
+const LATE: u32 = 8;
+
 /// The interval that an end may ask the other to believe in.
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(50)..=Duration::from_secs(300);
@@ -225,7 +228,10 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
                         None => return Err(Ended::Broken("the stream ended".into())),
                     }
                 }
-                () = sleep_until(deadline) => return Err(Ended::Silent(patience)),
+                () = sleep_until(deadline) => match unheard(patience, deadline.elapsed()) {
+                    Some(late) => self.last_heard += late,
+                    None => return Err(Ended::Silent(patience)),
+                },
             }
         }
     }
@@ -258,6 +264,13 @@ impl<S: Stream<Item = Result<v1::Frame, Status>> + Unpin> Talk<S> {
     }
 }
 
+/// Nothing was heard for so long, and this end has noticed so late: how long it couldn't listen, if
+/// that is why. A machine whose processors others take would else end every session that it has, and
+/// have them all come back at once.
+fn unheard(patience: Duration, late: Duration) -> Option<Duration> {
+    (late >= patience / LATE).then_some(late)
+}
+
 /// What a status says, for people.
 pub(crate) fn said_by(status: &Status) -> String {
     match status.message() {
@@ -279,5 +292,14 @@ mod tests {
         assert_eq!(written(900).patience(ms(300)), ms(900));
         assert_eq!(written(6000).patience(ms(300)), ms(6000), "what is written is obeyed");
         assert_eq!(written(900).patience(ms(1500)), ms(3000), "one late word is no silence");
+    }
+
+    #[test]
+    fn an_end_that_could_not_listen_does_not_take_it_for_the_others_silence() {
+        let ms = Duration::from_millis;
+        assert_eq!(unheard(ms(3000), ms(2)), None, "it listened");
+        assert_eq!(unheard(ms(3000), ms(374)), None);
+        assert_eq!(unheard(ms(3000), ms(375)), Some(ms(375)), "it gets that time to listen");
+        assert_eq!(unheard(ms(3000), ms(90_000)), Some(ms(90_000)), "it was stopped");
     }
 }
