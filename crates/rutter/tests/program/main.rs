@@ -15,6 +15,7 @@ mod life;
 mod members;
 mod mesh_gateway;
 mod newcomer;
+mod nodes;
 mod reach;
 mod reload;
 mod support;

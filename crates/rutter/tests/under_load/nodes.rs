@@ -28,6 +28,8 @@ use crate::{told, until};
 const KILLS: usize = 100;
 /// Ends in good order.
 const STOPS: usize = 6;
+/// To another process.
+const HAND_OVERS: usize = 3;
 /// Routers that share all of [`SHARED`].
 const ROUTERS: usize = 5;
 const SHARED: [&str; 4] = ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "fd00:1::/64"];
@@ -74,6 +76,26 @@ async fn a_controller_that_is_stopped_and_started_again_moves_no_primary() {
         scene.is_as_it_was(&format!("stop {stop}, before the nodes' return")).await;
         scene.all_return().await;
         scene.is_as_it_was(&format!("stop {stop}, after the nodes' return")).await;
+        scene.nothing_has_moved().await;
+    }
+}
+
+/// Nor do those that end since another process takes over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_is_handed_over_moves_no_primary() {
+    let mut scene = Scene::start().await;
+    for hand_over in 0..HAND_OVERS {
+        let prefix = SHARED[hand_over % SHARED.len()];
+        let router = &scene.routers[scene.dice.below(ROUTERS)];
+        let said = scene.controller.asks.say(router, "primary", json!({ "prefix": prefix })).await;
+        said.expect("an answer");
+        scene.primaries.lock().unwrap().insert(prefix, vec![router.id]);
+        let nodes: Vec<_> = scene.nodes().into_iter().map(|node| (node.n_lost(), node)).collect();
+        tokio::task::block_in_place(|| scene.controller.hand_over());
+        for (n_lost, node) in &nodes {
+            node.is_back_after(*n_lost).await;
+        }
+        scene.is_as_it_was(&format!("hand-over {hand_over}")).await;
         scene.nothing_has_moved().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The process that is killed, and what is asked of it.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use rutter_link::{Dialer, LinkKey, Remote};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::node::Node;
 use crate::support::visit::visitor;
-use crate::support::{Running, rutter};
+use crate::support::{Running, ends, rutter, stderr};
 
 /// Routes are said and taken back on purpose, which is no flapping.
 const FILE: &str = "\
@@ -24,8 +25,20 @@ listeners: {api: '127.0.0.1:0', link: '127.0.0.1:0'}
 pub(super) struct Controller {
     dir: tempfile::TempDir,
     process: Running,
+    /// The process that it has handed over to.
+    heir: Option<Heir>,
     link: Remote,
     pub(super) asks: Asks,
+}
+
+/// A process that is no child of the test's. It ends with the test.
+struct Heir(String);
+
+impl Drop for Heir {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ended = Command::new("kill").args(["-KILL", &self.0]).output();
+    }
 }
 
 /// The API of one life.
@@ -64,7 +77,7 @@ impl Controller {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("rutter.yaml"), FILE).unwrap();
         let (process, asks, link) = begin(&dir).await;
-        Self { dir, process, link, asks }
+        Self { dir, process, heir: None, link, asks }
     }
 
     pub(super) fn kill(&mut self) {
@@ -74,6 +87,18 @@ impl Controller {
     /// Ends it in good order.
     pub(super) fn stop(&mut self) {
         assert!(self.process.terminate().success(), "{}", self.process.said());
+    }
+
+    /// Another process takes over, on the same sockets.
+    pub(super) fn hand_over(&mut self) {
+        let data = self.dir.path().join("data").to_string_lossy().into_owned();
+        let upgraded = ends(&["--data", &data, "--output", "json", "upgrade"]);
+        assert!(upgraded.status.success(), "{}", stderr(&upgraded));
+        let upgraded: Value = serde_json::from_slice(&upgraded.stdout).expect("JSON");
+        let before = self.heir.replace(Heir(upgraded["pid"].to_string()));
+        if before.is_none() {
+            assert!(self.process.end().success(), "{}", self.process.said());
+        }
     }
 
     /// After a kill or a stop.

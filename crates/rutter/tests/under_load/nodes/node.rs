@@ -33,6 +33,8 @@ pub(super) struct Node {
 
 #[derive(Debug, Default)]
 struct Heard {
+    /// Sessions that were lost.
+    n_lost: usize,
     /// Answers to what it said since its session began.
     n_reports: usize,
     routes: BTreeMap<Prefix, NodeId>,
@@ -79,6 +81,17 @@ impl Node {
     /// Waits until what it has was taken in.
     pub(super) async fn is_back(&self) {
         self.hears("its return", |heard| heard.n_reports > 0).await;
+    }
+
+    /// How many sessions it has lost.
+    pub(super) fn n_lost(&self) -> usize {
+        self.heard.borrow().n_lost
+    }
+
+    /// Waits until it has lost more than so many, and what it has was taken in again.
+    pub(super) async fn is_back_after(&self, n_lost: usize) {
+        let is_so = |heard: &Heard| heard.n_lost > n_lost && heard.n_reports > 0;
+        self.hears("its return", is_so).await;
     }
 
     /// Waits until it is told that this node is the router of a prefix.
@@ -133,7 +146,9 @@ async fn live(
                 hears.send_modify(|heard| heard.n_reports += 1);
             }
             Answered::Lost { .. } => {
-                hears.send_replace(Heard::default());
+                hears.send_modify(|heard| {
+                    *heard = Heard { n_lost: heard.n_lost + 1, ..Heard::default() };
+                });
             }
         }
     }
