@@ -1,6 +1,6 @@
 //! What an agent says over the link, as registrations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use rutter_book::{Clock, SystemClock};
@@ -29,6 +29,8 @@ pub(super) struct AgentSays {
     registrant: Registrant,
     /// At most [`MAX_SOURCES`]; another is refused.
     said: BTreeMap<SourceName, Said>,
+    /// Sources whose snapshot has begun and not ended.
+    in_snapshot: BTreeSet<SourceName>,
     /// The last registration of each source, by which a lost session is told from a later one.
     last: BTreeMap<SourceName, RegistrationNumber>,
 }
@@ -40,8 +42,8 @@ impl AgentSays {
         name: DomainName,
         registrant: Registrant,
     ) -> Self {
-        let (said, last) = (BTreeMap::new(), BTreeMap::new());
-        Self { controller, user, name, registrant, said, last }
+        let (said, in_snapshot, last) = Default::default();
+        Self { controller, user, name, registrant, said, in_snapshot, last }
     }
 
     /// Takes over what a batch says; what of it isn't the agent's to say.
@@ -145,7 +147,12 @@ impl Announced for AgentSays {
             let why = format!("an agent has at most {MAX_SOURCES} sources");
             return Err(Refusal::new(RefusalCode::Bound, why));
         }
-        let complete = batch.end_of_snapshot || !batch.begin_snapshot;
+        // Half of what it has would be a withdrawal of the rest.
+        let begun = self.in_snapshot.remove(&source) || batch.begin_snapshot;
+        let complete = batch.end_of_snapshot || !begun;
+        if !complete {
+            self.in_snapshot.insert(source.clone());
+        }
         let mut outcomes = self.take(&source, batch)?;
         let config = self.controller.config();
         let (lease, renew) = (Some(config.lease), Some(config.renew));
