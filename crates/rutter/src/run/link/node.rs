@@ -170,10 +170,9 @@ impl Announced for NodeSays {
             tracing::debug!(%table, node = self.id.0, "a node observes what isn't its own");
             return;
         }
-        let now = SystemClock.now();
-        let of = observations.into_iter().map(|seen| (seen.destination, health(now, seen.is)));
+        let of = of_own(SystemClock.now(), &self.said, observations);
         let Some(session) = &mut self.session else { return };
-        if let Err(error) = session.health(of.collect()).await {
+        if let Err(error) = session.health(of).await {
             tracing::debug!(node = self.id.0, %error, "what a node sees behind it isn't taken");
         }
     }
@@ -183,6 +182,18 @@ impl Announced for NodeSays {
             session.ended(said).await;
         }
     }
+}
+
+/// The last word on each prefix that the node has: whatever a node says at once, the owner of the book
+/// has no more to do than there are rows.
+fn of_own(
+    now: Now,
+    said: &BTreeMap<Prefix, Vec<IpAddr>>,
+    observations: Vec<Observation<Prefix>>,
+) -> Vec<(Prefix, Health)> {
+    let own = observations.into_iter().filter(|seen| said.contains_key(&seen.destination));
+    let last: BTreeMap<Prefix, Seen> = own.map(|seen| (seen.destination, seen.is)).collect();
+    last.into_iter().map(|(prefix, is)| (prefix, health(now, is))).collect()
 }
 
 fn health(now: Now, seen: Seen) -> Health {
@@ -215,4 +226,27 @@ fn refusal(error: &FleetError) -> Refusal {
         _ => RefusalCode::Invalid,
     };
     Refusal::new(code, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use rutter_route::{RouteKey, SourceId};
+
+    use super::*;
+
+    #[test]
+    fn of_what_a_node_sees_the_last_word_on_what_it_has_is_taken_and_no_other() {
+        let prefix = |text: &str| text.parse::<Prefix>().unwrap();
+        let route = RouteKey { source: SourceId::node(1), path: PathId::default() };
+        let sees =
+            |text: &str, is| Observation { destination: prefix(text), route: route.clone(), is };
+        let said = BTreeMap::from([(prefix("10.1.0.0/24"), Vec::new())]);
+        let dead = || Seen::Unhealthy { why: "no answer".into(), left: None };
+        let mut seen = vec![sees("10.1.0.0/24", dead()), sees("10.1.0.0/24", Seen::Healthy)];
+        seen.extend(
+            (0..10_000).map(|n| sees(&format!("10.{}.{}.0/24", 2 + n / 256, n % 256), dead())),
+        );
+        let taken = of_own(SystemClock.now(), &said, seen);
+        assert_eq!(taken, [(prefix("10.1.0.0/24"), Health::Healthy)]);
+    }
 }
