@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rutter_route::{Endpoint, HealthCheck, RouteKey, ServiceName, Standing};
+use rutter_route::{Endpoint, HealthCheck, RouteKey, Service, ServiceName, Standing};
 use smol_str::SmolStr;
 
 use crate::health::Health;
@@ -75,7 +75,7 @@ impl Feed {
     async fn routes(&self, service: &ServiceName, specs: &[RouteSpec]) -> Arc<Routes> {
         let mut ranked = Vec::with_capacity(specs.len());
         for spec in specs {
-            let id = RouteId { service: service.clone(), route: spec.key.clone() };
+            let id = RouteId { service: Service::http(service.clone()), route: spec.key.clone() };
             let target = ProbeTarget {
                 service: service.clone(),
                 endpoint: spec.endpoint.clone(),
@@ -99,7 +99,7 @@ impl Feed {
         let keys: Vec<RouteKey> = now.iter().map(|s| s.key.clone()).collect();
         let before = self.tracked.remove(service).unwrap_or_default();
         let gone = before.into_iter().filter(|k| !keys.contains(k));
-        left.extend(gone.map(|route| RouteId { service: service.clone(), route }));
+        left.extend(gone.map(|route| RouteId { service: Service::http(service.clone()), route }));
         if !keys.is_empty() {
             self.tracked.insert(service.clone(), keys);
         }

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use rutter_route::{Endpoint, HealthCheck, RouteKey, ServiceName, SourceId, SourceKind, Standing};
+use rutter_route::{
+    Endpoint, HealthCheck, RouteKey, Service, ServiceName, SourceId, SourceKind, Standing,
+};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -17,7 +19,7 @@ use crate::health::HealthCell;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RouteId {
     /// The service.
-    pub service: ServiceName,
+    pub service: Service,
     /// Whose route, and which of its routes.
     pub route: RouteKey,
 }
@@ -62,7 +64,7 @@ impl Routes {
         let service: ServiceName = "default.invalid".parse().ok()?;
         let source = SourceId::new(SourceKind::Operator, "default").ok()?;
         let route = RouteKey { source, path: "default".parse().ok()? };
-        let id = RouteId { service: service.clone(), route };
+        let id = RouteId { service: Service::http(service.clone()), route };
         let route = Route {
             health: Arc::new(HealthCell::new(id.clone(), false)),
             id,

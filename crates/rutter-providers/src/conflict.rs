@@ -19,15 +19,15 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use rutter_route::{Group, Listener};
+use rutter_route::{Group, ListenAt, Listener, PathPrefix};
 
-use crate::{Alias, Balance, Listen, PathPrefix, Paths, Refused, Route, Target};
+use crate::{Alias, Balance, Paths, Refused, Route, Target};
 
 /// What only one service can have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// An alias on an HTTP listener, with the paths of a route that shares its host.
-    Http(Listen, Alias, Option<PathPrefix>),
+    Http(ListenAt, Alias, Option<PathPrefix>),
     /// A stream's alias.
     Stream(Alias),
     /// A port that a TCP stream is asked for on.
@@ -43,7 +43,7 @@ impl Place {
     /// The places of a route. A member of a link is asked for by the link's name.
     pub(crate) fn of(
         listener: Listener,
-        listen: Listen,
+        listen: ListenAt,
         alias: &Alias,
         paths: Option<&Paths>,
         balance: Option<&Balance>,

@@ -42,4 +42,8 @@ pub struct Settings {
     pub health: HealthSettings,
     /// The gateway's own ports: a route to one of them on this host would lead round in a circle.
     pub reserved_ports: Vec<u16>,
+    /// The profiles of client certificates that there are.
+    pub inbound_mtls_profiles: Vec<String>,
+    /// Whether one of them is for all routes, so none may name its own.
+    pub has_global_mtls: bool,
 }

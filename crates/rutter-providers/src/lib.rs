@@ -23,16 +23,11 @@ pub mod conflict;
 pub mod godoxy;
 mod health;
 pub mod hosts;
-mod path_prefix;
 mod reading;
 mod route;
 
 pub use alias::Alias;
-pub use balance::{Balance, BalanceMode};
+pub use balance::Balance;
 pub use health::{HealthSettings, Retries};
-pub use path_prefix::PathPrefix;
 pub use reading::{Excluded, Exclusion, Reading, Refused, Remark, RemarkKind};
-pub use route::{
-    ContainerId, Homepage, HttpScheme, Listen, Paths, ProxmoxLink, Route, ServerName, Target,
-    TlsVersion, Upstream,
-};
+pub use route::{ContainerId, Homepage, HttpScheme, Paths, ProxmoxLink, Route, Target};

@@ -1,11 +1,8 @@
 //! A service's route as a provider says it, whole and checked.
 
-use std::net::IpAddr;
-use std::time::Duration;
+use rutter_route::{HostName, ListenAt, PathPrefix, UpstreamOptions};
 
-use rutter_route::HostName;
-
-use crate::{Alias, Balance, HealthSettings, PathPrefix};
+use crate::{Alias, Balance, HealthSettings};
 
 /// One route of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +12,15 @@ pub struct Route {
     /// What it is asked for by.
     pub alias: Alias,
     /// Where it is asked for.
-    pub listen: Listen,
+    pub listen: ListenAt,
     /// Which of the host's paths are its own; `None`: all that no other route has.
     pub paths: Option<Paths>,
     /// What answers.
     pub target: Target,
     /// How its endpoint is probed.
     pub health: HealthSettings,
+    /// The profile of client certificates, one of which a client must show.
+    pub inbound_mtls_profile: Option<String>,
     /// Its place in a link.
     pub balance: Option<Balance>,
     /// The Proxmox node or guest that it belongs to, as far as it was written.
@@ -30,15 +29,6 @@ pub struct Route {
     pub container: Option<ContainerId>,
     /// How a dashboard shows it.
     pub homepage: Homepage,
-}
-
-/// Where a route is asked for. An address or port left out is the gateway's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Listen {
-    /// The address.
-    pub address: Option<IpAddr>,
-    /// The port.
-    pub port: Option<u16>,
 }
 
 /// The paths of a route that shares its host with others.
@@ -62,7 +52,7 @@ pub enum Target {
         /// Its port, 1 or more.
         port: u16,
         /// How connections to it are made.
-        upstream: Box<Upstream>,
+        upstream: Box<UpstreamOptions>,
     },
     /// Files below a folder.
     Files {
@@ -103,67 +93,6 @@ pub enum HttpScheme {
     Https,
     /// HTTP/2 without TLS.
     H2c,
-}
-
-/// How connections to an upstream are made. Defaults are GoDoxy's transport's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    /// Whether its certificate goes unverified.
-    pub no_tls_verify: bool,
-    /// How long it may take to begin its answer.
-    pub response_header_timeout: Duration,
-    /// How many connections there may be at once; `None`: no bound of the route's own.
-    pub max_connections: Option<u32>,
-    /// Whether it isn't asked for compressed answers.
-    pub no_compression: bool,
-    /// The name that is asked for in TLS.
-    pub server_name: ServerName,
-    /// A file with the certificates that are trusted.
-    pub trusted_certificate: Option<String>,
-    /// The files of the certificate that is shown, and of its key.
-    pub client_certificate: Option<(String, String)>,
-    /// The TLS versions that are spoken, lowest and highest; `None`: the gateway's.
-    pub tls_versions: Option<(TlsVersion, TlsVersion)>,
-}
-
-impl Default for Upstream {
-    fn default() -> Self {
-        Self {
-            no_tls_verify: false,
-            response_header_timeout: Duration::from_secs(60),
-            max_connections: None,
-            no_compression: false,
-            server_name: ServerName::default(),
-            trusted_certificate: None,
-            client_certificate: None,
-            tls_versions: None,
-        }
-    }
-}
-
-/// The name that an upstream is asked for in TLS.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum ServerName {
-    /// The target's host.
-    #[default]
-    Host,
-    /// None.
-    Off,
-    /// This one.
-    Named(String),
-}
-
-/// A version of TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TlsVersion {
-    /// 1.0.
-    V1_0,
-    /// 1.1.
-    V1_1,
-    /// 1.2.
-    V1_2,
-    /// 1.3.
-    V1_3,
 }
 
 /// The Proxmox node or guest that a route belongs to, as it was written; what was left out is

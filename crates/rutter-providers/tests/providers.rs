@@ -10,7 +10,8 @@ use rutter_providers::godoxy::{
     Container, Engine, Port, Protocol, Settings, read_container, read_file,
 };
 use rutter_providers::hosts::{HostKey, MatchDomains, find};
-use rutter_providers::{Alias, ContainerId, Listen, Reading, Route};
+use rutter_providers::{Alias, ContainerId, Reading, Route};
+use rutter_route::ListenAt;
 
 fn file(text: &str) -> Reading {
     read_file("routes.yml", text, &|_| None, &Settings::default()).unwrap()
@@ -121,7 +122,7 @@ fn a_refused_route_leaves_its_place_to_nobody() {
         let reading = file(&format!("app: {{port: 1}}\nadmin: {admin}\n"));
         assert_eq!(reading.routes.len(), 1);
         let prefix = Some("/admin".parse().unwrap());
-        let place = Place::Http(Listen::default(), "app".parse().unwrap(), prefix);
+        let place = Place::Http(ListenAt::default(), "app".parse().unwrap(), prefix);
         assert_eq!(reading.refused[0].places, [place], "{wrong}");
     }
     // What stands beside it by a path of its own stays there.

@@ -1,9 +1,11 @@
 //! A path's attributes.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::parse::name_type;
-use crate::{ClusterId, NextHop, ParseError, Priority, TableName};
+use crate::{ClusterId, Delivery, NextHop, ParseError, Priority, TableName};
 
 /// The preference of a route about which nobody said anything.
 pub const DEFAULT_PREFERENCE: u32 = 100;
@@ -149,6 +151,9 @@ pub struct Attributes {
     /// How the gateway asks whether the endpoint is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
+    /// How a gateway passes on what it is asked, beyond where to; `None`: in the plain way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Arc<Delivery>>,
     /// The tables the route came through, first step first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path_list: Vec<PathStep>,
@@ -171,6 +176,7 @@ impl Attributes {
             group: None,
             tags: Tags::default(),
             health_check: None,
+            delivery: None,
             path_list: Vec::new(),
         }
     }

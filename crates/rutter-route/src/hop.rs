@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::parse::{name_type, serde_by_text};
 use crate::{ClusterId, ParseError, ServiceName};
@@ -27,6 +28,8 @@ pub enum Scheme {
     Http,
     /// HTTP over TLS.
     Https,
+    /// HTTP/2 without TLS, begun unasked (RFC 9113 3.3).
+    H2c,
     /// A TCP stream.
     Tcp,
     /// UDP datagrams.
@@ -39,6 +42,7 @@ impl Scheme {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::H2c => "h2c",
             Self::Tcp => "tcp",
             Self::Udp => "udp",
         }
@@ -104,9 +108,10 @@ impl FromStr for Endpoint {
         let scheme = match scheme {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
+            "h2c" => Scheme::H2c,
             "tcp" => Scheme::Tcp,
             "udp" => Scheme::Udp,
-            _ => return Err(error("the scheme is http, https, tcp or udp")),
+            _ => return Err(error("the scheme is http, https, h2c, tcp or udp")),
         };
         let (authority, tls_name) = match rest.split_once("?tls=") {
             Some((authority, name)) => (authority, Some(name.parse()?)),
@@ -134,7 +139,41 @@ impl fmt::Display for Endpoint {
 
 serde_by_text!(Endpoint);
 
-/// The next step towards a destination. As text: an address, an endpoint's URL, or
+/// A folder: an absolute path without `.` and `..`, in bytes of UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Folder(SmolStr);
+
+impl Folder {
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Folder {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let error = |expected| ParseError::new("folder", text, expected);
+        if !text.starts_with('/') {
+            return Err(error("an absolute path"));
+        }
+        if text.contains('\0') || text.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(error("a path without `.` and `..`"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+serde_by_text!(Folder);
+
+/// The next step towards a destination. As text: an address, an endpoint's URL, or `files:FOLDER`,
 /// `node:12`, `peer:NAME`, `tunnel:NAME`, `cluster:NAME`, `discard`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NextHop {
@@ -142,6 +181,8 @@ pub enum NextHop {
     Address(IpAddr),
     /// A service's endpoint.
     Endpoint(Endpoint),
+    /// A folder on the gateway's machine, whose files are the answers.
+    Files(Folder),
     /// A node of the mesh.
     Node(NodeId),
     /// A peer of an overlay.
@@ -178,6 +219,9 @@ impl FromStr for NextHop {
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
         }
+        if let Some(folder) = text.strip_prefix("files:") {
+            return folder.parse().map(Self::Files);
+        }
         if text.contains("://") {
             return text.parse().map(Self::Endpoint);
         }
@@ -185,7 +229,7 @@ impl FromStr for NextHop {
             ParseError::new(
                 "next hop",
                 text,
-                "an address, `SCHEME://HOST:PORT`, `node:ID`, `peer:NAME`, `tunnel:NAME`, \
+                "an address, `SCHEME://HOST:PORT`, `files:FOLDER`, `node:ID`, `peer:NAME`, `tunnel:NAME`, \
                  `cluster:NAME` or `discard`",
             )
         };
@@ -205,6 +249,7 @@ impl fmt::Display for NextHop {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Endpoint(endpoint) => endpoint.fmt(f),
+            Self::Files(folder) => write!(f, "files:{folder}"),
             Self::Node(node) => write!(f, "node:{}", node.0),
             Self::Peer(name) => write!(f, "peer:{name}"),
             Self::Tunnel(name) => write!(f, "tunnel:{name}"),

@@ -15,12 +15,14 @@ mod attributes;
 mod claim;
 mod cluster;
 mod decision;
+mod delivery;
 mod destination;
 mod event;
 mod explanation;
 mod hop;
 mod parse;
 mod path_id;
+mod path_prefix;
 mod prefix;
 mod priority;
 mod service;
@@ -37,18 +39,23 @@ pub use attributes::{
 pub use claim::{Advertisement, Refused, Verdict};
 pub use cluster::ClusterId;
 pub use decision::{By, Decision, Health, Observer, Resolution, Word};
+pub use delivery::{
+    BalanceMode, BalanceOptions, Delivery, FileOptions, ProxyHeader, StreamOptions, TlsServerName,
+    TlsVersion, UpstreamOptions,
+};
 pub use destination::{AnyDestination, Destination, DestinationKind};
 pub use event::{Cause, Event, EventNumber, Left, RouteKey, What};
 pub use explanation::{
     CandidateExplanation, Criterion, Explanation, FactExplanation, HopExplanation, LostBy,
     PolicyTrace, SinkExplanation, ViewExplanation,
 };
-pub use hop::{Endpoint, HopName, HostName, NextHop, NodeId, Scheme};
+pub use hop::{Endpoint, Folder, HopName, HostName, NextHop, NodeId, Scheme};
 pub use parse::ParseError;
 pub use path_id::PathId;
+pub use path_prefix::PathPrefix;
 pub use prefix::Prefix;
 pub use priority::Priority;
-pub use service::{Listener, Service, ServiceName};
+pub use service::{ListenAt, Listener, Scope, Service, ServiceName};
 pub use sink_mode::SinkMode;
 pub use source::{
     Credential, Incarnation, OwnerId, Session, SourceId, SourceInfo, SourceKind, SourceState,

@@ -17,7 +17,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use rutter_route::{Mono, ServiceName};
+use rutter_route::{Mono, Service};
 
 use super::config::HealthConfig;
 use super::events::{Failure, Input, Output, Verdict};
@@ -29,7 +29,7 @@ use crate::routes::RouteId;
 pub struct Detector {
     config: HealthConfig,
     seed: u64,
-    services: HashMap<ServiceName, Pool>,
+    services: HashMap<Service, Pool>,
     queue: BTreeSet<(Mono, RouteId)>,
     n_tracked: usize,
     n_probes: u64,
@@ -134,7 +134,7 @@ impl Detector {
     }
 
     /// With fewer routes fewer may be out; who would be back first is back now.
-    fn keep_bounds(&mut self, now: Mono, service: &ServiceName, out: &mut Vec<Output>) {
+    fn keep_bounds(&mut self, now: Mono, service: &Service, out: &mut Vec<Output>) {
         while let Some(pool) = self.services.get(service)
             && let Some(route) = pool.one_too_many(&self.config)
         {

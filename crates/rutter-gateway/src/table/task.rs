@@ -221,8 +221,7 @@ impl Task {
             for (id, told) in &told {
                 // What couldn't be encoded was never taken, and has no verdict.
                 let Ok(path) = relay::path_of(&id.route) else { continue };
-                let service = Service::http(id.service.clone());
-                let at = Some((&service, &path));
+                let at = Some((&id.service, &path));
                 // `false`: the route went meanwhile, and its verdict with it.
                 table.health(now, &by, &source, at, health(now, told));
             }

@@ -100,7 +100,7 @@ impl Teller {
             Self::OnDemand { .. } => Ok(()),
             Self::Link { uplink, .. } => {
                 uplink.observe(verdicts.into_iter().map(|(id, told)| Observation {
-                    destination: Service::http(id.service),
+                    destination: id.service,
                     route: id.route,
                     is: seen(&told),
                 }));
@@ -111,8 +111,7 @@ impl Teller {
                 let shown = table.book.apply(move |book, now| {
                     let Some(table) = book.table_mut::<Service>(&name) else { return };
                     for (id, told) in &verdicts {
-                        let service = Service::http(id.service.clone());
-                        let at = Some((&service, &id.route.path));
+                        let at = Some((&id.service, &id.route.path));
                         table.health(now, &by, &id.route.source, at, health(now, told));
                     }
                 });

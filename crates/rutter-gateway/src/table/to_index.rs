@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use rutter_link::relay;
 use rutter_rib::{Batch, Tell, ToldRoute};
-use rutter_route::{Listener, NextHop, Scheme, Service, ServiceName, SourceId, SourceKind};
+use rutter_route::{NextHop, Scheme, Service, ServiceName, SourceId, SourceKind};
 use smol_str::SmolStr;
 
 use crate::feed::{RouteSpec, Update};
@@ -28,7 +28,7 @@ impl Unreachable {
         }
         for tell in &batch.tells {
             let service = tell.destination();
-            if service.listener != Listener::Http {
+            if *service != Service::http(service.name.clone()) {
                 continue;
             }
             self.doubtful.remove(&service.name);
@@ -90,7 +90,7 @@ impl ToIndex {
         let mut updates = Vec::with_capacity(batch.tells.len());
         for tell in batch.tells {
             let service = tell.destination();
-            if service.listener != Listener::Http {
+            if *service != Service::http(service.name.clone()) {
                 continue;
             }
             let name = service.name.clone();

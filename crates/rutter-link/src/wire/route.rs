@@ -1,9 +1,11 @@
 //! Routes and their attributes on the wire.
 
+use std::sync::Arc;
+
 use rutter_rib::ToldRoute;
 use rutter_route::{
-    Attributes, DEFAULT_PREFERENCE, HealthCheck, MAX_PATH_LIST, PathStep, Priority, RouteKey,
-    SourceId, Standing, Tag, Tags,
+    Attributes, DEFAULT_PREFERENCE, Delivery, HealthCheck, MAX_PATH_LIST, PathStep, Priority,
+    RouteKey, SourceId, Standing, Tag, Tags,
 };
 
 use super::{Malformed, v1};
@@ -86,6 +88,7 @@ pub(crate) fn encode_attributes(from: &Attributes) -> v1::Attributes {
             path: check.path.clone(),
             host: check.host.clone().unwrap_or_default(),
         }),
+        delivery: from.delivery.as_deref().map(encode_delivery).unwrap_or_default(),
         path_list: from
             .path_list
             .iter()
@@ -120,6 +123,7 @@ pub(crate) fn decode_attributes(wire: &v1::Attributes) -> Result<Attributes, Mal
         group,
         tags: tags(&wire.tags)?,
         health_check: wire.health_check.as_ref().map(health_check).transpose()?,
+        delivery: delivery(&wire.delivery)?,
         path_list: path_list(&wire.path_list)?,
         ..Attributes::via(next_hop)
     })
@@ -140,6 +144,19 @@ fn health_check(wire: &v1::HealthCheck) -> Result<HealthCheck, Malformed> {
     }
     let host = (!wire.host.is_empty()).then(|| wire.host.clone());
     Ok(HealthCheck { path: wire.path.clone(), host })
+}
+
+/// Nothing in a delivery can't stand in JSON; were there something, the route would be refused by
+/// the other end for the word in its place.
+fn encode_delivery(delivery: &Delivery) -> String {
+    serde_json::to_string(delivery).unwrap_or_else(|error| error.to_string())
+}
+
+fn delivery(wire: &str) -> Result<Option<Arc<Delivery>>, Malformed> {
+    if wire.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(wire).map(Some).map_err(|e| Malformed::new("route.delivery", e))
 }
 
 fn path_list(wire: &[v1::PathStep]) -> Result<Vec<PathStep>, Malformed> {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn http(alias: &str) -> Place {
-    Place::Http(Listen::default(), alias.parse().unwrap(), None)
+    Place::Http(ListenAt::default(), alias.parse().unwrap(), None)
 }
 
 fn claim(kind: ClaimKind, provider: u32, route: &str, places: &[Place]) -> Claim {
@@ -62,11 +62,11 @@ fn members_of_one_providers_link_share_and_others_dont() {
 fn paths_and_listeners_of_their_own_are_no_conflict() {
     let alias: Alias = "app".parse().unwrap();
     let prefix = |path: &str| Some(path.parse().unwrap());
-    let other = Listen { port: Some(8443), ..Listen::default() };
+    let other = ListenAt { port: Some(8443), ..ListenAt::default() };
     let places = [
-        Place::Http(Listen::default(), alias.clone(), None),
-        Place::Http(Listen::default(), alias.clone(), prefix("/api")),
-        Place::Http(Listen::default(), alias.clone(), prefix("/docs")),
+        Place::Http(ListenAt::default(), alias.clone(), None),
+        Place::Http(ListenAt::default(), alias.clone(), prefix("/api")),
+        Place::Http(ListenAt::default(), alias.clone(), prefix("/docs")),
         Place::Http(other, alias.clone(), None),
         Place::Stream(alias),
     ];
@@ -84,7 +84,7 @@ fn paths_and_listeners_of_their_own_are_no_conflict() {
 fn what_is_wholly_taken_is_taken_everywhere_and_for_every_path() {
     let alias: Alias = "app".parse().unwrap();
     let whole = Place::Whole(alias.clone());
-    let under = Place::Http(Listen::default(), alias.clone(), Some("/api".parse().unwrap()));
+    let under = Place::Http(ListenAt::default(), alias.clone(), Some("/api".parse().unwrap()));
     let claims = [
         claim(ClaimKind::Explicit, 1, "a", std::slice::from_ref(&whole)),
         claim(ClaimKind::Container, 2, "b", std::slice::from_ref(&under)),

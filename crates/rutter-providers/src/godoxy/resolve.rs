@@ -4,11 +4,12 @@ mod check;
 mod outcome;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
-use rutter_route::{HostName, Listener, ParseError};
+use rutter_route::{HostName, ListenAt, Listener, ParseError};
 
 use crate::conflict::Place;
-use crate::{Alias, Exclusion, HttpScheme, Listen, Route, Target};
+use crate::{Alias, Exclusion, HttpScheme, Route, Target};
 
 use super::Settings;
 use super::detect::{Known, detect};
@@ -17,8 +18,12 @@ use super::notes::Notes;
 use super::ports::Ports;
 use super::written::{Scheme, Written};
 
-use check::{check, check_reserved};
+use check::{check, check_mtls, check_reserved};
 pub(super) use outcome::{Outcome, Places};
+
+/// How long an upstream may take to begin its answer, unless its route says otherwise: the
+/// original's transport has it so.
+const RESPONSE_HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whose route it is.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +73,7 @@ pub(super) fn resolve(
         return Outcome::Excluded(reason);
     }
     check_reserved(host.as_ref(), scheme, ports, settings, notes);
+    check_mtls(&written, scheme, settings, notes);
     let listen = listen(&written, scheme, ports);
     let is_somewhere = host.is_some() || scheme == Scheme::FileServer;
     if !is_somewhere && container.is_some() {
@@ -84,6 +90,7 @@ pub(super) fn resolve(
         paths: written.paths,
         target,
         health: written.health,
+        inbound_mtls_profile: written.inbound_mtls_profile,
         balance: written.balance,
         proxmox: written.proxmox,
         container: container.map(|container| container.id.clone()),
@@ -92,7 +99,7 @@ pub(super) fn resolve(
 }
 
 /// The places of a route that has no target.
-fn places(written: &Written, scheme: Scheme, listen: Listen, alias: &Alias) -> Places {
+fn places(written: &Written, scheme: Scheme, listen: ListenAt, alias: &Alias) -> Places {
     let listener = match scheme {
         Scheme::Tcp => Listener::Tcp,
         Scheme::Udp => Listener::Udp,
@@ -142,12 +149,12 @@ fn host(written: &Written, origin: Origin<'_>, notes: &mut Notes) -> Option<Host
 }
 
 /// Streams listen at all addresses unless they say one; HTTP where the gateway does.
-fn listen(written: &Written, scheme: Scheme, ports: Ports) -> Listen {
+fn listen(written: &Written, scheme: Scheme, ports: Ports) -> ListenAt {
     let port = Some(ports.listening).filter(|port| *port != 0);
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let is_stream = matches!(scheme, Scheme::Tcp | Scheme::Udp);
     let address = written.bind.or(Some(any).filter(|_| is_stream && port.is_some()));
-    Listen { address, port }
+    ListenAt { address, port }
 }
 
 /// What answers; `None` after a problem.
@@ -174,7 +181,9 @@ fn target(
         Scheme::H2c => HttpScheme::H2c,
     };
     let mut upstream = written.upstream.clone();
-    upstream.client_certificate = written.certificate.clone().zip(written.certificate_key.clone());
+    upstream.response_header_timeout.get_or_insert(RESPONSE_HEADER_TIMEOUT);
+    let certificate = written.certificate.as_deref().zip(written.certificate_key.as_deref());
+    upstream.client_certificate = certificate.map(|(chain, key)| (chain.into(), key.into()));
     host.map(|host| Target::Http { scheme: http, host, port, upstream: Box::new(upstream) })
 }
 

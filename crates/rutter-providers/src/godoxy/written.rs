@@ -17,7 +17,9 @@ mod upstream;
 
 use std::net::IpAddr;
 
-use crate::{Balance, HealthSettings, Homepage, Paths, ProxmoxLink, Upstream};
+use rutter_route::UpstreamOptions;
+
+use crate::{Balance, HealthSettings, Homepage, Paths, ProxmoxLink};
 
 use super::fields::Fields;
 use super::lax;
@@ -43,7 +45,7 @@ pub(crate) struct Written {
     pub(crate) is_spa: bool,
     pub(crate) sends_proxy_header: bool,
     pub(crate) terminates_tls: bool,
-    pub(crate) upstream: Upstream,
+    pub(crate) upstream: UpstreamOptions,
     pub(crate) certificate: Option<String>,
     pub(crate) certificate_key: Option<String>,
     pub(crate) health: HealthSettings,
@@ -52,6 +54,7 @@ pub(crate) struct Written {
     pub(crate) idle: Idle,
     pub(crate) homepage: Homepage,
     pub(crate) agent: Option<String>,
+    pub(crate) inbound_mtls_profile: Option<String>,
     pub(crate) has_rules: bool,
     pub(crate) has_rule_file: bool,
 }
@@ -85,7 +88,7 @@ const FIELDS: Fields<Written> = Fields(&[
     (&["disable_compression"], |to, tree, notes| to.upstream.no_compression = yes(tree, notes)),
     (&["ssl_server_name"], upstream::server_name),
     (&["ssl_trusted_certificate"], |to, tree, notes| {
-        to.upstream.trusted_certificate = said(tree, notes);
+        to.upstream.trusted_certificate = said(tree, notes).map(Into::into);
     }),
     (&["ssl_certificate"], |to, tree, notes| to.certificate = said(tree, notes)),
     (&["ssl_certificate_key"], |to, tree, notes| to.certificate_key = said(tree, notes)),

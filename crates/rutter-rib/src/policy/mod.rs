@@ -62,6 +62,8 @@ pub enum HopKind {
     Address,
     /// A service's endpoint.
     Endpoint,
+    /// A folder of files.
+    Files,
     /// A node.
     Node,
     /// A peer.
@@ -80,6 +82,7 @@ impl HopKind {
         match hop {
             NextHop::Address(_) => Self::Address,
             NextHop::Endpoint(_) => Self::Endpoint,
+            NextHop::Files(_) => Self::Files,
             NextHop::Node(_) => Self::Node,
             NextHop::Peer(_) => Self::Peer,
             NextHop::Tunnel(_) => Self::Tunnel,

@@ -190,7 +190,7 @@ pub(super) fn said_of(source: &str, claim: &RouteClaim) -> Option<Route> {
     let scheme = match claim.endpoint.scheme {
         Scheme::Http => wire::Scheme::Http,
         Scheme::Https => wire::Scheme::Https,
-        Scheme::Tcp | Scheme::Udp => return None,
+        Scheme::H2c | Scheme::Tcp | Scheme::Udp => return None,
     };
     let check = claim.health_check.as_ref();
     Some(Route {

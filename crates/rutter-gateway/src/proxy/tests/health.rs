@@ -106,7 +106,7 @@ async fn verdicts_reach_the_table() {
     gateway.ask(&get("/")).await;
     let taken = gateway.verdicts.take().await;
     let (id, told) = taken.iter().next().unwrap();
-    assert_eq!((&id.route, id.service.as_str()), (&spec.key, "alice.nsl.sh"));
+    assert_eq!((&id.route, id.service.name.as_str()), (&spec.key, "alice.nsl.sh"));
     let Verdict::Unhealthy { why, until: None } = &told.is else { panic!("{told:?}") };
     assert_eq!(why, "HEAD /healthz answered 503");
 }

@@ -3,7 +3,9 @@ mod properties;
 mod refusals;
 
 use super::*;
-use crate::{Alias, Exclusion, HttpScheme, Listen, RemarkKind, Route, Target};
+use rutter_route::ListenAt;
+
+use crate::{Alias, Exclusion, HttpScheme, RemarkKind, Route, Target};
 
 const ENVIRONMENT: [(&str, &str); 7] = [
     ("HOST", "plain.lan"),
@@ -79,7 +81,7 @@ fn a_name_alone_is_a_route_to_port_80_of_this_host() {
     let route = route("App:\n");
     assert_eq!((route.name.as_str(), &route.alias), ("app", &alias("app")));
     assert_eq!(target(&route), "http://localhost:80");
-    assert_eq!(route.listen, Listen::default());
+    assert_eq!(route.listen, ListenAt::default());
     assert_eq!(read("").routes, []);
     assert_eq!(read("x-only: {port: 1}\n"), Reading::default());
     let anchors = read("X-Only: {port: 1}\n").excluded;

@@ -1,14 +1,16 @@
 //! What doesn't go together in a route: the original's errors of validation, in its words where it
 //! has some.
 
-use rutter_route::HostName;
+use rutter_route::{HostName, UpstreamOptions};
 
+use rutter_yaml::unknown_word;
+
+use crate::RemarkKind;
 use crate::godoxy::Settings;
 use crate::godoxy::docker::is_this_host;
 use crate::godoxy::notes::Notes;
 use crate::godoxy::ports::Ports;
 use crate::godoxy::written::{Scheme, Written};
-use crate::{RemarkKind, Upstream};
 
 /// Notes what doesn't go together.
 pub(super) fn check(
@@ -84,9 +86,31 @@ fn http(written: &Written, scheme: Scheme, notes: &mut Notes) {
         notes.remark(RemarkKind::Ignored, message);
     }
     let has_upstream = !is_stream && scheme != Scheme::FileServer;
-    if !has_upstream && written.upstream != Upstream::default() {
+    if !has_upstream && written.upstream != UpstreamOptions::default() {
         notes.remark(RemarkKind::Ignored, "options of HTTP upstreams do nothing here");
     }
+}
+
+/// A profile that nobody knows would let everybody in or nobody.
+pub(super) fn check_mtls(
+    written: &Written,
+    scheme: Scheme,
+    settings: &Settings,
+    notes: &mut Notes,
+) {
+    let Some(profile) = &written.inbound_mtls_profile else { return };
+    notes.within("inbound_mtls_profile", |notes| {
+        if matches!(scheme, Scheme::Tcp | Scheme::Udp) {
+            notes.problem("inbound_mtls_profile is only supported for HTTP-based routes");
+        } else if settings.has_global_mtls {
+            notes.problem("there is an inbound mTLS profile for all routes already");
+        } else if !settings.inbound_mtls_profiles.contains(profile) {
+            let names: Vec<&str> =
+                settings.inbound_mtls_profiles.iter().map(String::as_str).collect();
+            let (message, help) = unknown_word("inbound mTLS profile", profile, &names);
+            notes.problem_with(message, help);
+        }
+    });
 }
 
 /// A route to the gateway's own ports would lead requests round in a circle.

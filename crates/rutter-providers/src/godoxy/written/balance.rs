@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use rutter_route::{Group, ServiceName};
+use rutter_route::{BalanceMode, Group, ServiceName};
 use rutter_yaml::unknown_word;
 
 use crate::godoxy::fields::Fields;
 use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
 use crate::godoxy::tree::Tree;
-use crate::{Balance, BalanceMode, RemarkKind};
+use crate::{Balance, RemarkKind};
 
 use super::{Written, said, yes};
 

@@ -68,8 +68,8 @@ pub(super) fn rule_file(to: &mut Written, tree: &Tree, notes: &mut Notes) {
     refuse(tree, notes, "there are no rules");
 }
 
-pub(super) fn inbound_mtls_profile(_: &mut Written, tree: &Tree, notes: &mut Notes) {
-    refuse(tree, notes, "clients aren't asked for certificates");
+pub(super) fn inbound_mtls_profile(to: &mut Written, tree: &Tree, notes: &mut Notes) {
+    to.inbound_mtls_profile = super::said(tree, notes);
 }
 
 /// The original had this field once and calls it unknown now.

@@ -1,15 +1,16 @@
 //! How connections to an upstream are made.
 
+use rutter_route::{TlsServerName, TlsVersion};
+
 use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
 use crate::godoxy::tree::Tree;
-use crate::{ServerName, TlsVersion};
 
 use super::{Written, said};
 
 pub(super) fn response_header_timeout(to: &mut Written, tree: &Tree, notes: &mut Notes) {
     if let Some(timeout) = notes.take(lax::duration(tree)).flatten() {
-        to.upstream.response_header_timeout = timeout;
+        to.upstream.response_header_timeout = Some(timeout);
     }
 }
 
@@ -22,13 +23,16 @@ pub(super) fn max_connections(to: &mut Written, tree: &Tree, notes: &mut Notes) 
 /// `on` is the target's host, `off` none; YAML has both for booleans.
 pub(super) fn server_name(to: &mut Written, tree: &Tree, notes: &mut Notes) {
     to.upstream.server_name = match tree {
-        Tree::Bool(true) => ServerName::Host,
-        Tree::Bool(false) => ServerName::Off,
+        Tree::Bool(true) => TlsServerName::Host,
+        Tree::Bool(false) => TlsServerName::Off,
         _ => match said(tree, notes) {
-            None => ServerName::Host,
-            Some(name) if name.eq_ignore_ascii_case("on") => ServerName::Host,
-            Some(name) if name.eq_ignore_ascii_case("off") => ServerName::Off,
-            Some(name) => ServerName::Named(name),
+            None => TlsServerName::Host,
+            Some(name) if name.eq_ignore_ascii_case("on") => TlsServerName::Host,
+            Some(name) if name.eq_ignore_ascii_case("off") => TlsServerName::Off,
+            Some(name) => match notes.take(name.parse().map_err(|e| format!("{e}"))) {
+                Some(name) => TlsServerName::Named(name),
+                None => return,
+            },
         },
     };
 }

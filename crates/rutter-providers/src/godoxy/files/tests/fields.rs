@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use rutter_route::{BalanceMode, TlsServerName, TlsVersion, UpstreamOptions};
+
 use super::*;
+use crate::Retries;
 use crate::godoxy::written::field_names;
-use crate::{BalanceMode, Retries, ServerName, TlsVersion, Upstream};
 
 /// A file's route with every field that stands.
 const FULL: &str = "
@@ -40,14 +42,14 @@ fn every_field_that_stands_is_taken() {
     let route = route(FULL);
     let Target::Http { scheme, host, port, upstream } = &route.target else { panic!() };
     assert_eq!((*scheme, host.to_string().as_str(), *port), (HttpScheme::Https, "nas.lan", 8443));
-    let want = Upstream {
+    let want = UpstreamOptions {
         no_tls_verify: true,
-        response_header_timeout: Duration::from_secs(90),
+        response_header_timeout: Some(Duration::from_secs(90)),
         max_connections: Some(20),
         no_compression: true,
-        server_name: ServerName::Named("inner.lan".to_owned()),
-        trusted_certificate: Some("/etc/ca.pem".to_owned()),
-        client_certificate: Some(("/etc/cert.pem".to_owned(), "/etc/key.pem".to_owned())),
+        server_name: TlsServerName::Named("inner.lan".parse().unwrap()),
+        trusted_certificate: Some("/etc/ca.pem".into()),
+        client_certificate: Some(("/etc/cert.pem".into(), "/etc/key.pem".into())),
         tls_versions: Some((TlsVersion::V1_2, TlsVersion::V1_3)),
     };
     assert_eq!(**upstream, want);
@@ -76,7 +78,7 @@ fn streams_and_files_have_fields_of_their_own() {
     assert!(sends_proxy_header && !terminates_tls);
     let shared = route("db: {scheme: tcp, port: 5432, tls_termination: true}");
     assert!(matches!(shared.target, Target::Tcp { terminates_tls: true, .. }));
-    assert_eq!(shared.listen, Listen::default());
+    assert_eq!(shared.listen, ListenAt::default());
     let files = route("www: {scheme: fileserver, root: /srv/www, index: home.html, spa: yes}");
     let want = Target::Files { root: "/srv/www".into(), index: "/home.html".into(), is_spa: true };
     assert_eq!(files.target, want);
@@ -114,7 +116,7 @@ fn values_are_converted_as_in_the_original() {
         assert_eq!(upstream.tls_versions, Some((TlsVersion::V1_2, TlsVersion::V1_3)), "{text}");
     }
     for (name, want) in
-        [("on", ServerName::Host), ("off", ServerName::Off), ("''", ServerName::Host)]
+        [("on", TlsServerName::Host), ("off", TlsServerName::Off), ("''", TlsServerName::Host)]
     {
         let Target::Http { upstream, .. } =
             route(&format!("app: {{ssl_server_name: {name}}}")).target

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rutter_route::ParseError;
+use smol_str::SmolStr;
+
+use crate::ParseError;
+use crate::parse::serde_by_text;
 
 /// The beginning of the paths that a route serves: `/` and whole segments. `/api` is the prefix of
 /// `/api` and `/api/users`, never of `/apiary`: two apps that share a host by path must not get
@@ -13,7 +16,7 @@ use rutter_route::ParseError;
 /// another path here, so it reaches whoever has the rest of the host; the gateway sends an
 /// upstream the path that it compared, so no upstream sees what it wasn't asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PathPrefix(String);
+pub struct PathPrefix(SmolStr);
 
 impl PathPrefix {
     /// The longest prefix, in bytes.
@@ -39,7 +42,7 @@ impl PathPrefix {
         if self.0 == "/" {
             return path.starts_with('/').then_some(path);
         }
-        path.strip_prefix(&self.0).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(self.0.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -49,7 +52,7 @@ impl FromStr for PathPrefix {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let error = |expected: &str| ParseError::new("path prefix", text, expected);
         if text == "/" {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         }
         let bare = text.strip_suffix('/').unwrap_or(text);
         let Some(segments) = bare.strip_prefix('/') else {
@@ -64,7 +67,7 @@ impl FromStr for PathPrefix {
         if !segments.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b)) {
             return Err(error("a path as it stands in a request, without query and spaces"));
         }
-        Ok(Self(bare.to_owned()))
+        Ok(Self(bare.into()))
     }
 }
 
@@ -73,6 +76,8 @@ impl fmt::Display for PathPrefix {
         f.write_str(&self.0)
     }
 }
+
+serde_by_text!(PathPrefix);
 
 #[cfg(test)]
 mod tests {
