@@ -7,13 +7,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rutter_route::{Endpoint, HealthCheck, RouteKey, Service, ServiceName, Standing};
+use rutter_route::{Delivery, Group, HealthCheck, RouteKey, Service, ServiceName, Standing};
 use smol_str::SmolStr;
 
-use crate::health::Health;
 use crate::health::prober::ProbeTarget;
+use crate::health::{Health, HealthCell};
 use crate::index::HostIndex;
-use crate::routes::{Route, RouteId, Routes};
+use crate::routes::{Hop, Route, RouteId, Routes};
 
 /// One route as the table tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,16 @@ pub(crate) struct RouteSpec {
     pub(crate) key: RouteKey,
     /// The word for the source.
     pub(crate) label: SmolStr,
-    /// Where it leads.
-    pub(crate) endpoint: Endpoint,
+    /// Who answers.
+    pub(crate) hop: Hop,
+    /// How it is passed on what is asked.
+    pub(crate) delivery: Arc<Delivery>,
+    /// The group in which it is one of several.
+    pub(crate) group: Option<Group>,
+    /// Its share there.
+    pub(crate) weight: u16,
+    /// Whether it is the best or as good.
+    pub(crate) equal: bool,
     /// How to ask it.
     pub(crate) health_check: Option<HealthCheck>,
     /// How it stands.
@@ -76,22 +84,35 @@ impl Feed {
         let mut ranked = Vec::with_capacity(specs.len());
         for spec in specs {
             let id = RouteId { service: Service::http(service.clone()), route: spec.key.clone() };
-            let target = ProbeTarget {
-                service: service.clone(),
-                endpoint: spec.endpoint.clone(),
-                health_check: spec.health_check.clone(),
-            };
-            let health = self.health.track(&id, target).await;
+            let health = self.cell(&id, service, spec).await;
             ranked.push(Arc::new(Route {
                 id,
                 label: spec.label.clone(),
-                endpoint: spec.endpoint.clone(),
+                hop: spec.hop.clone(),
+                delivery: spec.delivery.clone(),
+                group: spec.group.clone(),
+                weight: spec.weight,
+                equal: spec.equal,
+                load: Arc::default(),
                 health_check: spec.health_check.clone(),
                 standing: spec.standing,
                 health,
             }));
         }
         Arc::new(Routes { service: service.clone(), ranked })
+    }
+
+    /// What is believed of a route; of one that no server answers for, that it is well.
+    async fn cell(&self, id: &RouteId, service: &ServiceName, spec: &RouteSpec) -> Arc<HealthCell> {
+        let Hop::Endpoint(endpoint) = &spec.hop else {
+            return Arc::new(HealthCell::new(id.clone(), false));
+        };
+        let target = ProbeTarget {
+            service: service.clone(),
+            endpoint: endpoint.clone(),
+            health_check: spec.health_check.clone(),
+        };
+        self.health.track(id, target).await
     }
 
     /// Keeps the list of what is tracked, and names what no longer is.

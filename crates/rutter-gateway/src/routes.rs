@@ -5,9 +5,11 @@
 //! one `Arc` of it and sees one ranking from its beginning to its end.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use rutter_route::{
-    Endpoint, HealthCheck, RouteKey, Service, ServiceName, SourceId, SourceKind, Standing,
+    Delivery, Endpoint, Folder, Group, HealthCheck, RouteKey, Service, ServiceName, SourceId,
+    SourceKind, Standing,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -30,6 +32,25 @@ impl std::fmt::Display for RouteId {
     }
 }
 
+/// What answers for a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hop {
+    /// A server.
+    Endpoint(Endpoint),
+    /// Files below a folder of this machine.
+    Files(Folder),
+    /// Nobody: the place is kept for a route that is refused, so that none with less protection is
+    /// asked instead.
+    Hole,
+}
+
+/// How much a route has to do now, counted by every worker and shared by every version of it.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// Requests and streams under way.
+    pub in_flight: AtomicU32,
+}
+
 /// One way to a service.
 #[derive(Debug)]
 pub struct Route {
@@ -37,14 +58,34 @@ pub struct Route {
     pub id: RouteId,
     /// The word for its source in `X-Mesh-Route`, such as `agent` or `tunnel`.
     pub label: SmolStr,
-    /// Where the service answers.
-    pub endpoint: Endpoint,
+    /// Who answers.
+    pub hop: Hop,
+    /// How it is passed on what is asked.
+    pub delivery: Arc<Delivery>,
+    /// The group in which it is one of several that are asked in turn.
+    pub group: Option<Group>,
+    /// Its share among the equals of its group, 1 or more.
+    pub weight: u16,
+    /// Whether it is the best or as good.
+    pub equal: bool,
     /// How to ask whether it is well; `None`: it counts as well while its lease lasts.
     pub health_check: Option<HealthCheck>,
     /// How it stands in the gateway's table: eligible or impaired.
     pub standing: Standing,
     /// What the detector believes of it, shared by every version of this route.
     pub health: Arc<HealthCell>,
+    /// What it has to do.
+    pub load: Arc<Load>,
+}
+
+impl Route {
+    /// The server that answers, if one does.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match &self.hop {
+            Hop::Endpoint(endpoint) => Some(endpoint),
+            Hop::Files(_) | Hop::Hole => None,
+        }
+    }
 }
 
 /// The routes of one service, in the order of the table's ranking.
@@ -69,7 +110,12 @@ impl Routes {
             health: Arc::new(HealthCell::new(id.clone(), false)),
             id,
             label: "default".into(),
-            endpoint: endpoint.clone(),
+            hop: Hop::Endpoint(endpoint.clone()),
+            delivery: Arc::default(),
+            group: None,
+            weight: 1,
+            equal: true,
+            load: Arc::default(),
             health_check: None,
             standing: Standing::Eligible,
         };

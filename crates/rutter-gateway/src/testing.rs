@@ -60,7 +60,11 @@ pub(crate) fn spec(source: &str, endpoint: &str) -> RouteSpec {
     RouteSpec {
         label: source.kind().as_str().into(),
         key: RouteKey { source, path: endpoint.parse().unwrap() },
-        endpoint: endpoint.parse().unwrap(),
+        hop: crate::routes::Hop::Endpoint(endpoint.parse().unwrap()),
+        delivery: std::sync::Arc::default(),
+        group: None,
+        weight: 1,
+        equal: true,
         health_check: None,
         standing: Standing::Eligible,
     }

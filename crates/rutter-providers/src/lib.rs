@@ -19,15 +19,20 @@
 
 mod alias;
 mod balance;
+pub mod catalogue;
 pub mod conflict;
 pub mod godoxy;
 mod health;
 pub mod hosts;
+pub mod monitor;
+mod provider;
 mod reading;
+pub mod registry;
 mod route;
 
 pub use alias::Alias;
 pub use balance::Balance;
 pub use health::{HealthSettings, Retries};
+pub use provider::{ProviderId, ProviderKind};
 pub use reading::{Excluded, Exclusion, Reading, Refused, Remark, RemarkKind};
 pub use route::{ContainerId, Homepage, HttpScheme, Paths, ProxmoxLink, Route, Target};

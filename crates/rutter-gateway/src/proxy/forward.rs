@@ -12,7 +12,7 @@ use crate::clock;
 use crate::failover::replay::{Fault, Replay, RequestBody};
 use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
 use crate::health::{Failure, Health};
-use crate::routes::{Route, Routes};
+use crate::routes::{Hop, Route, Routes};
 use crate::upstream::body::Held;
 use crate::upstream::{Connection, Patience, Silence, Target, TryError};
 use http::{Request, Response, StatusCode, Version};
@@ -117,7 +117,12 @@ impl<'a> Forward<'a> {
     /// Tries one route, twice if the first connection was a stale one.
     async fn try_route(&mut self, route: &Arc<Route>, plan: &Plan<'_>) -> Result<Answer, Stopped> {
         let shared = &self.worker.shared;
-        let target = Target::new(&route.endpoint, self.host, &self.routes.service);
+        let endpoint = match &route.hop {
+            Hop::Endpoint(endpoint) => endpoint,
+            // H6: files are served here.
+            Hop::Files(_) | Hop::Hole => return Err(Stopped::Answer(pages::NO_ROUTES)),
+        };
+        let target = Target::new(endpoint, self.host, &self.routes.service);
         let mut pooled = self.pooled(&target).await;
         loop {
             let mut connection = match pooled.take() {

@@ -123,7 +123,12 @@ mod relay {
         fn shown(&mut self) -> Vec<String> {
             let index = self.run();
             let hops = |r: &Vec<RouteSpec>| {
-                r.iter().map(|s| format!("{} {}", s.label, s.endpoint)).collect::<Vec<_>>()
+                r.iter()
+                    .map(|s| match &s.hop {
+                        crate::routes::Hop::Endpoint(e) => format!("{} {e}", s.label),
+                        other => format!("{} {other:?}", s.label),
+                    })
+                    .collect::<Vec<_>>()
             };
             index.iter().map(|(s, r)| format!("{s}: {}", hops(r).join(", "))).collect()
         }

@@ -9,6 +9,7 @@ use rutter_route::{NextHop, Scheme, Service, ServiceName, SourceId, SourceKind};
 use smol_str::SmolStr;
 
 use crate::feed::{RouteSpec, Update};
+use crate::routes::Hop;
 
 /// Services that the controller knows but to which nothing leads: they are told as advertisements
 /// without routes, which no table holds, and answered 503 where an unknown name is 404.
@@ -124,14 +125,21 @@ fn specs(routes: &[ToldRoute]) -> Vec<RouteSpec> {
 /// by itself; or a path id that this gateway never gave.
 fn spec(told: &ToldRoute) -> Option<RouteSpec> {
     let key = relay::claim_of(&told.route.path)?;
-    let NextHop::Endpoint(endpoint) = &told.attributes.next_hop else { return None };
-    if !matches!(endpoint.scheme, Scheme::Http | Scheme::Https) {
-        return None;
-    }
+    let hop = match &told.attributes.next_hop {
+        NextHop::Endpoint(endpoint) => match endpoint.scheme {
+            Scheme::Http | Scheme::Https => Hop::Endpoint(endpoint.clone()),
+            Scheme::H2c | Scheme::Tcp | Scheme::Udp => return None,
+        },
+        _ => return None,
+    };
     Some(RouteSpec {
         label: label(&key.source),
         key,
-        endpoint: endpoint.clone(),
+        hop,
+        delivery: told.attributes.delivery.clone().unwrap_or_default(),
+        group: told.attributes.group.clone(),
+        weight: told.attributes.weight,
+        equal: told.equal,
         health_check: told.attributes.health_check.clone(),
         standing: told.standing,
     })
