@@ -16,6 +16,7 @@ mod prefixes;
 mod process;
 mod random;
 mod rib;
+mod services;
 mod statistics;
 
 use anyhow::Result;
@@ -26,6 +27,7 @@ use self::kernel::{KernelArguments, KernelChildArguments};
 use self::lookup::{LookupArguments, LookupChildArguments};
 use self::nodes::NodesArguments;
 use self::rib::ChildArguments;
+use self::services::ServicesArguments;
 
 /// Which bench.
 #[derive(Subcommand)]
@@ -40,6 +42,8 @@ pub(crate) enum Bench {
     Kernel(KernelArguments),
     /// A controller with ten thousand nodes: all connect, routers fail, the policy changes
     Nodes(NodesArguments),
+    /// A hundred thousand routes in files, ten thousand containers, one edit; streams beside others
+    Services(ServicesArguments),
 }
 
 /// What a bench runs of this program, in a process of its own.
@@ -74,6 +78,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Gateway(arguments) => gateway::run(arguments),
         Bench::Kernel(arguments) => kernel::run(arguments),
         Bench::Nodes(arguments) => nodes::run(arguments),
+        Bench::Services(arguments) => services::run(arguments),
     }
 }
 

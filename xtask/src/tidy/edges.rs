@@ -72,7 +72,6 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "rutter-gateway",
             "rutter-kernel",
             "rutter-link",
-            "rutter-providers",
             "rutter-rib",
             "rutter-route",
         ],
