@@ -21,6 +21,7 @@ mod alias;
 mod balance;
 pub mod catalogue;
 pub mod conflict;
+mod enrich;
 pub mod godoxy;
 mod health;
 pub mod hosts;
@@ -32,6 +33,7 @@ mod route;
 
 pub use alias::Alias;
 pub use balance::Balance;
+pub use enrich::Enriches;
 pub use health::{HealthSettings, Retries};
 pub use provider::{ProviderId, ProviderKind};
 pub use reading::{Excluded, Exclusion, Reading, Refused, Remark, RemarkKind};

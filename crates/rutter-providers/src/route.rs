@@ -25,6 +25,9 @@ pub struct Route {
     pub balance: Option<Balance>,
     /// The Proxmox node or guest that it belongs to, as far as it was written.
     pub proxmox: Option<ProxmoxLink>,
+    /// Why it can't be told where it leads now, such as a guest that is stopped; it keeps its
+    /// places, and nobody is asked meanwhile.
+    pub unresolved: Option<String>,
     /// The container that it was made for.
     pub container: Option<ContainerId>,
     /// How a dashboard shows it.

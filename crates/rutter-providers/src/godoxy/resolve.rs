@@ -93,6 +93,7 @@ pub(super) fn resolve(
         inbound_mtls_profile: written.inbound_mtls_profile,
         balance: written.balance,
         proxmox: written.proxmox,
+        unresolved: None,
         container: container.map(|container| container.id.clone()),
         homepage: written.homepage,
     }))
