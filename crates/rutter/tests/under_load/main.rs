@@ -14,6 +14,7 @@
 
 mod apart;
 mod dice;
+mod edits;
 mod failover;
 mod handover;
 mod mortal;

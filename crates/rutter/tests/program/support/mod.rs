@@ -188,6 +188,18 @@ impl Up {
         up
     }
 
+    /// As `rutter godoxy run` on the directory, whose `.env` says where it listens.
+    pub(crate) fn godoxy(dir: tempfile::TempDir, more: &[&str]) -> Self {
+        let data = dir.path().join("data");
+        let (folder, data_text) = (dir.path().to_string_lossy(), data.to_string_lossy());
+        let mut all = vec!["godoxy", "run", &*folder, "--data", &*data_text];
+        all.extend(more);
+        let process = Running::start(&mut rutter(&all));
+        let mut up = Self { process, data, dir };
+        up.process.says("ready");
+        up
+    }
+
     pub(crate) fn file(&self) -> PathBuf {
         self.dir.path().join("rutter.yaml")
     }
