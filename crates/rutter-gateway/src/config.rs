@@ -1,5 +1,6 @@
 //! What a gateway is told.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,13 +8,18 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rutter_route::{Endpoint, Prefix, ServiceName, SinkMode};
+use smol_str::SmolStr;
 
 use crate::access::AccessLogConfig;
+use crate::acl::AclConfig;
 use crate::acme::AcmeConfig;
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudgetConfig;
 use crate::health::HealthConfig;
+use crate::mtls::MtlsProfile;
 use crate::own_ca::SignsNames;
+use crate::proxy_protocol::{ProxyProtocolConfig, ProxyProtocolMode};
+use crate::streams::StreamConfig;
 use crate::upstream::Roots;
 
 /// A gateway's configuration, resolved: what will happen, not what was written.
@@ -50,6 +56,14 @@ pub struct GatewayConfig {
     pub acme: Option<AcmeConfig>,
     /// Who signs for names that listeners with `own_ca` are asked for; `None`: nobody.
     pub own_ca: Option<Arc<dyn SignsNames>>,
+    /// Who is let in, at every listener.
+    pub acl: AclConfig,
+    /// Whose PROXY headers are believed, at every listener that speaks TCP.
+    pub proxy_protocol: ProxyProtocolConfig,
+    /// Whose client certificates are good, by the names that listeners and routes use.
+    pub inbound_mtls: BTreeMap<SmolStr, MtlsProfile>,
+    /// Streams of TCP and UDP.
+    pub streams: StreamConfig,
 }
 
 /// One listener.
@@ -69,12 +83,23 @@ pub struct ListenerConfig {
     /// Whether a plain listener takes HTTP/2 from clients that begin with it unasked (RFC 9113
     /// 3.3). Over TLS the two sides agree by ALPN, and this says nothing.
     pub h2c: bool,
+    /// Which of [`GatewayConfig::inbound_mtls`] every client of this TLS listener must show a
+    /// certificate of; `None`: routes may ask for one.
+    pub inbound_mtls_profile: Option<SmolStr>,
 }
 
 impl ListenerConfig {
     /// A plain listener, of HTTP/1 alone.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: None, more: Vec::new(), own_ca: false, redirect: None, h2c: false }
+        Self {
+            address,
+            tls: None,
+            more: Vec::new(),
+            own_ca: false,
+            redirect: None,
+            h2c: false,
+            inbound_mtls_profile: None,
+        }
     }
 
     /// A TLS listener with these files.
@@ -185,6 +210,10 @@ impl Default for GatewayConfig {
             access_log: None,
             acme: None,
             own_ca: None,
+            acl: AclConfig::default(),
+            proxy_protocol: ProxyProtocolConfig::default(),
+            inbound_mtls: BTreeMap::new(),
+            streams: StreamConfig::default(),
         }
     }
 }
@@ -251,7 +280,7 @@ impl GatewayConfig {
     /// # Errors
     /// [`GatewayError::Config`] names the first field that is out of its bounds.
     pub fn check(&self) -> Result<(), GatewayError> {
-        let checks: [(&'static str, bool, &str); 13] = [
+        let checks: [(&'static str, bool, &str); 17] = [
             (
                 "listeners",
                 self.listeners.is_empty() == self.mode.observes(),
@@ -305,12 +334,40 @@ impl GatewayConfig {
                 !self.health.outlier.interval.is_zero(),
                 "expected more than 0",
             ),
+            (
+                "proxy_protocol.trusted",
+                self.proxy_protocol.mode == ProxyProtocolMode::Off
+                    || !self.proxy_protocol.trusted.is_empty(),
+                "expected at least one: headers are believed from nobody else",
+            ),
+            (
+                "listeners.inbound_mtls_profile",
+                self.listeners.iter().all(|l| self.knows_profile_of(l)),
+                "expected a name of inbound_mtls, at a listener with TLS",
+            ),
+            (
+                "inbound_mtls",
+                self.inbound_mtls.values().all(MtlsProfile::has_roots),
+                "expected ca_files, system_roots or both in each profile",
+            ),
+            (
+                "streams.udp_idle_timeout",
+                !self.streams.udp_idle_timeout.is_zero(),
+                "expected more than 0",
+            ),
         ];
         match checks.into_iter().find(|(_, holds, _)| !holds) {
             Some((field, _, expected)) => {
                 Err(GatewayError::Config { field, expected: expected.to_owned() })
             }
             None => self.check_acme(),
+        }
+    }
+
+    fn knows_profile_of(&self, listener: &ListenerConfig) -> bool {
+        match &listener.inbound_mtls_profile {
+            None => true,
+            Some(profile) => listener.tls.is_some() && self.inbound_mtls.contains_key(profile),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::health::prober::ProbeTarget;
 use crate::health::{Health, HealthCell};
 use crate::index::HostIndex;
 use crate::routes::{Hop, Route, RouteId, Routes};
+use crate::streams::Streams;
 
 /// One route as the table tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(crate) struct RouteSpec {
 pub(crate) struct Feed {
     index: Arc<HostIndex>,
     health: Health,
+    streams: Arc<Streams>,
     /// The routes whose health is tracked, by service.
     tracked: HashMap<ServiceName, Vec<RouteKey>>,
 }
@@ -51,8 +53,8 @@ pub(crate) struct Feed {
 pub(crate) type Update = (ServiceName, Option<Vec<RouteSpec>>);
 
 impl Feed {
-    pub(crate) fn new(index: Arc<HostIndex>, health: Health) -> Self {
-        Self { index, health, tracked: HashMap::new() }
+    pub(crate) fn new(index: Arc<HostIndex>, health: Health, streams: Arc<Streams>) -> Self {
+        Self { index, health, streams, tracked: HashMap::new() }
     }
 
     /// Takes a batch; when it returns, requests see it.

@@ -14,6 +14,8 @@
 //! - `own_ca`: certificates of the controller's CA, signed for the names that people ask for;
 //! - `server`: listeners, workers, their start and end;
 //! - `slow`: clients that take their time, and where that ends;
+//! - `streams`: TCP and UDP passed on as they are;
+//! - `acl`, `proxy_protocol`, `mtls`: who is let in, who that is, and what it must show;
 //! - `table`: the gateway's own table: fed by the controller, ranked here, read by the index;
 //! - `feed`: from the table to the index;
 //! - [`compat`]: routes from systems that aren't Rutter.
@@ -30,6 +32,7 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod access;
+mod acl;
 mod acme;
 mod clock;
 pub mod compat;
@@ -41,18 +44,22 @@ mod gateway;
 pub mod health;
 mod index;
 mod metrics;
+mod mtls;
 mod own_ca;
 mod proxy;
+mod proxy_protocol;
 pub mod routes;
 mod server;
 mod slow;
 mod socket;
+mod streams;
 mod table;
 #[cfg(test)]
 mod testing;
 mod upstream;
 
 pub use access::{AccessLogConfig, AccessLogFormat};
+pub use acl::AclConfig;
 pub use acme::{AcmeChallenge, AcmeConfig, AcmeStore, LETS_ENCRYPT};
 pub use config::{CertificateFiles, GatewayConfig, Limits, ListenerConfig, UpstreamConfig};
 pub use error::GatewayError;
@@ -61,6 +68,9 @@ pub use gateway::{ControllerCa, Gateway, GatewayHandle};
 pub use health::{CheckMethod, HealthConfig, OutlierConfig, StatusRange};
 pub use index::{Found, HostIndex};
 pub use metrics::{Counter, GatewayMetrics, Gauge};
+pub use mtls::MtlsProfile;
 pub use own_ca::{SignedNames, SigningError, SignsNames};
+pub use proxy_protocol::{ProxyProtocolConfig, ProxyProtocolMode};
+pub use streams::StreamConfig;
 pub use table::{ControllerAt, LinkedController, Sources, TableRef, claim_of};
 pub use upstream::Roots;

@@ -75,6 +75,7 @@ use crate::proxy::miss::Asking;
 use crate::proxy::{Settings, Shared};
 use crate::routes::Routes;
 use crate::slow::Pace;
+use crate::streams::Streams;
 use crate::upstream::Connector;
 
 use accept::Acceptor;
@@ -339,7 +340,8 @@ fn share(
         verdicts.clone(),
         stop.clone(),
     );
-    let feed = Feed::new(index.clone(), health.clone());
+    let streams = Arc::new(Streams::default());
+    let feed = Feed::new(index.clone(), health.clone(), streams.clone());
     let settings = ArcSwap::from_pointee(settings(config));
     let via = Via::new(RandomState::default().hash_one(config.name.as_str()));
     let told = Arc::new(AtomicBool::new(false));

@@ -249,6 +249,7 @@ fn gateway_config(
             own_ca: l.tls == Tls::Own,
             more: certificates.more_for_gateway(&l.tls, &gateway.certificates),
             redirect: l.traffic.redirect.then(|| https_port(config)),
+            ..ListenerConfig::plain(l.address)
         })
     };
     Ok(GatewayConfig {
@@ -274,6 +275,7 @@ fn gateway_config(
             Some(_) => Some(certificates.own()?.for_names(&gateway.domains)),
             None => None,
         },
+        ..GatewayConfig::default()
     })
 }
 
