@@ -13,6 +13,7 @@
 //! in after the YAML is read; labels of a number, a name and `*` have an order; nothing depends on
 //! the order of a hash map.
 
+pub mod config;
 mod detect;
 mod docker;
 mod environment;

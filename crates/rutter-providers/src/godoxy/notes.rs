@@ -28,6 +28,21 @@ impl Notes {
         done
     }
 
+    /// Goes one step further in, until [`Notes::leave`].
+    pub(crate) fn enter(&mut self, key: &str) {
+        self.path.push(key.to_owned());
+    }
+
+    /// Goes one step out.
+    pub(crate) fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    /// The path, with points between its steps.
+    pub(crate) fn path(&self) -> String {
+        self.path.join(".")
+    }
+
     /// Notes what refuses the route.
     pub(crate) fn problem(&mut self, message: impl Into<String>) {
         self.problem_with(message, None);

@@ -27,6 +27,7 @@ use super::notes::Notes;
 use super::ports::Ports;
 use super::tree::Tree;
 
+pub(crate) use health::FIELDS as HEALTH_FIELDS;
 pub use health::read_defaults;
 pub(crate) use idle::{FIELDS as IDLE_FIELDS, Idle};
 pub(crate) use target::Scheme;

@@ -10,7 +10,7 @@ use crate::{HealthSettings, RemarkKind, Retries};
 
 use super::{said, yes};
 
-pub(super) const FIELDS: Fields<HealthSettings> = Fields(&[
+pub(crate) const FIELDS: Fields<HealthSettings> = Fields(&[
     (&["disable", "disabled"], |to, tree, notes| to.is_disabled = yes(tree, notes)),
     (&["use_get"], |to, tree, notes| to.use_get = yes(tree, notes)),
     (&["path"], |to, tree, notes| {
