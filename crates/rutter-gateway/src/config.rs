@@ -16,6 +16,7 @@ use crate::acme::AcmeConfig;
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudgetConfig;
 use crate::health::HealthConfig;
+use crate::index::HostMatching;
 use crate::mtls::MtlsProfile;
 use crate::own_ca::SignsNames;
 use crate::proxy_protocol::{ProxyProtocolConfig, ProxyProtocolMode};
@@ -34,6 +35,8 @@ pub struct GatewayConfig {
     pub listeners: Vec<ListenerConfig>,
     /// The server domains under which a host leads to its owner's name.
     pub domains: Vec<ServiceName>,
+    /// Which services a host asks for beyond the one of exactly that name.
+    pub hosts: HostMatching,
     /// Worker threads; 0: one a processor.
     pub workers: usize,
     /// The detector's numbers.
@@ -200,6 +203,7 @@ impl Default for GatewayConfig {
             mode: SinkMode::Act,
             listeners: vec![ListenerConfig::plain(SocketAddr::from(([127, 0, 0, 1], 8080)))],
             domains: Vec::new(),
+            hosts: HostMatching::default(),
             workers: 0,
             health: HealthConfig::default(),
             limits: Limits::default(),

@@ -1,4 +1,4 @@
-//! How routes enter the host index.
+//! How routes enter the host index, and those of streams what serves these.
 //!
 //! One writer, the table's task, says what a service's ranked routes are now; this gives each
 //! route its health cell (the same one for as long as the way to ask it stays the same), and puts
@@ -7,7 +7,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rutter_route::{Delivery, Group, HealthCheck, RouteKey, Service, ServiceName, Standing};
+use rutter_route::{
+    Delivery, Group, HealthCheck, ListenAt, Listener, RouteKey, Scheme, Service, Standing,
+};
 use smol_str::SmolStr;
 
 use crate::health::prober::ProbeTarget;
@@ -46,11 +48,11 @@ pub(crate) struct Feed {
     health: Health,
     streams: Arc<Streams>,
     /// The routes whose health is tracked, by service.
-    tracked: HashMap<ServiceName, Vec<RouteKey>>,
+    tracked: HashMap<Service, Vec<RouteKey>>,
 }
 
 /// What a service's routes are now, best first; `None`: the service is gone.
-pub(crate) type Update = (ServiceName, Option<Vec<RouteSpec>>);
+pub(crate) type Update = (Service, Option<Vec<RouteSpec>>);
 
 impl Feed {
     pub(crate) fn new(index: Arc<HostIndex>, health: Health, streams: Arc<Streams>) -> Self {
@@ -68,7 +70,13 @@ impl Feed {
                 Some(specs) => Some(self.routes(&service, specs).await),
                 None => None,
             };
-            ready.push((service, routes));
+            match service.listener {
+                Listener::Http if service.at() == ListenAt::default() => {
+                    ready.push((service, routes));
+                }
+                Listener::Http => tracing::warn!(%service, "nobody listens there"),
+                Listener::Tcp | Listener::Udp => self.streams.set(&service, routes),
+            }
         }
         self.index.apply(ready);
         // Only now: as long as requests could take the route its verdicts were of use.
@@ -77,15 +85,15 @@ impl Feed {
         }
     }
 
-    /// Every service that was told and not taken back.
-    pub(crate) fn services(&self) -> HashSet<ServiceName> {
+    /// Every service that was told and not taken back, of any listener.
+    pub(crate) fn services(&self) -> HashSet<Service> {
         self.tracked.keys().cloned().collect()
     }
 
-    async fn routes(&self, service: &ServiceName, specs: &[RouteSpec]) -> Arc<Routes> {
+    async fn routes(&self, service: &Service, specs: &[RouteSpec]) -> Arc<Routes> {
         let mut ranked = Vec::with_capacity(specs.len());
         for spec in specs {
-            let id = RouteId { service: Service::http(service.clone()), route: spec.key.clone() };
+            let id = RouteId { service: service.clone(), route: spec.key.clone() };
             let health = self.cell(&id, service, spec).await;
             ranked.push(Arc::new(Route {
                 id,
@@ -101,16 +109,20 @@ impl Feed {
                 health,
             }));
         }
-        Arc::new(Routes { service: service.clone(), ranked })
+        Arc::new(Routes::new(service.clone(), ranked))
     }
 
-    /// What is believed of a route; of one that no server answers for, that it is well.
-    async fn cell(&self, id: &RouteId, service: &ServiceName, spec: &RouteSpec) -> Arc<HealthCell> {
-        let Hop::Endpoint(endpoint) = &spec.hop else {
-            return Arc::new(HealthCell::new(id.clone(), false));
+    /// What is believed of a route; that it is well of one that can't be asked by a connection:
+    /// of files, of holes, of servers of datagrams.
+    async fn cell(&self, id: &RouteId, service: &Service, spec: &RouteSpec) -> Arc<HealthCell> {
+        let endpoint = match &spec.hop {
+            Hop::Endpoint(endpoint) if endpoint.scheme != Scheme::Udp => endpoint,
+            Hop::Endpoint(_) | Hop::Files(_) | Hop::Hole => {
+                return Arc::new(HealthCell::new(id.clone(), false));
+            }
         };
         let target = ProbeTarget {
-            service: service.clone(),
+            service: service.name.clone(),
             endpoint: endpoint.clone(),
             health_check: spec.health_check.clone(),
         };
@@ -118,11 +130,11 @@ impl Feed {
     }
 
     /// Keeps the list of what is tracked, and names what no longer is.
-    fn note_tracked(&mut self, service: &ServiceName, now: &[RouteSpec], left: &mut Vec<RouteId>) {
+    fn note_tracked(&mut self, service: &Service, now: &[RouteSpec], left: &mut Vec<RouteId>) {
         let keys: Vec<RouteKey> = now.iter().map(|s| s.key.clone()).collect();
         let before = self.tracked.remove(service).unwrap_or_default();
         let gone = before.into_iter().filter(|k| !keys.contains(k));
-        left.extend(gone.map(|route| RouteId { service: Service::http(service.clone()), route }));
+        left.extend(gone.map(|route| RouteId { service: service.clone(), route }));
         if !keys.is_empty() {
             self.tracked.insert(service.clone(), keys);
         }

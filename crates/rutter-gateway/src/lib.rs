@@ -66,7 +66,7 @@ pub use error::GatewayError;
 pub use failover::budget::RetryBudgetConfig;
 pub use gateway::{ControllerCa, Gateway, GatewayHandle};
 pub use health::{CheckMethod, HealthConfig, OutlierConfig, StatusRange};
-pub use index::{Found, HostIndex};
+pub use index::{Found, HostIndex, HostMatching};
 pub use metrics::{Counter, GatewayMetrics, Gauge};
 pub use mtls::MtlsProfile;
 pub use own_ca::{SignedNames, SigningError, SignsNames};

@@ -116,7 +116,7 @@ impl OwnCa {
             return None;
         }
         let found = self.index.find(name)?;
-        let service = found.service.as_str();
+        let service = found.service.name.as_str();
         let below = name.split_once('.').is_some_and(|(_, parent)| parent == service);
         let first = if below { service } else { name };
         let wildcard = (first == service).then(|| format!("*.{service}"));

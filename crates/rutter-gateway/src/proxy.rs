@@ -230,7 +230,7 @@ async fn answer(
         worker.shared.metrics.large_bodies.add(1);
         return refused(pages::BODY_TOO_LARGE);
     }
-    let routes = match routes_of(&worker.shared, &asked.host).await {
+    let routes = match routes_of(&worker.shared, &asked).await {
         Ok(routes) => routes,
         Err(page) => return refused(page),
     };
@@ -282,11 +282,13 @@ async fn answer(
     Outcome { answer, tried, served }
 }
 
-/// The routes by which a request for that host is forwarded: at least one.
-async fn routes_of(shared: &Shared, host: &str) -> Result<Found, pages::Page> {
-    let found = match shared.index.find(host) {
-        Some(routes) => Ok(routes),
-        None => Box::pin(missed(shared, host)).await,
+/// The routes by which a request for that host and path is forwarded: at least one. A path that is
+/// nobody's is answered as a host that is nobody's, so who looks for what there is learns nothing by
+/// the difference.
+async fn routes_of(shared: &Shared, asked: &admit::Asked) -> Result<Found, pages::Page> {
+    let found = match shared.index.find(&asked.host) {
+        Some(routes) => routes.at(asked.target.path()).ok_or(pages::UNKNOWN_HOST),
+        None => Box::pin(missed(shared, &asked.host)).await,
     };
     let page = match found {
         Ok(routes) if !routes.ranked.is_empty() => return Ok(routes),

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use rutter_route::{
-    Delivery, Endpoint, Folder, Group, HealthCheck, RouteKey, Service, ServiceName, SourceId,
-    SourceKind, Standing,
+    Delivery, Endpoint, Folder, Group, HealthCheck, RouteKey, Service, SourceId, SourceKind,
+    Standing,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::health::HealthCell;
+use crate::index::Narrower;
 
 /// What tells one route from all others, in every table of this gateway: the service, and the
 /// first source's key for the route.
@@ -89,23 +90,33 @@ impl Route {
 }
 
 /// The routes of one service, in the order of the table's ranking.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Routes {
-    /// The service's name, to which certificates of the controller's CA are bound.
-    pub service: ServiceName,
+    /// The service, to whose name certificates of the controller's CA are bound.
+    pub service: Service,
     /// Best first. Empty: the name is known, but nothing leads there now.
     pub ranked: Vec<Arc<Route>>,
+    /// The services that have paths of this name to themselves; the host index keeps them here.
+    pub(crate) narrower: Narrower,
+    /// Whether the paths that none of those has are the service's. If not, it is no service, and
+    /// stands here for the sake of those.
+    pub(crate) is_whole: bool,
 }
 
 impl Routes {
+    /// The routes of a service, best first.
+    pub fn new(service: Service, ranked: Vec<Arc<Route>>) -> Self {
+        Self { service, ranked, narrower: Narrower::default(), is_whole: true }
+    }
+
     /// The one way of a gateway's default backend. It belongs to no service, so no certificate of a
     /// controller's CA is good there, and the detector doesn't know it.
     pub(crate) fn default_of(endpoint: &Endpoint) -> Option<Arc<Self>> {
         // Literals, which are names; the test of the default backend goes through them.
-        let service: ServiceName = "default.invalid".parse().ok()?;
+        let service: Service = "default.invalid".parse().ok()?;
         let source = SourceId::new(SourceKind::Operator, "default").ok()?;
         let route = RouteKey { source, path: "default".parse().ok()? };
-        let id = RouteId { service: Service::http(service.clone()), route };
+        let id = RouteId { service: service.clone(), route };
         let route = Route {
             health: Arc::new(HealthCell::new(id.clone(), false)),
             id,
@@ -119,6 +130,6 @@ impl Routes {
             health_check: None,
             standing: Standing::Eligible,
         };
-        Some(Arc::new(Self { service, ranked: vec![Arc::new(route)] }))
+        Some(Arc::new(Self::new(service, vec![Arc::new(route)])))
     }
 }

@@ -132,7 +132,7 @@ impl Server {
         config.check()?;
         let acme = config.acme.clone().filter(|_| !config.mode.observes());
         let served = Arc::new(Served::new(acme.as_ref().map(|acme| acme.challenge)));
-        let index = Arc::new(HostIndex::new(&config.domains));
+        let index = Arc::new(HostIndex::matching(&config.domains, config.hosts.clone()));
         let own_ca = config.own_ca.clone();
         let own_ca =
             own_ca.map(|signer| Arc::new(OwnCa::new(signer, index.clone(), &config.domains)));

@@ -100,7 +100,7 @@ impl TestGateway {
     }
 
     pub(crate) async fn set(&mut self, service: &str, routes: Vec<RouteSpec>) {
-        self.feed.apply(vec![(name(service), Some(routes))]).await;
+        self.feed.apply(vec![(service.parse().unwrap(), Some(routes))]).await;
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

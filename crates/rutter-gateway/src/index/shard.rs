@@ -99,16 +99,15 @@ mod tests {
         ) {
             // Few hashes: most hosts are not where they would be alone.
             let hash = |name: &str| name.len() as u64 % n_hashes;
-            let routes = |name: &str| {
-                Arc::new(Routes { service: name.parse().unwrap(), ranked: Vec::new() })
-            };
+            let routes =
+                |name: &str| Arc::new(Routes::new(name.parse().unwrap(), Vec::new()));
             let hosts = names.iter().map(|name| (name.into(), routes(name))).collect();
             let shard = Shard::of(hosts, hash);
             prop_assert_eq!(shard.len(), names.len());
             prop_assert_eq!(shard.iter().count(), names.len());
             for name in &names {
                 let found = shard.find(hash(name), name).unwrap().load();
-                prop_assert_eq!(found.service.as_str(), name.as_str());
+                prop_assert_eq!(found.service.name.as_str(), name.as_str());
                 let other = format!("{name}0");
                 prop_assert!(shard.find(hash(&other), &other).is_none());
             }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use super::{HostIndex, normalise};
+use super::{HostIndex, HostMatching, normalise};
 use crate::routes::Routes;
 
 fn routes(name: &str) -> Arc<Routes> {
-    Arc::new(Routes { service: name.parse().unwrap(), ranked: Vec::new() })
+    Arc::new(Routes::new(name.parse().unwrap(), Vec::new()))
 }
 
 fn index(domain: &str, names: &[&str]) -> HostIndex {
@@ -55,7 +55,7 @@ fn of_nested_server_domains_the_longer_one_decides() {
     let index = HostIndex::new(&domains);
     index.set(&"nsl.sh".parse().unwrap(), Some(routes("nsl.sh")));
     index.set(&"alice.nsl.sh".parse().unwrap(), Some(routes("alice.nsl.sh")));
-    assert_eq!(index.find("x.alice.nsl.sh").unwrap().service.as_str(), "alice.nsl.sh");
+    assert_eq!(index.find("x.alice.nsl.sh").unwrap().service.name.as_str(), "alice.nsl.sh");
     assert!(index.find("bob.nsl.sh").is_none());
 }
 
@@ -124,4 +124,162 @@ fn within_one_batch_the_last_word_on_a_host_holds() {
     assert!(index.find("a.nsl.sh").is_none());
     index.apply([(a(), None), (a(), Some(routes("a.nsl.sh"))), (a(), None)]);
     assert!(index.is_empty());
+}
+
+/// What a host, and then a path of it, leads to.
+fn leads(index: &HostIndex, asked: &str) -> Option<String> {
+    let (host, path) = asked.split_at(asked.find('/').unwrap_or(asked.len()));
+    let host = normalise(host).ok()?;
+    let found = index.find(&host)?.at(if path.is_empty() { "/" } else { path })?;
+    Some(found.service.to_string())
+}
+
+fn matching(hosts: HostMatching, services: &[&str]) -> HostIndex {
+    let index = HostIndex::matching(&[], hosts);
+    index.apply(services.iter().map(|s| (s.parse().unwrap(), Some(routes(s)))));
+    index
+}
+
+fn domains(domains: &[&str]) -> HostMatching {
+    HostMatching::Domains(domains.iter().map(|d| d.parse().unwrap()).collect())
+}
+
+#[test]
+fn the_vectors_of_host_matching_hold() {
+    let any = || HostMatching::AnyDomain;
+    let two = || domains(&["domain.com", "sub.domain.com"]);
+    let cases: &[(HostMatching, &[&str], &[(&str, Option<&str>)])] = &[
+        (
+            any(),
+            &["app1"],
+            &[
+                ("app1.com", Some("app1")),
+                ("app1.a.com", Some("app1")),
+                ("app1.a.b.com", Some("app1")),
+                ("app1", Some("app1")),
+                ("APP1.com", Some("app1")),
+                ("app1:8080", Some("app1")),
+                ("sub.app1.com", None),
+                ("app2.com", None),
+                ("app11.com", None),
+            ],
+        ),
+        (
+            two(),
+            &["app1"],
+            &[
+                ("app1.domain.com", Some("app1")),
+                ("app1.sub.domain.com", Some("app1")),
+                ("app1", Some("app1")),
+                ("App1.Domain.Com.:443", Some("app1")),
+                ("app1.com", None),
+                ("app1.domain.com.hk", None),
+                ("app1domain.com", None),
+                ("domain.com", None),
+            ],
+        ),
+        (
+            two(),
+            &["app1.foo.bar"],
+            &[
+                ("app1.foo.bar", Some("app1.foo.bar")),
+                ("app1.foo.bar.domain.com", Some("app1.foo.bar")),
+                ("app1.domain.com", None),
+            ],
+        ),
+        // The first domain that leads somewhere wins.
+        (two(), &["app.sub", "app"], &[("app.sub.domain.com", Some("app.sub"))]),
+        (
+            any(),
+            &["*.domain.com"],
+            &[
+                ("foo.domain.com", Some("*.domain.com")),
+                ("foo.domain.com:8080", Some("*.domain.com")),
+                ("Foo.Domain.Com", Some("*.domain.com")),
+                ("foo.domain.com.", Some("*.domain.com")),
+                ("domain.com", None),
+                ("foo.bar.domain.com", None),
+                ("foodomain.com", None),
+            ],
+        ),
+        (domains(&["other.com"]), &["*.domain.com"], &[("a.domain.com", Some("*.domain.com"))]),
+        (HostMatching::Exact, &["*.domain.com"], &[("a.domain.com", Some("*.domain.com"))]),
+        (
+            any(),
+            &["*.domain.com", "api.domain.com", "app1"],
+            &[
+                ("api.domain.com", Some("api.domain.com")),
+                ("app1.domain.com", Some("app1")),
+                ("x.domain.com", Some("*.domain.com")),
+            ],
+        ),
+        (HostMatching::Exact, &["app1"], &[("app1", Some("app1")), ("app1.com", None)]),
+        // An address is only itself.
+        (any(), &["10", "*.0.0.1"], &[("10.0.0.1:80", None), ("10.x", Some("10"))]),
+        (any(), &["10.0.0.1"], &[("10.0.0.1:80", Some("10.0.0.1"))]),
+        (any(), &["app"], &[("[::1]:80", None)]),
+    ];
+    for (hosts, services, asked) in cases {
+        let index = matching(hosts.clone(), services);
+        for (host, want) in *asked {
+            assert_eq!(leads(&index, host).as_deref(), *want, "{hosts:?} {services:?} {host}");
+        }
+    }
+}
+
+#[test]
+fn an_owners_name_comes_after_exact_names_and_before_wildcards() {
+    let index = HostIndex::matching(&["nsl.sh".parse().unwrap()], HostMatching::AnyDomain);
+    let services = ["alice.nsl.sh", "*.nsl.sh", "web"];
+    index.apply(services.map(|s| (s.parse().unwrap(), Some(routes(s)))));
+    let cases = [
+        ("alice.nsl.sh", "alice.nsl.sh"),
+        ("app-alice.nsl.sh", "alice.nsl.sh"),
+        ("x.alice.nsl.sh", "alice.nsl.sh"),
+        ("web.alice.nsl.sh", "web"),
+        ("bob.nsl.sh", "*.nsl.sh"),
+    ];
+    for (host, want) in cases {
+        assert_eq!(leads(&index, host).as_deref(), Some(want), "{host}");
+    }
+}
+
+#[test]
+fn several_services_share_a_name_by_path_and_each_comes_and_goes_by_itself() {
+    let index = matching(HostMatching::AnyDomain, &["app/api", "app/api/v2", "*.x.org/a"]);
+    let cases = [
+        ("app.org/api/x", Some("app/api")),
+        ("app.org/api/v2", Some("app/api/v2")),
+        ("app.org/apiary", None),
+        ("app.org/", None),
+        ("app.org", None),
+        ("b.x.org/a/b", Some("*.x.org/a")),
+        ("b.x.org/b", None),
+    ];
+    for (asked, want) in cases {
+        assert_eq!(leads(&index, asked).as_deref(), want, "{asked}");
+    }
+    assert_eq!((index.len(), index.snapshot().len()), (2, 3));
+    let set = |service: &str, to: Option<&str>| {
+        index.set(&service.parse().unwrap(), to.map(routes));
+    };
+    set("app", Some("app"));
+    assert_eq!(leads(&index, "app.org/").as_deref(), Some("app"));
+    assert_eq!(leads(&index, "app.org/api").as_deref(), Some("app/api"));
+    set("app", Some("app"));
+    assert_eq!(
+        leads(&index, "app.org/api").as_deref(),
+        Some("app/api"),
+        "a change keeps the paths"
+    );
+    set("app/api", None);
+    assert_eq!(leads(&index, "app.org/api").as_deref(), Some("app"));
+    assert_eq!(leads(&index, "app.org/api/v2").as_deref(), Some("app/api/v2"));
+    set("app", None);
+    assert_eq!(leads(&index, "app.org/api"), None);
+    assert_eq!(leads(&index, "app.org/api/v2").as_deref(), Some("app/api/v2"));
+    set("app/api/v2", None);
+    set("*.x.org/a", None);
+    assert_eq!(leads(&index, "app.org/api/v2"), None);
+    assert!(index.is_empty() && index.snapshot().is_empty());
 }

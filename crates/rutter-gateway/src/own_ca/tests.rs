@@ -2,6 +2,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rutter_route::Service;
+
 use super::*;
 use crate::routes::Routes;
 use crate::testing::{Authority, name};
@@ -59,7 +61,8 @@ fn own_ca(services: &[&str]) -> (OwnCa, Arc<Counting>, Arc<HostIndex>) {
 
 fn set(index: &HostIndex, service: &str) {
     let service = name(service);
-    index.set(&service, Some(Arc::new(Routes { service: service.clone(), ranked: Vec::new() })));
+    let service = Service::http(service.clone());
+    index.set(&service, Some(Arc::new(Routes::new(service.clone(), Vec::new()))));
 }
 
 fn names_of(ca: &OwnCa, asked: &str) -> Option<Vec<String>> {
@@ -100,7 +103,7 @@ fn names_that_lead_to_a_service_are_signed_for_and_no_others() {
 fn a_name_that_is_gone_is_signed_for_no_more() {
     let (ca, signer, index) = own_ca(&["alice.nsl.sh"]);
     assert!(names_of(&ca, "alice.nsl.sh").is_some());
-    index.set(&name("alice.nsl.sh"), None);
+    index.set(&Service::http(name("alice.nsl.sh")), None);
     assert_eq!(names_of(&ca, "alice.nsl.sh"), None);
     set(&index, "alice.nsl.sh");
     assert!(names_of(&ca, "alice.nsl.sh").is_some());

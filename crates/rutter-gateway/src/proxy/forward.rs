@@ -122,7 +122,7 @@ impl<'a> Forward<'a> {
             // H6: files are served here.
             Hop::Files(_) | Hop::Hole => return Err(Stopped::Answer(pages::NO_ROUTES)),
         };
-        let target = Target::new(endpoint, self.host, &self.routes.service);
+        let target = Target::new(endpoint, self.host, &self.routes.service.name);
         let mut pooled = self.pooled(&target).await;
         loop {
             let mut connection = match pooled.take() {

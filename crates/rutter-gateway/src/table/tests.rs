@@ -26,7 +26,7 @@ mod relay {
     use rutter_rib::{Batch, Changes, Outlet, OutletSpec, Policy, Table};
     use rutter_route::{
         Advertisement, Attributes, Health, Incarnation, Now, Observer, PathId, Priority, Service,
-        ServiceName, Session, SourceInfo, SourceState, Standing,
+        Session, SourceInfo, SourceState, Standing,
     };
 
     use crate::feed::RouteSpec;
@@ -70,7 +70,7 @@ mod relay {
         session: Session,
         unreachable: Unreachable,
         to_index: ToIndex,
-        index: BTreeMap<ServiceName, Vec<RouteSpec>>,
+        index: BTreeMap<Service, Vec<RouteSpec>>,
     }
 
     fn session(source: &str) -> Session {
@@ -104,7 +104,7 @@ mod relay {
         }
 
         /// Carries everything through.
-        fn run(&mut self) -> &BTreeMap<ServiceName, Vec<RouteSpec>> {
+        fn run(&mut self) -> &BTreeMap<Service, Vec<RouteSpec>> {
             let batch = self.controller.batch();
             assert_eq!(take(NOW, &mut self.gateway.table, &self.session, &batch), []);
             let mut updates = self.unreachable.take(&batch);
@@ -234,12 +234,29 @@ mod relay {
     }
 
     #[test]
-    fn other_listeners_and_next_hops_dont_reach_the_index() {
+    fn a_service_has_the_routes_that_its_listener_can_be_passed_on_by() {
         let mut chain = Chain::new();
-        chain.advertise("agent/alice", "tcp:alice.nsl.sh", "tcp://10.0.0.1:22", 1);
+        let tcp = "tcp://10.0.0.1:22";
+        chain.advertise("agent/alice", "tcp:alice.nsl.sh", tcp, 1);
+        chain.advertise("tunnel/alice", "tcp:alice.nsl.sh", TUNNEL, 2);
         chain.advertise("agent/alice", "bob.nsl.sh", "cluster:eu", 1);
         chain.advertise("tunnel/alice", "bob.nsl.sh", TUNNEL, 2);
         chain.advertise("agent/alice", "eve.nsl.sh", "cluster:eu", 1);
-        assert_eq!(chain.shown(), [format!("bob.nsl.sh: tunnel {TUNNEL}"), "eve.nsl.sh: ".into()]);
+        chain.advertise("agent/alice", "bob.nsl.sh/api", "discard", 1);
+        chain.advertise("agent/alice", "*.nsl.sh", "files:/srv", 1);
+        chain.advertise("tunnel/alice", "*.nsl.sh", tcp, 1);
+        let folder = "Files(Folder(\"/srv\"))";
+        let mut shown = chain.shown();
+        shown.sort();
+        assert_eq!(
+            shown,
+            [
+                format!("*.nsl.sh: agent {folder}"),
+                "bob.nsl.sh/api: agent Hole".into(),
+                format!("bob.nsl.sh: tunnel {TUNNEL}"),
+                "eve.nsl.sh: ".into(),
+                format!("tcp:alice.nsl.sh: agent {tcp}"),
+            ]
+        );
     }
 }

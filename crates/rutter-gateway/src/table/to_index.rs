@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use rutter_link::relay;
 use rutter_rib::{Batch, Tell, ToldRoute};
-use rutter_route::{NextHop, Scheme, Service, ServiceName, SourceId, SourceKind};
+use rutter_route::{Listener, NextHop, Scheme, Service, SourceId, SourceKind};
 use smol_str::SmolStr;
 
 use crate::feed::{RouteSpec, Update};
@@ -15,9 +15,9 @@ use crate::routes::Hop;
 /// without routes, which no table holds, and answered 503 where an unknown name is 404.
 #[derive(Debug, Default)]
 pub(super) struct Unreachable {
-    services: HashSet<ServiceName>,
+    services: HashSet<Service>,
     /// During a snapshot: those from before it that it hasn't mentioned.
-    doubtful: HashSet<ServiceName>,
+    doubtful: HashSet<Service>,
 }
 
 impl Unreachable {
@@ -29,23 +29,20 @@ impl Unreachable {
         }
         for tell in &batch.tells {
             let service = tell.destination();
-            if *service != Service::http(service.name.clone()) {
-                continue;
-            }
-            self.doubtful.remove(&service.name);
+            self.doubtful.remove(service);
             match tell {
                 Tell::Advertise { routes, .. } if routes.is_empty() => {
-                    if self.services.insert(service.name.clone()) {
-                        updates.push((service.name.clone(), Some(Vec::new())));
+                    if self.services.insert(service.clone()) {
+                        updates.push((service.clone(), Some(Vec::new())));
                     }
                 }
                 // The own table tells of its routes.
                 Tell::Advertise { .. } => {
-                    self.services.remove(&service.name);
+                    self.services.remove(service);
                 }
                 Tell::Withdraw { .. } => {
-                    if self.services.remove(&service.name) {
-                        updates.push((service.name.clone(), None));
+                    if self.services.remove(service) {
+                        updates.push((service.clone(), None));
                     }
                 }
             }
@@ -60,7 +57,7 @@ impl Unreachable {
     }
 
     /// What the index holds of a service without routes.
-    pub(super) fn without_routes(&self, service: &ServiceName) -> Option<Vec<RouteSpec>> {
+    pub(super) fn without_routes(&self, service: &Service) -> Option<Vec<RouteSpec>> {
         self.services.contains(service).then(Vec::new)
     }
 }
@@ -69,7 +66,7 @@ impl Unreachable {
 #[derive(Debug, Default)]
 pub(super) struct ToIndex {
     /// During a snapshot: what it has mentioned.
-    mentioned: Option<HashSet<ServiceName>>,
+    mentioned: Option<HashSet<Service>>,
 }
 
 impl ToIndex {
@@ -83,26 +80,22 @@ impl ToIndex {
         &mut self,
         batch: Batch<Service>,
         unreachable: &Unreachable,
-        held: impl FnOnce() -> HashSet<ServiceName>,
+        held: impl FnOnce() -> HashSet<Service>,
     ) -> Vec<Update> {
         if batch.begin_snapshot {
             self.mentioned = Some(HashSet::new());
         }
         let mut updates = Vec::with_capacity(batch.tells.len());
         for tell in batch.tells {
-            let service = tell.destination();
-            if *service != Service::http(service.name.clone()) {
-                continue;
-            }
-            let name = service.name.clone();
+            let service = tell.destination().clone();
             if let Some(mentioned) = &mut self.mentioned {
-                mentioned.insert(name.clone());
+                mentioned.insert(service.clone());
             }
             let routes = match tell {
-                Tell::Advertise { routes, .. } => Some(specs(&routes)),
-                Tell::Withdraw { .. } => unreachable.without_routes(&name),
+                Tell::Advertise { routes, .. } => Some(specs(service.listener, &routes)),
+                Tell::Withdraw { .. } => unreachable.without_routes(&service),
             };
-            updates.push((name, routes));
+            updates.push((service, routes));
         }
         if batch.end_of_snapshot {
             let mentioned = self.mentioned.take().unwrap_or_default();
@@ -116,20 +109,30 @@ impl ToIndex {
     }
 }
 
-/// The routes that this gateway can forward HTTP by, in rank order.
-fn specs(routes: &[ToldRoute]) -> Vec<RouteSpec> {
-    routes.iter().filter_map(spec).collect()
+/// The routes by which this gateway can forward what comes through such a listener, in rank order.
+fn specs(listener: Listener, routes: &[ToldRoute]) -> Vec<RouteSpec> {
+    routes.iter().filter_map(|told| spec(listener, told)).collect()
+}
+
+/// Whether what comes through such a listener can be passed on by that scheme.
+fn speaks(listener: Listener, scheme: Scheme) -> bool {
+    match listener {
+        Listener::Http => matches!(scheme, Scheme::Http | Scheme::Https | Scheme::H2c),
+        Listener::Tcp => scheme == Scheme::Tcp,
+        Listener::Udp => scheme == Scheme::Udp,
+    }
 }
 
 /// `None`: a next hop of another kind, such as a node or a cluster, which this gateway can't reach
 /// by itself; or a path id that this gateway never gave.
-fn spec(told: &ToldRoute) -> Option<RouteSpec> {
+fn spec(listener: Listener, told: &ToldRoute) -> Option<RouteSpec> {
     let key = relay::claim_of(&told.route.path)?;
     let hop = match &told.attributes.next_hop {
-        NextHop::Endpoint(endpoint) => match endpoint.scheme {
-            Scheme::Http | Scheme::Https => Hop::Endpoint(endpoint.clone()),
-            Scheme::H2c | Scheme::Tcp | Scheme::Udp => return None,
-        },
+        NextHop::Endpoint(endpoint) if speaks(listener, endpoint.scheme) => {
+            Hop::Endpoint(endpoint.clone())
+        }
+        NextHop::Files(folder) if listener == Listener::Http => Hop::Files(folder.clone()),
+        NextHop::Discard => Hop::Hole,
         _ => return None,
     };
     Some(RouteSpec {
