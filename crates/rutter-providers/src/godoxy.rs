@@ -27,6 +27,7 @@ mod tree;
 mod units;
 mod written;
 
+pub(crate) use docker::is_this_host;
 pub use docker::{Container, Engine, Image, Port, Protocol, read_container};
 pub use environment::Environment;
 pub use files::read_file;

@@ -21,6 +21,7 @@ mod alias;
 mod balance;
 pub mod catalogue;
 pub mod conflict;
+pub mod docker;
 mod enrich;
 pub mod godoxy;
 mod health;

@@ -106,7 +106,7 @@ fn host(container: &Container, engine: &Engine, labelled: &mut Labelled) -> Opti
 }
 
 /// Whether a host is this one.
-pub(super) fn is_this_host(host: &HostName) -> bool {
+pub(crate) fn is_this_host(host: &HostName) -> bool {
     match host {
         HostName::Address(address) => address.is_loopback(),
         HostName::Name(name) => name.as_str() == "localhost",

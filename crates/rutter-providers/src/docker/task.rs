@@ -1,0 +1,243 @@
+//! The task that follows one engine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bollard::models::ContainerSummary;
+use futures_util::{StreamExt, TryStreamExt};
+use rutter_book::BookClosed;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::catalogue::Catalogue;
+use crate::godoxy::{self, Settings};
+use crate::monitor::Monitors;
+use crate::{ContainerId, ProviderId};
+
+use super::backoff::Backoff;
+use super::batch::{Batch, Whose};
+use super::engine::{Engine, Events};
+use super::known::{Known, Listed};
+use super::{DockerError, Endpoint, map};
+
+/// How often all is listed though no event asks for it: engines drop events of listeners that are
+/// slow, and say nothing of it.
+const REFRESH: Duration = Duration::from_secs(300);
+
+/// How many events wait; of more it isn't known whose they were, so all is listed.
+const MAX_WAITING: usize = 1024;
+
+/// How many containers are inspected at once.
+const AT_ONCE: usize = 8;
+
+/// A container engine as a provider.
+#[derive(Debug, Clone)]
+pub struct DockerProvider {
+    /// Which; an `!` at the end of its name asks for labelled containers only.
+    pub id: ProviderId,
+    /// Where the engine is.
+    pub endpoint: Endpoint,
+    /// What holds for all routes.
+    pub settings: Settings,
+}
+
+/// Why following an engine ended.
+enum Ended {
+    By(DockerError),
+    Closed,
+}
+
+impl From<DockerError> for Ended {
+    fn from(error: DockerError) -> Self {
+        Self::By(error)
+    }
+}
+
+impl From<BookClosed> for Ended {
+    fn from(_: BookClosed) -> Self {
+        Self::Closed
+    }
+}
+
+impl DockerProvider {
+    /// Tells the catalogue, which has been told to begin with this provider, what its engine has,
+    /// until it is stopped. An engine that can't be asked is asked again, and nothing of what it
+    /// said goes meanwhile.
+    pub async fn run(self, catalogue: Catalogue, monitors: Monitors, stop: CancellationToken) {
+        let id = Arc::new(self.id);
+        let host = self.endpoint.remote_host().cloned();
+        let engine = godoxy::Engine::named(id.name(), host);
+        let mut following = Following {
+            known: Known::of(id.clone(), engine, self.settings),
+            id,
+            catalogue,
+            monitors,
+            backoff: Backoff::default(),
+        };
+        stop.run_until_cancelled(following.follow(self.endpoint)).await;
+    }
+}
+
+/// The state of following an engine, over all connections to it.
+struct Following {
+    id: Arc<ProviderId>,
+    known: Known,
+    catalogue: Catalogue,
+    monitors: Monitors,
+    backoff: Backoff,
+}
+
+impl Following {
+    async fn follow(&mut self, endpoint: Endpoint) {
+        let mut said = String::new();
+        loop {
+            let error = match self.connection(endpoint.clone()).await {
+                Ended::Closed => return,
+                Ended::By(error) => error,
+            };
+            let wait = self.backoff.failed();
+            // An engine that ended a connection may well take the next one.
+            if !matches!(error, DockerError::Ended) {
+                let why = error.to_string();
+                if why != said {
+                    tracing::warn!(provider = %self.id, %why, "a container engine can't be asked");
+                }
+                if self.catalogue.lost(&self.id, &why).await.is_err() {
+                    return;
+                }
+                said = why;
+            } else {
+                said.clear();
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Follows the engine over one stream of events, until something fails.
+    async fn connection(&mut self, endpoint: Endpoint) -> Ended {
+        let Err(ended) = self.try_connection(endpoint).await;
+        ended
+    }
+
+    async fn try_connection(
+        &mut self,
+        endpoint: Endpoint,
+    ) -> Result<std::convert::Infallible, Ended> {
+        let engine = Engine::open(endpoint).await?;
+        let mut changes = Changes::of(engine.events().await?);
+        let mut batch = Batch::default();
+        batch.all_changed();
+        let mut refreshed = Instant::now();
+        loop {
+            let now = Instant::now();
+            if changes.were_missed() || now >= refreshed + REFRESH {
+                batch.all_changed();
+            }
+            if let Some(whose) = batch.take(now) {
+                let n_routes = self.refresh(&engine, &whose).await?;
+                if whose == Whose::All {
+                    refreshed = now;
+                    self.backoff.succeeded();
+                    tracing::debug!(provider = %self.id, n_routes, "all containers were listed");
+                }
+                continue;
+            }
+            let due = batch.due(now).unwrap_or(refreshed + REFRESH);
+            tokio::select! {
+                changed = changes.next() => batch.changed(changed?),
+                () = tokio::time::sleep_until(due.into()) => {}
+            }
+        }
+    }
+
+    /// Asks for containers and says what there is now. The number of routes.
+    async fn refresh(&mut self, engine: &Engine, whose: &Whose) -> Result<usize, Ended> {
+        let listed = describe(engine, engine.list(whose).await?).await?;
+        self.known.learn(whose, listed)?;
+        let said = self.catalogue.says(&self.id, self.known.reading()).await?;
+        // Whom the catalogue has heard of is watched now, so this is heard.
+        for (key, seen) in self.known.health() {
+            self.monitors.engine_says(&key, seen);
+        }
+        Ok(said.n_routes)
+    }
+}
+
+/// Puts to each listed container what only inspecting it says: its ports if it has its host's
+/// network, and why it isn't well.
+async fn describe(
+    engine: &Engine,
+    listed: Vec<ContainerSummary>,
+) -> Result<Vec<Listed>, DockerError> {
+    let described = futures_util::stream::iter(listed).map(async |one| {
+        let mut health = map::health(&one);
+        let on_host = map::is_on_host_network(&one);
+        let is_unwell = map::is_found_unwell(&one);
+        let mut exposed = None;
+        if on_host || is_unwell {
+            let id = one.id.clone().unwrap_or_default();
+            // It went between the two questions.
+            let Some(inspected) = engine.inspect(&id).await? else { return Ok(None) };
+            exposed = on_host.then(|| map::exposed(&inspected));
+            if let (Some(seen), Some(detail)) = (&mut health, map::detail(&inspected)) {
+                seen.detail = detail;
+            }
+        }
+        Ok(map::container(one, exposed).map(|container| Listed { container, health }))
+    });
+    let described = described.buffered(AT_ONCE).try_filter_map(async |one| Ok(one));
+    described.try_collect().await
+}
+
+/// The changes that an engine's events tell of, read as fast as they come: engines drop what a
+/// slow listener leaves waiting.
+struct Changes {
+    waiting: mpsc::Receiver<Result<ContainerId, DockerError>>,
+    were_missed: Arc<AtomicBool>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+impl Changes {
+    fn of(events: Events) -> Self {
+        let (to, waiting) = mpsc::channel(MAX_WAITING);
+        let were_missed = Arc::new(AtomicBool::new(false));
+        let reader = tokio::spawn(read(events, to, were_missed.clone()));
+        Self { waiting, were_missed, _reader: AbortOnDropHandle::new(reader) }
+    }
+
+    /// Whose state changed.
+    async fn next(&mut self) -> Result<ContainerId, DockerError> {
+        self.waiting.recv().await.unwrap_or(Err(DockerError::Ended))
+    }
+
+    /// Whether there were changes since the last question of which it isn't known whose.
+    fn were_missed(&self) -> bool {
+        self.were_missed.swap(false, Ordering::AcqRel)
+    }
+}
+
+async fn read(
+    mut events: Events,
+    to: mpsc::Sender<Result<ContainerId, DockerError>>,
+    were_missed: Arc<AtomicBool>,
+) {
+    loop {
+        match events.next().await.map(map::changed) {
+            Ok(None) => {}
+            Ok(Some(id)) => match to.try_send(Ok(id)) {
+                Ok(()) => {}
+                // The others wait, so whoever takes them sees this too.
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    were_missed.store(true, Ordering::Release);
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return,
+            },
+            Err(error) => {
+                let _ = to.send(Err(error)).await;
+                return;
+            }
+        }
+    }
+}
