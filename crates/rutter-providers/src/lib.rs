@@ -23,6 +23,7 @@ pub mod catalogue;
 pub mod conflict;
 pub mod docker;
 mod enrich;
+pub mod files;
 pub mod godoxy;
 mod health;
 pub mod hosts;
