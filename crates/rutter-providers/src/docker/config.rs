@@ -75,13 +75,16 @@ impl Endpoint {
     /// An engine's address: `$DOCKER_HOST`, which is what the environment says, or a URL with
     /// `unix`, `tcp`, `http`, `https` or `tls`. `variable` looks a variable of the environment up.
     ///
-    /// `tcp` is TLS where `DOCKER_TLS_VERIFY` says something, as for Docker's tools, and the files
-    /// of any TLS are those in `DOCKER_CERT_PATH`; unlike for them, TLS is always verified.
+    /// `tcp` is TLS with files of its own or where `DOCKER_TLS_VERIFY` says something, as for
+    /// Docker's tools; the files of TLS that has none of its own are those in `DOCKER_CERT_PATH`.
+    /// Unlike for them, TLS is always verified.
     ///
     /// # Errors
-    /// It is none, or one that isn't spoken with: `ssh`, GoDoxy's agents.
+    /// It is none, or one that isn't spoken with: `ssh`, GoDoxy's agents; or files are given for a
+    /// connection that has no TLS.
     pub fn parse(
         text: &str,
+        own: Option<TlsFiles>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, DockerError> {
         let said = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -101,39 +104,17 @@ impl Endpoint {
                 .map_or_else(TlsFiles::default, |folder| TlsFiles::in_folder(Path::new(&folder)))
         };
         let tls = match scheme {
-            "https" | "tls" => Some(files()),
+            "https" | "tls" => Some(own.unwrap_or_else(files)),
+            "tcp" if own.is_some() => own,
             "tcp" if said("DOCKER_TLS_VERIFY").is_some() => Some(files()),
-            _ => None,
-        };
-        Self::of(&text, scheme, rest, tls)
-    }
-
-    /// An engine by its parts, as a configuration may have them. A port of 0 is the scheme's own;
-    /// with files, `tcp` is TLS.
-    ///
-    /// # Errors
-    /// As [`Self::parse`].
-    pub fn from_parts(
-        scheme: &str,
-        host: &str,
-        port: u16,
-        tls: Option<TlsFiles>,
-    ) -> Result<Self, DockerError> {
-        let text = match (scheme, port) {
-            ("unix", _) | (_, 0) => host.to_owned(),
-            _ if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
-            _ => format!("{host}:{port}"),
-        };
-        let tls = match scheme {
-            "https" | "tls" => Some(tls.unwrap_or_default()),
-            "tcp" => tls,
-            _ if tls.is_some() => {
+            // Files that did nothing would leave a connection open that was to be closed.
+            "unix" | "http" if own.is_some() => {
                 let error = format!("`{scheme}` has none: write `tls`, `https` or `tcp`");
                 return Err(DockerError::Tls(error));
             }
             _ => None,
         };
-        Self::of(&format!("{scheme}://{text}"), scheme, &text, tls)
+        Self::of(&text, scheme, rest, tls)
     }
 
     fn of(

@@ -35,10 +35,12 @@ const AT_ONCE: usize = 8;
 /// A container engine as a provider.
 #[derive(Debug, Clone)]
 pub struct DockerProvider {
-    /// Which; an `!` at the end of its name asks for labelled containers only.
+    /// Which.
     pub id: ProviderId,
     /// Where the engine is.
     pub endpoint: Endpoint,
+    /// Whether it takes labelled containers only.
+    pub is_explicit_only: bool,
     /// What holds for all routes.
     pub settings: Settings,
 }
@@ -68,7 +70,7 @@ impl DockerProvider {
     pub async fn run(self, catalogue: Catalogue, monitors: Monitors, stop: CancellationToken) {
         let id = Arc::new(self.id);
         let host = self.endpoint.remote_host().cloned();
-        let engine = godoxy::Engine::named(id.name(), host);
+        let engine = godoxy::Engine { is_explicit_only: self.is_explicit_only, host };
         let mut following = Following {
             known: Known::of(id.clone(), engine, self.settings),
             id,

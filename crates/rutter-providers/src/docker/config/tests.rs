@@ -5,7 +5,7 @@ fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Endpoint, String> {
         let found = environment.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
     };
-    Endpoint::parse(text, look_up).map_err(|error| error.to_string())
+    Endpoint::parse(text, None, look_up).map_err(|error| error.to_string())
 }
 
 fn http(host: &str, port: u16) -> Result<Endpoint, String> {
@@ -64,17 +64,17 @@ fn what_is_no_address_is_refused_by_name() {
 }
 
 #[test]
-fn engines_by_their_parts() {
-    let parts = |scheme: &str, host: &str, port, tls| {
-        Endpoint::from_parts(scheme, host, port, tls).map_err(|error| error.to_string())
-    };
+fn files_of_an_engines_own_are_tls() {
     let files = TlsFiles::new(Some("ca".into()), Some("cert".into()), Some("key".into())).unwrap();
-    assert_eq!(parts("tcp", "nas", 0, None), http("nas", 2375));
-    assert_eq!(parts("tcp", "nas", 5, Some(files.clone())), https("nas", 5, files.clone()));
-    assert_eq!(parts("tls", "fd00::5", 5, None), https("fd00::5", 5, TlsFiles::default()));
-    assert_eq!(parts("unix", "/s", 0, None), Ok(Endpoint::Unix("/s".into())));
-    // Files that would do nothing are a mistake that leaves a connection open to everybody.
-    assert!(parts("http", "nas", 5, Some(files)).unwrap_err().contains("`http` has none"));
+    let with = |text: &str| {
+        let folder = |name: &str| (name == "DOCKER_CERT_PATH").then(|| "/certs".to_owned());
+        Endpoint::parse(text, Some(files.clone()), folder).map_err(|error| error.to_string())
+    };
+    for text in ["tcp://nas:5", "tls://nas:5", "https://nas:5"] {
+        assert_eq!(with(text), https("nas", 5, files.clone()), "{text}");
+    }
+    assert!(with("http://nas:5").unwrap_err().contains("`http` has none"));
+    assert!(with("unix:///s").unwrap_err().contains("`unix` has none"));
     assert!(TlsFiles::new(None, Some("cert".into()), None).is_err());
 }
 
