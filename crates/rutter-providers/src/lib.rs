@@ -32,6 +32,7 @@ mod provider;
 mod reading;
 pub mod registry;
 mod route;
+mod tls;
 
 pub use alias::Alias;
 pub use balance::Balance;

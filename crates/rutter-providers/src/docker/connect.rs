@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use rutter_route::HostName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
+
+use crate::tls;
 
 use super::{DockerError, Endpoint, TlsFiles};
 
@@ -70,20 +72,18 @@ impl Dialer {
 }
 
 fn config(files: &TlsFiles) -> Result<ClientConfig, DockerError> {
-    let mut roots = RootCertStore::empty();
-    match &files.ca {
+    let roots = match &files.ca {
+        None => tls::system_roots(),
         Some(ca) => {
-            for certificate in certificates(ca)? {
+            let mut roots = RootCertStore::empty();
+            for certificate in tls::certificates(ca).map_err(|error| unusable(ca, error))? {
                 roots.add(certificate).map_err(|error| unusable(ca, error))?;
             }
+            roots
         }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    };
     let refused = |error: rustls::Error| DockerError::Tls(error.to_string());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
         .map_err(refused)?
         .with_root_certificates(roots);
@@ -91,19 +91,9 @@ fn config(files: &TlsFiles) -> Result<ClientConfig, DockerError> {
         None => Ok(builder.with_no_client_auth()),
         Some((chain, key)) => {
             let its_key = PrivateKeyDer::from_pem_file(key).map_err(|e| unusable(key, e))?;
-            let chain = certificates(chain)?;
+            let chain = tls::certificates(chain).map_err(|error| unusable(chain, error))?;
             builder.with_client_auth_cert(chain, its_key).map_err(|error| unusable(key, error))
         }
-    }
-}
-
-/// The certificates of a file, one at least.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, DockerError> {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<_, _>>);
-    let found: Vec<CertificateDer<'static>> = found.map_err(|error| unusable(path, error))?;
-    match found.is_empty() {
-        true => Err(unusable(path, "no certificate in it")),
-        false => Ok(found),
     }
 }
 
