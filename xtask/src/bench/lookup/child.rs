@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
-use rutter_route::ServiceName;
+use rutter_route::{Service, ServiceName};
 use serde::{Deserialize, Serialize};
 
 use super::contender::{Contender, Fast, Index, Standard};
@@ -98,7 +98,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn fill<C: Contender>(&self) -> C {
         let contender = C::new();
-        contender.write(self.names.iter().map(|n| (n.clone(), Some(writer::routes(n)))).collect());
+        contender.write(self.names.iter().map(|n| (Service::http(n.clone()), Some(writer::routes(n)))).collect());
         contender
     }
 

@@ -11,10 +11,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rutter_gateway::HostIndex;
 use rutter_gateway::routes::Routes;
-use rutter_route::ServiceName;
+use rutter_route::Service;
 
 /// A service, and its routes from now on; `None`: it is gone.
-pub(super) type Write = (ServiceName, Option<Arc<Routes>>);
+pub(super) type Write = (Service, Option<Arc<Routes>>);
 
 /// From hosts to routes, read and written at once.
 pub(super) trait Contender: Sync {
@@ -42,7 +42,8 @@ impl Contender for Index {
 
     #[inline]
     fn find(&self, host: &str) -> bool {
-        self.0.find(host).is_some_and(|found| !std::ptr::eq(black_box(&*found), std::ptr::null()))
+        let found = self.0.find(host).and_then(|found| found.at("/"));
+        found.is_some_and(|found| !std::ptr::eq(black_box(&*found), std::ptr::null()))
     }
 
     fn write(&self, batch: Vec<Write>) {
@@ -106,8 +107,8 @@ impl<S: BuildHasher> Locked<S> {
         for (service, routes) in batch {
             let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
             let old = match routes {
-                Some(routes) => map.insert(service.as_str().to_owned(), routes),
-                None => map.remove(service.as_str()),
+                Some(routes) => map.insert(service.name.as_str().to_owned(), routes),
+                None => map.remove(service.name.as_str()),
             };
             drop(map);
             drop(old);

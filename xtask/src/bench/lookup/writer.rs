@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rutter_gateway::routes::Routes;
-use rutter_route::ServiceName;
+use rutter_route::{Service, ServiceName};
 
 use super::contender::{Contender, Write};
 use crate::bench::cpu::thread_cpu;
@@ -60,14 +60,14 @@ impl<'a> Writer<'a> {
         let mut batch = Vec::with_capacity(WRITES_A_TICK);
         for _ in 0..CHANGES_A_TICK {
             let name = at(self.names, self.random.next() as usize);
-            batch.push((name.clone(), Some(routes(name))));
+            batch.push((Service::http(name.clone()), Some(routes(name))));
         }
         for _ in (CHANGES_A_TICK..WRITES_A_TICK).step_by(2) {
             self.n_arrivals += 1;
             let comes = at(self.visitors, self.n_arrivals);
             let goes = at(self.visitors, self.n_arrivals + self.visitors.len() / 2);
-            batch.push((comes.clone(), Some(routes(comes))));
-            batch.push((goes.clone(), None));
+            batch.push((Service::http(comes.clone()), Some(routes(comes))));
+            batch.push((Service::http(goes.clone()), None));
         }
         batch
     }
@@ -80,5 +80,5 @@ fn at(names: &[ServiceName], number: usize) -> &ServiceName {
 
 /// Routes as the index holds them; a look-up reads nothing of them.
 pub(super) fn routes(service: &ServiceName) -> Arc<Routes> {
-    Arc::new(Routes { service: service.clone(), ranked: Vec::new() })
+    Arc::new(Routes::new(Service::http(service.clone()), Vec::new()))
 }
