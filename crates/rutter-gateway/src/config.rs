@@ -180,6 +180,9 @@ pub struct UpstreamConfig {
     pub timeout: Duration,
     /// How many requests may be repeated.
     pub retry_budget: RetryBudgetConfig,
+    /// In what time a member of a group that returns, or is new, gets its whole share of requests;
+    /// zero: at once. Groups by the client's address don't have it.
+    pub slow_start: Duration,
     /// Routes tried for one request, at most.
     pub max_tries: usize,
     /// Idle connections a worker keeps, in all.
@@ -251,6 +254,7 @@ impl Default for UpstreamConfig {
             try_timeout: Duration::from_secs(15),
             timeout: Duration::ZERO,
             retry_budget: RetryBudgetConfig::default(),
+            slow_start: Duration::ZERO,
             max_tries: 8,
             max_idle: 1024,
             max_idle_per_upstream: 64,

@@ -12,10 +12,11 @@ use rutter_route::{
 };
 use smol_str::SmolStr;
 
+use crate::balance::{self, Balancer};
 use crate::health::prober::ProbeTarget;
 use crate::health::{Health, HealthCell};
 use crate::index::HostIndex;
-use crate::routes::{Hop, Route, RouteId, Routes};
+use crate::routes::{Hop, Load, Route, RouteId, Routes};
 use crate::streams::Streams;
 
 /// One route as the table tells it.
@@ -47,8 +48,24 @@ pub(crate) struct Feed {
     index: Arc<HostIndex>,
     health: Health,
     streams: Arc<Streams>,
-    /// The routes whose health is tracked, by service.
-    tracked: HashMap<Service, Vec<RouteKey>>,
+    /// What outlives a version of its routes, by service.
+    kept: HashMap<Service, Kept>,
+}
+
+/// What outlives every version of a service's routes.
+#[derive(Debug, Default)]
+struct Kept {
+    routes: Vec<KeptRoute>,
+    /// Once the service was a group's.
+    balancer: Option<Arc<Balancer>>,
+}
+
+#[derive(Debug)]
+struct KeptRoute {
+    key: RouteKey,
+    load: Arc<Load>,
+    /// Whether it is one of those among whom is chosen.
+    equal: bool,
 }
 
 /// What a service's routes are now, best first; `None`: the service is gone.
@@ -56,7 +73,7 @@ pub(crate) type Update = (Service, Option<Vec<RouteSpec>>);
 
 impl Feed {
     pub(crate) fn new(index: Arc<HostIndex>, health: Health, streams: Arc<Streams>) -> Self {
-        Self { index, health, streams, tracked: HashMap::new() }
+        Self { index, health, streams, kept: HashMap::new() }
     }
 
     /// Takes a batch; when it returns, requests see it.
@@ -64,12 +81,14 @@ impl Feed {
         let mut ready = Vec::with_capacity(updates.len());
         let mut left = Vec::new();
         for (service, specs) in updates {
-            let specs_now = specs.as_deref().unwrap_or_default();
-            self.note_tracked(&service, specs_now, &mut left);
             let routes = match &specs {
-                Some(specs) => Some(self.routes(&service, specs).await),
+                Some(specs) => Some(self.routes(&service, specs, &mut left).await),
                 None => None,
             };
+            if specs.is_none_or(|specs| specs.is_empty()) {
+                let gone = self.kept.remove(&service).unwrap_or_default();
+                left.extend(gone.routes.into_iter().map(|route| id(&service, &route.key)));
+            }
             match service.listener {
                 Listener::Http if service.at() == ListenAt::default() => {
                     ready.push((service, routes));
@@ -87,14 +106,24 @@ impl Feed {
 
     /// Every service that was told and not taken back, of any listener.
     pub(crate) fn services(&self) -> HashSet<Service> {
-        self.tracked.keys().cloned().collect()
+        self.kept.keys().cloned().collect()
     }
 
-    async fn routes(&self, service: &Service, specs: &[RouteSpec]) -> Arc<Routes> {
+    /// The routes as requests see them. Those that are no more are named in `left`.
+    async fn routes(
+        &mut self,
+        service: &Service,
+        specs: &[RouteSpec],
+        left: &mut Vec<RouteId>,
+    ) -> Arc<Routes> {
+        let mut kept = self.kept.remove(service).unwrap_or_default();
+        let mut now = Vec::with_capacity(specs.len());
         let mut ranked = Vec::with_capacity(specs.len());
         for spec in specs {
-            let id = RouteId { service: service.clone(), route: spec.key.clone() };
+            let id = id(service, &spec.key);
             let health = self.cell(&id, service, spec).await;
+            let load = kept.load(spec);
+            now.push(KeptRoute { key: spec.key.clone(), load: load.clone(), equal: spec.equal });
             ranked.push(Arc::new(Route {
                 id,
                 label: spec.label.clone(),
@@ -103,13 +132,22 @@ impl Feed {
                 group: spec.group.clone(),
                 weight: spec.weight,
                 equal: spec.equal,
-                load: Arc::default(),
+                load,
+                hash: spec.group.as_ref().map_or(0, |_| balance::hash_of(&spec.key)),
                 health_check: spec.health_check.clone(),
                 standing: spec.standing,
                 health,
             }));
         }
-        Arc::new(Routes::new(service.clone(), ranked))
+        // What is still in the list wasn't said again.
+        left.extend(kept.routes.drain(..).map(|route| id(service, &route.key)));
+        kept.routes = now;
+        let is_group = specs.first().is_some_and(|best| best.group.is_some());
+        let balancer = is_group.then(|| kept.balancer.get_or_insert_default().clone());
+        if !kept.routes.is_empty() {
+            self.kept.insert(service.clone(), kept);
+        }
+        Arc::new(Routes { balancer, ..Routes::new(service.clone(), ranked) })
     }
 
     /// What is believed of a route; that it is well of one that can't be asked by a connection:
@@ -128,15 +166,23 @@ impl Feed {
         };
         self.health.track(id, target).await
     }
+}
 
-    /// Keeps the list of what is tracked, and names what no longer is.
-    fn note_tracked(&mut self, service: &Service, now: &[RouteSpec], left: &mut Vec<RouteId>) {
-        let keys: Vec<RouteKey> = now.iter().map(|s| s.key.clone()).collect();
-        let before = self.tracked.remove(service).unwrap_or_default();
-        let gone = before.into_iter().filter(|k| !keys.contains(k));
-        left.extend(gone.map(|route| RouteId { service: service.clone(), route }));
-        if !keys.is_empty() {
-            self.tracked.insert(service.clone(), keys);
+impl Kept {
+    /// Takes the load of a route out of the list, or makes one; a member that is chosen among again
+    /// begins as one that returns.
+    fn load(&mut self, spec: &RouteSpec) -> Arc<Load> {
+        let Some(at) = self.routes.iter().position(|route| route.key == spec.key) else {
+            return Arc::default();
+        };
+        let route = self.routes.swap_remove(at);
+        if spec.equal && !route.equal {
+            route.load.recovery.is_out();
         }
+        route.load
     }
+}
+
+fn id(service: &Service, key: &RouteKey) -> RouteId {
+    RouteId { service: service.clone(), route: key.clone() }
 }

@@ -34,6 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod access;
 mod acl;
 mod acme;
+mod balance;
 mod clock;
 pub mod compat;
 mod config;

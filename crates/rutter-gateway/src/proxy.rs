@@ -25,6 +25,7 @@ mod http2;
 pub(crate) mod miss;
 mod outbound;
 pub(crate) mod pages;
+mod plan;
 pub(crate) mod redirect;
 mod settings;
 #[cfg(test)]
@@ -37,7 +38,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
+use http::header::{CONNECTION, SET_COOKIE, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use smol_str::SmolStr;
@@ -46,6 +47,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{AccessLog, Tried};
 use crate::acme::Served;
+use crate::balance;
 use crate::failover::budget::RetryBudget;
 use crate::failover::replay::Replay;
 use crate::health::Health;
@@ -160,7 +162,8 @@ pub(crate) async fn handle(
         entry.answered(response.status(), error);
     }
     let bodiless = about.method == Method::HEAD;
-    Ok(response.map(|body| Outbound::new(body, bodiless, entry, busy)))
+    let under_way = outcome.under_way;
+    Ok(response.map(|body| Outbound::new(body, bodiless, entry, busy, under_way)))
 }
 
 /// Who asks, and how far that is believed.
@@ -180,6 +183,8 @@ struct Outcome {
     tried: Tried,
     /// Whether the last of them answered.
     served: bool,
+    /// That one's count of what it has to do.
+    under_way: Option<balance::UnderWay>,
 }
 
 /// The answer to a CA that looks for an open challenge: before everything that a host leads to, the
@@ -205,7 +210,8 @@ async fn answer(
     busy: &Busy,
     entry: &mut Option<Entry>,
 ) -> Outcome {
-    let refused = |page| Outcome { answer: Err(page), tried: Tried::new(), served: false };
+    let refused =
+        |page| Outcome { answer: Err(page), tried: Tried::new(), served: false, under_way: None };
     let admitted = http2::translate(&mut request, settings.max_headers)
         .and_then(|()| admit::admit(&request, settings.max_target_bytes));
     let asked = match admitted {
@@ -216,11 +222,11 @@ async fn answer(
         entry.asked(&asked.host);
     }
     if let Some(answer) = challenged(worker, asker, &request, &asked) {
-        return Outcome { answer: Ok(answer), tried: Tried::new(), served: false };
+        return Outcome { answer: Ok(answer), tried: Tried::new(), served: false, under_way: None };
     }
     if let Some(port) = asker.client.redirect {
         let answer = redirect::to_https(&asked, port).ok_or(pages::BAD_HOST);
-        return Outcome { answer, tried: Tried::new(), served: false };
+        return Outcome { answer, tried: Tried::new(), served: false, under_way: None };
     }
     if worker.shared.via.is_in(request.headers()) {
         return refused(pages::LOOP);
@@ -233,6 +239,12 @@ async fn answer(
     let routes = match routes_of(&worker.shared, &asked).await {
         Ok(routes) => routes,
         Err(page) => return refused(page),
+    };
+    let strips = routes.service.paths().filter(|_| routes.strip_prefix());
+    let chosen_for = balance::Asker {
+        client: asker.address,
+        sticks_to: routes.balancer.as_ref().and_then(|_| balance::member_of(request.headers())),
+        slow_start: settings.slow_start,
     };
     let upgrade = websocket::Upgrade::wanted(&mut request);
     let (parts, body) = request.into_parts();
@@ -259,12 +271,14 @@ async fn answer(
         onward,
         protocol,
         body.is_some(),
+        strips,
     );
     let mut forward = forward::Forward {
         worker,
         settings,
         routes: &routes,
         host: &asked.host,
+        asker: chosen_for,
         head,
         body,
         upgrade: upgrade.is_some(),
@@ -278,8 +292,16 @@ async fn answer(
     if let Some(entry) = entry {
         entry.forwarded(&tried, answer.as_ref().ok().map(|answer| &answer.held.route));
     }
-    let answer = answer.map(|a| deliver(worker, a, upgrade));
-    Outcome { answer, tried, served }
+    let mut under_way = forward.progress.under_way.take();
+    let answer = answer.map(|answer| {
+        let stays = routes.told_to_stay(&answer.held.route, chosen_for.sticks_to, asker.client.tls);
+        let mut response = deliver(worker, answer, upgrade, &mut under_way);
+        if let Some(cookie) = stays {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response
+    });
+    Outcome { answer, tried, served, under_way }
 }
 
 /// The routes by which a request for that host and path is forwarded: at least one. A path that is
@@ -316,6 +338,7 @@ fn deliver(
     worker: &Arc<Worker>,
     answer: forward::Answer,
     upgrade: Option<websocket::Upgrade>,
+    under_way: &mut Option<balance::UnderWay>,
 ) -> Response<AnswerBody> {
     let forward::Answer { mut response, held } = answer;
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -323,9 +346,10 @@ fn deliver(
         let upstream = hyper::upgrade::on(&mut response);
         let open = worker.shared.metrics.active_tunnels.hold();
         let stop = worker.shared.stop.clone();
+        let under_way = under_way.take();
         worker.tasks.spawn(async move {
             websocket::tunnel(upgrade.client, upstream, stop).await;
-            drop(open);
+            drop((open, under_way));
         });
     }
     let (mut parts, incoming) = response.into_parts();

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use http::HeaderValue;
 use rutter_route::{
     Delivery, Endpoint, Folder, Group, HealthCheck, RouteKey, Service, SourceId, SourceKind,
     Standing,
@@ -14,6 +15,7 @@ use rutter_route::{
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::balance::{self, Balancer, Recovery};
 use crate::health::HealthCell;
 use crate::index::Narrower;
 
@@ -50,6 +52,8 @@ pub enum Hop {
 pub struct Load {
     /// Requests and streams under way.
     pub in_flight: AtomicU32,
+    /// Since when it is there.
+    pub(crate) recovery: Recovery,
 }
 
 /// One way to a service.
@@ -75,8 +79,10 @@ pub struct Route {
     pub standing: Standing,
     /// What the detector believes of it, shared by every version of this route.
     pub health: Arc<HealthCell>,
-    /// What it has to do.
+    /// What it has to do, if it is in a group.
     pub load: Arc<Load>,
+    /// What tells it from the others of its group, for who must find the same one again; 0 outside.
+    pub(crate) hash: u64,
 }
 
 impl Route {
@@ -96,6 +102,8 @@ pub struct Routes {
     pub service: Service,
     /// Best first. Empty: the name is known, but nothing leads there now.
     pub ranked: Vec<Arc<Route>>,
+    /// Who chooses among the equals, if they are of a group.
+    pub(crate) balancer: Option<Arc<Balancer>>,
     /// The services that have paths of this name to themselves; the host index keeps them here.
     pub(crate) narrower: Narrower,
     /// Whether the paths that none of those has are the service's. If not, it is no service, and
@@ -106,7 +114,28 @@ pub struct Routes {
 impl Routes {
     /// The routes of a service, best first.
     pub fn new(service: Service, ranked: Vec<Arc<Route>>) -> Self {
-        Self { service, ranked, narrower: Narrower::default(), is_whole: true }
+        Self { service, ranked, balancer: None, narrower: Narrower::default(), is_whole: true }
+    }
+
+    /// Whether any of them is asked without the service's path prefix.
+    pub(crate) fn strip_prefix(&self) -> bool {
+        self.ranked.iter().any(|route| route.delivery.strips_prefix)
+    }
+
+    /// The cookie that tells a client to stay with the route that served it, if it should and
+    /// wasn't told before; `told` is whom its cookie names.
+    pub(crate) fn told_to_stay(
+        &self,
+        served: &Route,
+        told: Option<u64>,
+        tls: bool,
+    ) -> Option<HeaderValue> {
+        let options = &served.delivery.balance;
+        let stays = self.balancer.is_some() && options.is_sticky && served.group.is_some();
+        if !stays || told == Some(served.hash) {
+            return None;
+        }
+        balance::cookie(served.hash, options, tls)
     }
 
     /// The one way of a gateway's default backend. It belongs to no service, so no certificate of a
@@ -127,6 +156,7 @@ impl Routes {
             weight: 1,
             equal: true,
             load: Arc::default(),
+            hash: 0,
             health_check: None,
             standing: Standing::Eligible,
         };

@@ -402,6 +402,7 @@ fn settings(config: &GatewayConfig) -> Settings {
         try_timeout: config.upstream.try_timeout,
         timeout: config.upstream.timeout,
         retry_budget: config.upstream.retry_budget,
+        slow_start: config.upstream.slow_start,
         trusted_proxies: config.trusted_proxies.clone(),
         hsts: crate::proxy::redirect::hsts(config.hsts),
     }

@@ -1,17 +1,18 @@
 //! A request route by route, until one answers or the rules of [`crate::failover`] end it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::answer;
 use super::headers::Head;
 use super::pages::{self, Page};
+use super::plan::Plan;
 use super::{Settings, Worker};
 use crate::access::{Tally, Tried};
+use crate::balance::{Asker, UnderWay};
 use crate::clock;
 use crate::failover::replay::{Fault, Replay, RequestBody};
 use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
-use crate::health::{Failure, Health};
+use crate::health::Failure;
 use crate::routes::{Hop, Route, Routes};
 use crate::upstream::body::Held;
 use crate::upstream::{Connection, Patience, Silence, Target, TryError};
@@ -25,6 +26,8 @@ pub(super) struct Forward<'a> {
     pub(super) routes: &'a Routes,
     /// The host that was asked for, normalised.
     pub(super) host: &'a str,
+    /// For whom a route is chosen.
+    pub(super) asker: Asker,
     pub(super) head: Head,
     pub(super) body: Option<Replay>,
     /// Whether the client asked for another protocol: only then may an answer be 101.
@@ -44,6 +47,8 @@ pub(super) struct Progress<'a> {
     sent: bool,
     /// The route that has it now.
     current: Option<&'a Arc<Route>>,
+    /// That route's count of what it has to do, and in the end that of the route that answered.
+    pub(super) under_way: Option<UnderWay>,
 }
 
 /// An answer, and the connection that it came by.
@@ -81,13 +86,14 @@ impl<'a> Forward<'a> {
 
     async fn try_routes(&mut self) -> Result<Answer, Page> {
         let shared = &self.worker.shared;
-        let mut plan = Plan::new(self.routes, self.settings.max_tries);
+        let mut plan = Plan::new(self.routes, self.asker, self.settings.max_tries);
         while let Some(route) = plan.next(&shared.health).await {
             if !self.tried.is_empty() {
                 self.may_go_on()?;
             }
             self.tried.push(route.label.clone());
             self.progress.current = Some(route);
+            self.progress.under_way = UnderWay::of(route);
             let tried = self.try_route(route, &plan).await;
             self.progress.current = None;
             match tried {
@@ -120,7 +126,11 @@ impl<'a> Forward<'a> {
         let endpoint = match &route.hop {
             Hop::Endpoint(endpoint) => endpoint,
             // H6: files are served here.
-            Hop::Files(_) | Hop::Hole => return Err(Stopped::Answer(pages::NO_ROUTES)),
+            Hop::Files(_) => return Err(Stopped::Answer(pages::NO_ROUTES)),
+            Hop::Hole => {
+                tracing::debug!(route = %route.id, "the place of a route that is refused");
+                return Err(Stopped::Answer(pages::KEPT_PLACE));
+            }
         };
         let target = Target::new(endpoint, self.host, &self.routes.service.name);
         let mut pooled = self.pooled(&target).await;
@@ -132,7 +142,7 @@ impl<'a> Forward<'a> {
                 }
                 None => self.connect(route, &target).await?,
             };
-            let request = self.request(&connection);
+            let request = self.request(route, &connection);
             let patience = Patience {
                 response: self.settings.response_timeout,
                 one_try: self.settings.try_timeout,
@@ -205,7 +215,7 @@ impl<'a> Forward<'a> {
         }
     }
 
-    fn request(&self, connection: &Connection) -> Request<RequestBody> {
+    fn request(&self, route: &Route, connection: &Connection) -> Request<RequestBody> {
         let body = match &self.body {
             None => RequestBody::Empty,
             Some(replay) => replay.body(connection.meter(), self.head.method.is_idempotent()),
@@ -215,6 +225,9 @@ impl<'a> Forward<'a> {
         *request.uri_mut() = self.head.uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = self.head.headers.clone();
+        if route.delivery.strips_prefix {
+            self.head.strip(&mut request);
+        }
         request
     }
 
@@ -275,38 +288,5 @@ impl<'a> Forward<'a> {
 
     fn left(&self) -> BodyLeft {
         self.body.as_ref().map_or(BodyLeft::Kept, Replay::left)
-    }
-}
-
-/// The order in which routes are tried: by rank those that may be used, then by rank the others.
-struct Plan<'a> {
-    ranked: std::slice::Iter<'a, Arc<Route>>,
-    passed_over: VecDeque<&'a Arc<Route>>,
-    /// How many may still be tried.
-    n_left: usize,
-}
-
-impl<'a> Plan<'a> {
-    fn new(routes: &'a Routes, max_tries: usize) -> Self {
-        Self { ranked: routes.ranked.iter(), passed_over: VecDeque::new(), n_left: max_tries }
-    }
-
-    async fn next(&mut self, health: &Health) -> Option<&'a Arc<Route>> {
-        self.n_left = self.n_left.checked_sub(1)?;
-        for route in self.ranked.by_ref() {
-            if health.is_usable(&route.health).await {
-                return Some(route);
-            }
-            self.passed_over.push_back(route);
-        }
-        let route = self.passed_over.pop_front()?;
-        health.used_anyway(&route.health);
-        Some(route)
-    }
-
-    /// Whether another route is in service and may be tried.
-    fn has_another(&self, health: &Health) -> bool {
-        let in_service = |route: &Arc<Route>| !health.is_out(&route.health);
-        self.n_left > 0 && self.ranked.as_slice().iter().any(in_service)
     }
 }

@@ -6,7 +6,9 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, Method, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Uri, Version};
+use rutter_route::PathPrefix;
 
 use super::Client;
 use super::admit::Asked;
@@ -17,6 +19,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -78,6 +81,39 @@ pub(crate) struct Head {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
+    /// For routes that are asked without the service's path prefix.
+    stripped: Option<Stripped>,
+}
+
+/// What an upstream is told that doesn't know its path prefix.
+#[derive(Debug, Clone)]
+struct Stripped {
+    /// The target without it.
+    uri: Uri,
+    /// The prefix, behind those that trusted proxies took away.
+    prefix: HeaderValue,
+}
+
+impl Head {
+    /// Takes the service's path prefix from the target, and says so in `X-Forwarded-Prefix`. Of a
+    /// service without one there is nothing to take.
+    pub(crate) fn strip<B>(&self, request: &mut Request<B>) {
+        let Some(stripped) = &self.stripped else { return };
+        *request.uri_mut() = stripped.uri.clone();
+        append(request.headers_mut(), X_FORWARDED_PREFIX, stripped.prefix.clone());
+    }
+}
+
+/// The target without the prefix and the prefix; an upstream's path always begins with `/`.
+fn stripped(target: &PathAndQuery, prefix: &PathPrefix) -> Option<Stripped> {
+    let path = prefix.stripped(target.path())?;
+    let target: Result<PathAndQuery, _> = match target.query() {
+        None => path.parse(),
+        Some(query) => format!("{path}?{query}").parse(),
+    };
+    let prefix = HeaderValue::from_str(prefix.as_str()).ok()?;
+    // Part of a valid target is one.
+    Some(Stripped { uri: Uri::from(target.ok()?), prefix })
 }
 
 /// What the gateway says of the client to the origin.
@@ -102,6 +138,7 @@ pub(crate) fn request_head(
     onward: Onward<'_>,
     upgrade: Option<&HeaderValue>,
     has_body: bool,
+    strips: Option<&PathPrefix>,
 ) -> Head {
     let wants_trailers = names(&headers, &TE, b"trailers");
     strip(&mut headers);
@@ -122,7 +159,8 @@ pub(crate) fn request_head(
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     introduce(&mut headers, asked, onward);
-    Head { method, uri: Uri::from(asked.target.clone()), headers }
+    let stripped = strips.and_then(|prefix| stripped(&asked.target, prefix));
+    Head { method, uri: Uri::from(asked.target.clone()), headers, stripped }
 }
 
 /// Makes an upstream's headers fit for the client. An answer that was chunked has no length of its
@@ -175,6 +213,7 @@ fn introduce(headers: &mut HeaderMap, asked: &Asked, onward: Onward<'_>) {
     if !onward.trusted {
         headers.remove(X_FORWARDED_FOR);
         headers.remove(X_FORWARDED_PORT);
+        headers.remove(X_FORWARDED_PREFIX);
         headers.remove(FORWARDED);
     }
     let peer = address_value(ip);

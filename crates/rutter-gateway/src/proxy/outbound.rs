@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::entry::Entry;
+use crate::balance::UnderWay;
 use crate::server::Busy;
 use crate::upstream::body::AnswerBody;
 
@@ -20,13 +21,21 @@ pub(crate) struct Outbound {
     whole: bool,
     entry: Option<Entry>,
     _busy: Busy,
+    /// The route has this to do until then.
+    _under_way: Option<UnderWay>,
 }
 
 impl Outbound {
     /// `bodiless`: the client gets no body, whatever there is, as with `HEAD`.
-    pub(super) fn new(body: AnswerBody, bodiless: bool, entry: Option<Entry>, busy: Busy) -> Self {
+    pub(super) fn new(
+        body: AnswerBody,
+        bodiless: bool,
+        entry: Option<Entry>,
+        busy: Busy,
+        under_way: Option<UnderWay>,
+    ) -> Self {
         let whole = bodiless || body.is_end_stream();
-        Self { body, bytes: 0, whole, entry, _busy: busy }
+        Self { body, bytes: 0, whole, entry, _busy: busy, _under_way: under_way }
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     /// Zero: none.
     pub(crate) timeout: Duration,
     pub(crate) retry_budget: RetryBudgetConfig,
+    /// In what time a member of a group that returns gets its whole share; zero: at once.
+    pub(crate) slow_start: Duration,
     pub(crate) trusted_proxies: Vec<Prefix>,
     /// `Strict-Transport-Security` on answers over TLS.
     pub(crate) hsts: Option<HeaderValue>,
