@@ -37,6 +37,8 @@ pub struct GatewayConfig {
     pub domains: Vec<ServiceName>,
     /// Which services a host asks for beyond the one of exactly that name.
     pub hosts: HostMatching,
+    /// Where short links are asked for; `None`: nowhere.
+    pub short_links: Option<ShortLinkConfig>,
     /// Worker threads; 0: one a processor.
     pub workers: usize,
     /// The detector's numbers.
@@ -67,6 +69,15 @@ pub struct GatewayConfig {
     pub inbound_mtls: BTreeMap<SmolStr, MtlsProfile>,
     /// Streams of TCP and UDP.
     pub streams: StreamConfig,
+}
+
+/// Short links: `http://go/app/page` leads to where `app` is, by a redirect to HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShortLinkConfig {
+    /// The host that is asked, unless it is a service's.
+    pub host: ServiceName,
+    /// The domain under which services without one are found.
+    pub suffix: Option<ServiceName>,
 }
 
 /// One listener.
@@ -207,6 +218,7 @@ impl Default for GatewayConfig {
             listeners: vec![ListenerConfig::plain(SocketAddr::from(([127, 0, 0, 1], 8080)))],
             domains: Vec::new(),
             hosts: HostMatching::default(),
+            short_links: None,
             workers: 0,
             health: HealthConfig::default(),
             limits: Limits::default(),

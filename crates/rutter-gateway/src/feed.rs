@@ -16,6 +16,7 @@ use crate::balance::{self, Balancer};
 use crate::health::prober::ProbeTarget;
 use crate::health::{Health, HealthCell};
 use crate::index::HostIndex;
+use crate::proxy::short_links::ShortLinks;
 use crate::routes::{Hop, Load, Route, RouteId, Routes};
 use crate::streams::Streams;
 
@@ -48,6 +49,7 @@ pub(crate) struct Feed {
     index: Arc<HostIndex>,
     health: Health,
     streams: Arc<Streams>,
+    short_links: Option<Arc<ShortLinks>>,
     /// What outlives a version of its routes, by service.
     kept: HashMap<Service, Kept>,
 }
@@ -73,7 +75,13 @@ pub(crate) type Update = (Service, Option<Vec<RouteSpec>>);
 
 impl Feed {
     pub(crate) fn new(index: Arc<HostIndex>, health: Health, streams: Arc<Streams>) -> Self {
-        Self { index, health, streams, kept: HashMap::new() }
+        Self { index, health, streams, short_links: None, kept: HashMap::new() }
+    }
+
+    /// Tells these of the services too.
+    pub(crate) fn with_short_links(mut self, short_links: Option<Arc<ShortLinks>>) -> Self {
+        self.short_links = short_links;
+        self
     }
 
     /// Takes a batch; when it returns, requests see it.
@@ -91,6 +99,9 @@ impl Feed {
             }
             match service.listener {
                 Listener::Http if service.at() == ListenAt::default() => {
+                    if let Some(links) = &self.short_links {
+                        links.set(&service, routes.is_some());
+                    }
                     ready.push((service, routes));
                 }
                 Listener::Http => tracing::warn!(%service, "nobody listens there"),

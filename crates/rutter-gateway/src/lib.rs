@@ -62,7 +62,9 @@ mod upstream;
 pub use access::{AccessLogConfig, AccessLogFormat};
 pub use acl::AclConfig;
 pub use acme::{AcmeChallenge, AcmeConfig, AcmeStore, LETS_ENCRYPT};
-pub use config::{CertificateFiles, GatewayConfig, Limits, ListenerConfig, UpstreamConfig};
+pub use config::{
+    CertificateFiles, GatewayConfig, Limits, ListenerConfig, ShortLinkConfig, UpstreamConfig,
+};
 pub use error::GatewayError;
 pub use failover::budget::RetryBudgetConfig;
 pub use gateway::{ControllerCa, Gateway, GatewayHandle};

@@ -28,6 +28,7 @@ pub(crate) mod pages;
 mod plan;
 pub(crate) mod redirect;
 mod settings;
+pub(crate) mod short_links;
 #[cfg(test)]
 mod tests;
 mod websocket;
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) index: Arc<HostIndex>,
     /// Whom to ask for a host that the index doesn't know; unset: nobody.
     pub(crate) on_miss: Arc<OnceLock<miss::OnMiss>>,
+    /// `None`: there are none.
+    pub(crate) short_links: Option<Arc<short_links::ShortLinks>>,
     /// The way of requests whose host leads nowhere.
     pub(crate) default_routes: Option<Arc<Routes>>,
     /// Whether the controller has told all that it knows: before, a name that isn't known may be
@@ -224,6 +227,9 @@ async fn answer(
     if let Some(answer) = challenged(worker, asker, &request, &asked) {
         return Outcome { answer: Ok(answer), tried: Tried::new(), served: false, under_way: None };
     }
+    if let Some(answer) = short_link(&worker.shared, &asked) {
+        return Outcome { answer, tried: Tried::new(), served: false, under_way: None };
+    }
     if let Some(port) = asker.client.redirect {
         let answer = redirect::to_https(&asked, port).ok_or(pages::BAD_HOST);
         return Outcome { answer, tried: Tried::new(), served: false, under_way: None };
@@ -302,6 +308,16 @@ async fn answer(
         response
     });
     Outcome { answer, tried, served, under_way }
+}
+
+/// The answer to who asks for a short link: a redirect to HTTPS anyway, so it comes before the one
+/// that keeps the host.
+fn short_link(
+    shared: &Shared,
+    asked: &admit::Asked,
+) -> Option<Result<Response<AnswerBody>, pages::Page>> {
+    let links = shared.short_links.as_ref().filter(|links| links.are_at(&asked.host))?;
+    shared.index.find(&asked.host).is_none().then(|| links.answer(asked))
 }
 
 /// The routes by which a request for that host and path is forwarded: at least one. A path that is

@@ -72,6 +72,7 @@ use crate::metrics::GatewayMetrics;
 use crate::own_ca::OwnCa;
 use crate::proxy::headers::Via;
 use crate::proxy::miss::Asking;
+use crate::proxy::short_links::ShortLinks;
 use crate::proxy::{Settings, Shared};
 use crate::routes::Routes;
 use crate::slow::Pace;
@@ -341,7 +342,9 @@ fn share(
         stop.clone(),
     );
     let streams = Arc::new(Streams::default());
-    let feed = Feed::new(index.clone(), health.clone(), streams.clone());
+    let short_links = config.short_links.clone().map(|links| Arc::new(ShortLinks::new(links)));
+    let feed = Feed::new(index.clone(), health.clone(), streams.clone())
+        .with_short_links(short_links.clone());
     let settings = ArcSwap::from_pointee(settings(config));
     let via = Via::new(RandomState::default().hash_one(config.name.as_str()));
     let told = Arc::new(AtomicBool::new(false));
@@ -358,6 +361,7 @@ fn share(
         access,
         index,
         on_miss: asking.on_miss.clone(),
+        short_links,
         default_routes: config.default_backend.as_ref().and_then(Routes::default_of),
         told: told.clone(),
         settings,

@@ -69,6 +69,8 @@ pub(crate) const LOOP: Page =
     page(StatusCode::LOOP_DETECTED, "LOOP", "This request has come through this gateway before");
 pub(crate) const UNKNOWN_HOST: Page =
     page(StatusCode::NOT_FOUND, "UNKNOWN_HOST", "No service has this name");
+pub(crate) const NO_SHORT_LINK: Page =
+    page(StatusCode::BAD_REQUEST, "NO_SHORT_LINK", "A short link names a service in its path");
 pub(crate) const NOT_TOLD: Page = page(
     StatusCode::SERVICE_UNAVAILABLE,
     "NOT_TOLD",
