@@ -13,8 +13,11 @@
 //! route that is refused because it asks for protection would leave its alias to a container that
 //! asks for none.
 
+mod claims;
 #[cfg(test)]
 mod tests;
+
+pub use claims::{Change, Claims};
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

@@ -8,6 +8,7 @@
 //!   what was refused and why.
 //! - [`conflict`] decides who has an alias that several want.
 //! - [`hosts`] says which alias a request's host asks for.
+//! - [`catalogue`] judges all of them together and tells the table; [`registry`] shows the outcome.
 //!
 //! Invariants:
 //! - a route is never less protected than it was written: a field that protects and isn't there
@@ -27,11 +28,14 @@ pub mod files;
 pub mod godoxy;
 mod health;
 pub mod hosts;
+mod map;
 pub mod monitor;
 mod provider;
 mod reading;
 pub mod registry;
 mod route;
+#[cfg(test)]
+mod testing;
 mod tls;
 
 pub use alias::Alias;

@@ -122,6 +122,9 @@ pub enum What {
     Decided {
         /// On which source.
         source: SourceId,
+        /// On which of its routes to the destination; `None`: on all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<PathId>,
         /// What.
         decision: Decision,
         /// Whose word it is.

@@ -236,7 +236,7 @@ fn told(event: &Event<Prefix>) -> String {
         What::Source { source, state, why } => {
             format!("{} is {state}: {why}", name(node_of(source)))
         }
-        What::Decided { source, decision, by, why } => {
+        What::Decided { source, decision, by, why, .. } => {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             format!("{decision} {} by {by}{why}", name(node_of(source)))
         }

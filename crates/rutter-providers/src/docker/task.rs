@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use bollard::models::ContainerSummary;
 use futures_util::{StreamExt, TryStreamExt};
-use rutter_book::BookClosed;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, CatalogueError};
 use crate::godoxy::{self, Settings};
 use crate::monitor::Monitors;
 use crate::{ContainerId, ProviderId};
@@ -57,8 +56,8 @@ impl From<DockerError> for Ended {
     }
 }
 
-impl From<BookClosed> for Ended {
-    fn from(_: BookClosed) -> Self {
+impl From<CatalogueError> for Ended {
+    fn from(_: CatalogueError) -> Self {
         Self::Closed
     }
 }

@@ -1,9 +1,12 @@
-//! What people and rules decided: on (source, destination), or on a whole source.
+//! What people and rules decided: on (source, destination), on one path of it, or on a whole
+//! source.
 //!
 //! It outlives route and session; a deleted source's decisions go with it.
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
-use rutter_route::{By, Decision, Destination, SourceId, Wall, Word};
+use rutter_route::{By, Decision, Destination, PathId, SourceId, Wall, Word};
 
 /// All that is decided on one thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,10 +56,89 @@ fn put<T>(slot: &mut Option<Word<T>>, word: Word<T>) {
     }
 }
 
+/// What a decision is on, of a source's.
+#[derive(Debug)]
+pub(super) enum On<'a, D> {
+    Source,
+    Destination(&'a D),
+    Path(&'a D, &'a PathId),
+}
+
+impl<D> Clone for On<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for On<'_, D> {}
+
+impl<'a, D> On<'a, D> {
+    pub(super) fn destination(self) -> Option<&'a D> {
+        match self {
+            On::Source => None,
+            On::Destination(d) | On::Path(d, _) => Some(d),
+        }
+    }
+
+    pub(super) fn path(self) -> Option<&'a PathId> {
+        match self {
+            On::Source | On::Destination(_) => None,
+            On::Path(_, path) => Some(path),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct OfSource<D> {
     whole: Decided,
     on: HashMap<D, Decided, foldhash::fast::FixedState>,
+    /// Few sources have a destination's paths decided on apart from each other.
+    on_paths: HashMap<D, BTreeMap<PathId, Decided>, foldhash::fast::FixedState>,
+}
+
+impl<D: Destination> OfSource<D> {
+    fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.on.is_empty() && self.on_paths.is_empty()
+    }
+
+    fn get(&self, on: On<'_, D>) -> Option<&Decided> {
+        match on {
+            On::Source => Some(&self.whole).filter(|whole| !whole.is_empty()),
+            On::Destination(d) => self.on.get(d),
+            On::Path(d, path) => self.on_paths.get(d)?.get(path),
+        }
+    }
+
+    fn entry(&mut self, on: On<'_, D>) -> &mut Decided {
+        match on {
+            On::Source => &mut self.whole,
+            On::Destination(d) => self.on.entry(d.clone()).or_default(),
+            On::Path(d, path) => {
+                self.on_paths.entry(d.clone()).or_default().entry(path.clone()).or_default()
+            }
+        }
+    }
+
+    /// Forgets that there is nothing.
+    fn drop_empty(&mut self, on: On<'_, D>) {
+        match on {
+            On::Source => {}
+            On::Destination(d) => drop(self.on.remove(d)),
+            On::Path(d, path) => {
+                if let Some(paths) = self.on_paths.get_mut(d) {
+                    paths.remove(path);
+                    if paths.is_empty() {
+                        self.on_paths.remove(d);
+                    }
+                }
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        let on_paths: usize = self.on_paths.values().map(BTreeMap::len).sum();
+        self.on.len() + on_paths + usize::from(!self.whole.is_empty())
+    }
 }
 
 /// All decisions of a table.
@@ -86,15 +168,12 @@ impl<D: Destination> Decisions<D> {
         &mut self,
         now: Wall,
         source: &SourceId,
-        on: Option<&D>,
+        on: On<'_, D>,
         what: Decision,
         (by, why): (By, String),
         bound: usize,
     ) -> bool {
-        let known = self.of.get(source).is_some_and(|of| match on {
-            Some(d) => of.on.contains_key(d),
-            None => !of.whole.is_empty(),
-        });
+        let known = self.of.get(source).is_some_and(|of| of.get(on).is_some());
         let takes_back = matches!(what, Decision::Clear | Decision::Unprefer | Decision::Undrain);
         if takes_back && !known {
             return true;
@@ -106,34 +185,36 @@ impl<D: Destination> Decisions<D> {
         let of = self.of.entry(source.clone()).or_insert_with(|| OfSource {
             whole: Decided::default(),
             on: HashMap::with_hasher(state.clone()),
+            on_paths: HashMap::with_hasher(state.clone()),
         });
-        let decided = match on {
-            Some(d) => of.on.entry(d.clone()).or_default(),
-            None => &mut of.whole,
-        };
+        let decided = of.entry(on);
         decided.take(now, what, by, why);
         let empty = decided.is_empty();
         self.n = if known { self.n } else { self.n + 1 };
         if empty {
             self.n -= 1;
-            if let Some(d) = on {
-                of.on.remove(d);
-            }
+            of.drop_empty(on);
             self.drop_if_empty(source);
         }
         true
     }
 
     fn drop_if_empty(&mut self, source: &SourceId) {
-        if self.of.get(source).is_some_and(|of| of.whole.is_empty() && of.on.is_empty()) {
+        if self.of.get(source).is_some_and(OfSource::is_empty) {
             self.of.remove(source);
         }
     }
 
+    /// What is decided on the path, on the destination, and on the whole source.
+    pub(super) fn on(&self, source: &SourceId, d: &D, path: &PathId) -> [Option<&Decided>; 3] {
+        let Some(of) = self.of.get(source) else { return [None; 3] };
+        [On::Path(d, path), On::Destination(d), On::Source].map(|on| of.get(on))
+    }
+
     /// What is decided on the destination, and on the whole source.
-    pub(super) fn on(&self, source: &SourceId, d: &D) -> [Option<&Decided>; 2] {
-        let of = self.of.get(source);
-        [of.and_then(|of| of.on.get(d)), self.on_whole(source)]
+    pub(super) fn on_destination(&self, source: &SourceId, d: &D) -> [Option<&Decided>; 2] {
+        let Some(of) = self.of.get(source) else { return [None; 2] };
+        [On::Destination(d), On::Source].map(|on| of.get(on))
     }
 
     /// What is decided on the whole source.
@@ -141,16 +222,17 @@ impl<D: Destination> Decisions<D> {
         self.of.get(source).map(|of| &of.whole).filter(|w| !w.is_empty())
     }
 
-    /// A withdrawal: the approval of this destination is cleared.
-    pub(super) fn clear_approval(&mut self, source: &SourceId, d: &D) {
+    /// A withdrawal: the approval of this path, or of this destination, is cleared.
+    pub(super) fn clear_approval(&mut self, source: &SourceId, on: On<'_, D>) {
         let Some(of) = self.of.get_mut(source) else { return };
-        let Some(decided) = of.on.get_mut(d) else { return };
-        // A revocation stays: it was never an approval to be cleared.
-        if decided.approval.as_ref().is_some_and(|w| w.is) {
-            decided.approval = None;
+        if of.get(on).is_none() {
+            return;
         }
+        let decided = of.entry(on);
+        // A revocation stays: it was never an approval to be cleared.
+        decided.approval.take_if(|word| word.is);
         if decided.is_empty() {
-            of.on.remove(d);
+            of.drop_empty(on);
             self.n -= 1;
             self.drop_if_empty(source);
         }
@@ -159,7 +241,7 @@ impl<D: Destination> Decisions<D> {
     /// A source that is deleted takes its decisions along.
     pub(super) fn forget(&mut self, source: &SourceId) {
         if let Some(of) = self.of.remove(source) {
-            self.n -= of.on.len() + usize::from(!of.whole.is_empty());
+            self.n -= of.len();
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::policy::{Approval, OnWithdraw, Policy, Rules, Subject};
 
 use super::Table;
 use super::candidate::{Candidate, Flags, Place};
-use super::decisions::Decided;
+use super::decisions::{Decided, On};
 
 /// What import makes of a route.
 pub(super) struct Imported {
@@ -38,7 +38,7 @@ impl<D: Destination> Table<D> {
         let key = self.dests[id].key.clone();
         let source_id = source.id.clone();
         let received = self.sets.get(candidate.received).clone();
-        let imported = self.import(&self.policy, &key, candidate.source, received, None);
+        let imported = self.import(&self.policy, &key, &candidate, received, None);
         let approves = imported.approved_by.is_some_and(|rule| {
             self.approve_by_rule(now, &source_id, &key, candidate.source, rule)
         });
@@ -72,11 +72,11 @@ impl<D: Destination> Table<D> {
         &self,
         policy: &Policy,
         key: &D,
-        source: u32,
+        candidate: &Candidate,
         mut attributes: Attributes,
         trace: Option<&mut PolicyTrace>,
     ) -> Imported {
-        let source = &self.sources[source];
+        let source = &self.sources[candidate.source];
         let received_priority = attributes.priority;
         let subject = Subject { destination: key, source: &source.id, info: &source.info };
         let ruled = ask(policy, subject, &mut attributes, trace);
@@ -87,8 +87,8 @@ impl<D: Destination> Table<D> {
                     .is_none_or(|(least, most)| (least..=most).contains(&received_priority))
         });
         let decided = match source.decided {
-            true => self.decisions.on(&source.id, key),
-            false => [None, None],
+            true => self.decided_on(candidate, key),
+            false => [None; 3],
         };
         let approval = approval_of(&decided);
         if let Some(word) = decided.iter().flatten().find_map(|d| d.preference.as_ref()) {
@@ -123,24 +123,28 @@ impl<D: Destination> Table<D> {
     ) -> bool {
         let word = (By::Rule(rule), String::new());
         let bound = self.policy.bounds.decisions;
-        let kept = self.decisions.take(now.wall, id, Some(key), Decision::Approve, word, bound);
+        let on = On::Destination(key);
+        let kept = self.decisions.take(now.wall, id, on, Decision::Approve, word, bound);
         self.sources[source].decided = self.decisions.has(id);
         kept
     }
 
-    /// A withdrawal of a source's last route to a destination clears the approval, unless the
-    /// table keeps it.
+    /// A withdrawal clears the approval of its path, and of a source's last route to a destination
+    /// that of the destination, unless the table keeps it.
     pub(super) fn clear_approval(&mut self, gone: &Candidate, id: u32) {
         if self.policy.on_withdraw == OnWithdraw::Keep || !self.sources[gone.source].decided {
             return;
         }
         let stands = |c: &Candidate| c.source == gone.source && !c.is_gone();
-        if self.places(id).any(|p| stands(self.candidate(p))) {
-            return;
-        }
+        let is_last = !self.places(id).any(|p| stands(self.candidate(p)));
+        let path = self.key_of(gone).path;
         let Self { decisions, sources, dests, .. } = self;
         let source = &mut sources[gone.source];
-        decisions.clear_approval(&source.id, &dests[id].key);
+        let key = &dests[id].key;
+        decisions.clear_approval(&source.id, On::Path(key, &path));
+        if is_last {
+            decisions.clear_approval(&source.id, On::Destination(key));
+        }
         source.decided = decisions.has(&source.id);
     }
 
@@ -148,7 +152,7 @@ impl<D: Destination> Table<D> {
     /// each kind the word that counts. `None`: what is decided on the whole source.
     pub fn decisions(&self, source: &SourceId, on: Option<&D>) -> Decided {
         let decided = match on {
-            Some(destination) => self.decisions.on(source, destination),
+            Some(destination) => self.decisions.on_destination(source, destination),
             None => [None, self.decisions.on_whole(source)],
         };
         let words = || decided.iter().flatten();
@@ -159,14 +163,15 @@ impl<D: Destination> Table<D> {
         }
     }
 
-    pub(super) fn decided_on(&self, source: u32, key: &D) -> [Option<&Decided>; 2] {
-        self.decisions.on(&self.sources[source].id, key)
+    pub(super) fn decided_on(&self, of: &Candidate, key: &D) -> [Option<&Decided>; 3] {
+        let route = self.key_of(of);
+        self.decisions.on(&route.source, key, &route.path)
     }
 }
 
-/// The word on approval that counts: a person's before a rule's; then what is said of the
-/// destination before what is said of the whole source.
-pub(super) fn approval_of<'d>(decided: &[Option<&'d Decided>; 2]) -> Option<&'d Word<bool>> {
+/// The word on approval that counts: a person's before a rule's; then what is said of the path
+/// before what is said of the destination, and that before what is said of the whole source.
+pub(super) fn approval_of<'d>(decided: &[Option<&'d Decided>]) -> Option<&'d Word<bool>> {
     let words = || decided.iter().flatten().filter_map(|d| d.approval.as_ref());
     words().find(|w| w.is_persons()).or_else(|| words().next())
 }

@@ -83,7 +83,7 @@ impl<D: Destination> Table<D> {
         let received = self.sets.get(candidate.received).clone();
         let mut policy = PolicyTrace::default();
         let key = &self.dests[id].key;
-        self.import(&self.policy, key, candidate.source, received.clone(), Some(&mut policy));
+        self.import(&self.policy, key, &candidate, received.clone(), Some(&mut policy));
         let lease = self
             .lease_of(&candidate)
             .map(|end| u64::from(end.saturating_sub(self.tick(now))) * TICK_MS);
@@ -199,14 +199,14 @@ impl<D: Destination> Table<D> {
 
     fn denied_because(&self, id: u32, candidate: &Candidate) -> String {
         let key = &self.dests[id].key;
-        let revoked = self.decided_on(candidate.source, key);
+        let revoked = self.decided_on(candidate, key);
         if let Some(word) = approval_of(&revoked).filter(|w| !w.is) {
             return word.told("revoked");
         }
         let source = &self.sources[candidate.source];
         let mut trace = PolicyTrace::default();
         let received = self.sets.get(candidate.received).clone();
-        self.import(&self.policy, key, candidate.source, received, Some(&mut trace));
+        self.import(&self.policy, key, candidate, received, Some(&mut trace));
         match &source.info.credential {
             Some(credential) if trace.accepted => {
                 format!("the credential `{}` doesn't cover it", credential.name)
@@ -216,7 +216,7 @@ impl<D: Destination> Table<D> {
     }
 
     fn drained_because(&self, id: u32, candidate: &Candidate) -> String {
-        let decided = self.decided_on(candidate.source, &self.dests[id].key);
+        let decided = self.decided_on(candidate, &self.dests[id].key);
         let word = decided.iter().flatten().find_map(|d| d.drain.as_ref());
         word.map_or_else(String::new, |w| w.told("drained"))
     }

@@ -9,6 +9,7 @@ use crate::parts::ring::{Stood, Story};
 use crate::parts::wheel::Tick;
 
 use super::candidate::{Flags, Place};
+use super::decisions::On;
 use super::sources::{Look, Verdict};
 use super::{Table, TooMany};
 
@@ -30,8 +31,38 @@ impl<D: Destination> Table<D> {
         by: By,
         why: &str,
     ) -> Result<(), TooMany> {
+        let on = on.map_or(On::Source, On::Destination);
+        self.decide_on(now, source, on, what, (by, why))
+    }
+
+    /// As [`Table::decide`], on one of a source's routes to a destination. Of words of one sort it
+    /// comes before those on all of them and on the whole source, but a person's always before a
+    /// rule's.
+    ///
+    /// # Errors
+    /// The table has as many decisions as it may.
+    pub fn decide_path(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        (destination, path): (&D, &PathId),
+        what: Decision,
+        by: By,
+        why: &str,
+    ) -> Result<(), TooMany> {
+        self.decide_on(now, source, On::Path(destination, path), what, (by, why))
+    }
+
+    fn decide_on(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        on: On<'_, D>,
+        what: Decision,
+        (by, why): (By, &str),
+    ) -> Result<(), TooMany> {
         let ix = self.sources.find(source);
-        if let (Some(ix), Some(id)) = (ix, on.and_then(|d| self.find(d))) {
+        if let (Some(ix), Some(id)) = (ix, on.destination().and_then(|d| self.find(d))) {
             // The word is on what comes: what is as good as withdrawn takes its own along.
             self.sweep_all_now(now, id, ix);
         }
@@ -40,12 +71,13 @@ impl<D: Destination> Table<D> {
         if !self.decisions.take(now.wall, source, on, what, word, bound) {
             return Err(TooMany { what: "decisions", bound });
         }
-        let told = What::Decided { source: source.clone(), decision: what, by, why: why.into() };
-        let event = self.record_wide(now, on, told);
+        let (path, why) = (on.path().cloned(), why.into());
+        let told = What::Decided { source: source.clone(), path, decision: what, by, why };
+        let event = self.record_wide(now, on.destination(), told);
         let Some(ix) = ix else { return Ok(()) };
         self.sources[ix].decided = self.decisions.has(source);
         self.sources[ix].decision_event = event;
-        match on {
+        match on.destination() {
             Some(destination) => {
                 if let Some(id) = self.find(destination) {
                     self.reimport_destination(now, id, Some(ix));

@@ -201,8 +201,9 @@ fn what(what: &What) -> String {
             let decided = decided.unwrap_or_default();
             format!("MOVED{view}: {} -> {}{decided}", key(from.as_ref()), key(to.as_ref()))
         }
-        What::Decided { source, decision, by, why } => {
-            format!("{by} decided on {source}: {decision}{}", because(why))
+        What::Decided { source, path, decision, by, why } => {
+            let path = path.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
+            format!("{by} decided on {source}{path}: {decision}{}", because(why))
         }
         What::NextHop { hop, unresolved: None } => format!("next hop {hop} can be reached"),
         What::NextHop { hop, unresolved: Some(why) } => {
