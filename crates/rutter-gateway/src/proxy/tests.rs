@@ -1,11 +1,13 @@
 //! The proxy over real sockets.
 
 mod access;
+mod balancing;
 mod bodies;
 mod failing;
 mod forwarding;
 mod framing;
 mod health;
 mod http2;
+mod places;
 mod silence;
 mod upgrade;

@@ -83,6 +83,11 @@ impl Origin {
         seen.iter().filter(|m| m.header("x-health-check").is_none()).cloned().collect()
     }
 
+    /// Forgets what it got.
+    pub(crate) fn forget(&self) {
+        self.seen.lock().unwrap().clear();
+    }
+
     /// The health checks it got.
     pub(crate) fn checks(&self) -> Vec<Message> {
         let seen = self.seen.lock().unwrap();
