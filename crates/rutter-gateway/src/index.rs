@@ -46,6 +46,7 @@ pub use matching::HostMatching;
 pub(crate) use narrower::Narrower;
 use shard::Shard;
 
+use crate::mtls::Asked;
 use crate::routes::Routes;
 
 /// How many shards: a power of two, so that bits of the hash choose one. More of them would make
@@ -80,6 +81,14 @@ impl Found {
         }
         self.narrower = self.of_name.narrower.find(path);
         (self.narrower.is_some() || self.of_name.is_whole).then_some(self)
+    }
+
+    /// What the host's services ask of clients before a path is known: the first that asks for
+    /// anything counts, and a request for one that asks for something else is refused then.
+    pub(crate) fn asked_of_any_path(&self) -> &Asked {
+        let narrower = self.of_name.narrower.iter().map(|routes| &routes.asked);
+        let mut all = std::iter::once(&self.of_name.asked).chain(narrower);
+        all.find(|asked| **asked != Asked::Nothing).unwrap_or(&Asked::Nothing)
     }
 }
 

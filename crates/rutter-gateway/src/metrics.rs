@@ -114,6 +114,11 @@ pub struct GatewayMetrics {
     pub connections: Counter,
     /// Those turned away, since their client had too many already; not counted as accepted.
     pub connections_refused: Counter,
+    /// Connections and clients of UDP turned away by the ACL.
+    pub acl_denied: Counter,
+    /// Connections cut since they began without the PROXY header that they must have, or with one
+    /// that can't be read or may not be sent.
+    pub proxy_headers_refused: Counter,
     /// Client connections open now.
     pub active_connections: std::sync::Arc<Counter>,
     /// Of those, the ones that wait for a request and hold no more than a socket.
@@ -138,9 +143,31 @@ pub struct GatewayMetrics {
     pub slow_readers: Counter,
     /// Tunnels (WebSocket) open now.
     pub active_tunnels: std::sync::Arc<Counter>,
+    /// Streams of TCP passed on, from the moment that an upstream was found.
+    pub streams: Counter,
+    /// Of those, the ones that are open now.
+    pub active_streams: std::sync::Arc<Counter>,
+    /// Streams for which no route was left.
+    pub streams_without_route: Counter,
+    /// Streams closed since nothing moved on them.
+    pub streams_idle: Counter,
+    /// Bytes of streams that came from clients.
+    pub stream_bytes_in: Counter,
+    /// Bytes of streams that went to clients.
+    pub stream_bytes_out: Counter,
+    /// Clients of UDP that were given an upstream.
+    pub udp_sessions: Counter,
+    /// Of those, the ones that have it now.
+    pub active_udp_sessions: std::sync::Arc<Counter>,
+    /// Datagrams that came from clients.
+    pub datagrams_in: Counter,
+    /// Datagrams that went to clients.
+    pub datagrams_out: Counter,
+    /// Datagrams that were not passed on: no route, too many clients, or no room in a socket.
+    pub datagrams_dropped: Counter,
     /// Client connections cut off at the end of the drain time.
     pub connections_cut: Counter,
-    /// Tunnels closed at the end of the drain time.
+    /// Tunnels and streams closed at the end of the drain time.
     pub tunnels_cut: Counter,
     /// Health probes that found the route well.
     pub probes_good: Counter,

@@ -25,7 +25,7 @@ mod http2;
 pub(crate) mod miss;
 mod outbound;
 pub(crate) mod pages;
-mod plan;
+pub(crate) mod plan;
 pub(crate) mod redirect;
 mod settings;
 pub(crate) mod short_links;
@@ -54,9 +54,11 @@ use crate::failover::replay::Replay;
 use crate::health::Health;
 use crate::index::{Found, HostIndex};
 use crate::metrics::GatewayMetrics;
+use crate::mtls::{self, Misplaced, Shown};
 use crate::routes::Routes;
 use crate::server::Busy;
 use crate::slow::body::{ClientBody, says_too_much};
+use crate::streams::Streams;
 use crate::upstream::Connector;
 use crate::upstream::body::{AnswerBody, Home, UpstreamBody};
 
@@ -93,6 +95,10 @@ pub(crate) struct Shared {
     pub(crate) access: Option<AccessLog>,
     /// The gateway's name in `Via`, like no other's.
     pub(crate) via: headers::Via,
+    /// What is passed on as it is.
+    pub(crate) streams: Arc<Streams>,
+    /// Whether there are profiles of client certificates.
+    pub(crate) has_profiles: AtomicBool,
     /// Whether it is about to end.
     pub(crate) drain: crate::server::Drain,
     /// Ends tunnels, which would otherwise outlive the gateway.
@@ -123,6 +129,8 @@ pub(crate) struct Client {
     pub(crate) tls_server_name: Option<Arc<str>>,
     /// The port of HTTPS to which a plain listener sends everybody.
     pub(crate) redirect: Option<u16>,
+    /// The certificate that it has shown, for whom.
+    pub(crate) shown: Option<Arc<Shown>>,
 }
 
 /// Answers one request. It never fails: what goes wrong is an answer too.
@@ -246,6 +254,9 @@ async fn answer(
         Ok(routes) => routes,
         Err(page) => return refused(page),
     };
+    if let Err(page) = shows_what_is_asked(asker.client, &routes) {
+        return refused(page);
+    }
     let strips = routes.service.paths().filter(|_| routes.strip_prefix());
     let chosen_for = balance::Asker {
         client: asker.address,
@@ -318,6 +329,15 @@ fn short_link(
 ) -> Option<Result<Response<AnswerBody>, pages::Page>> {
     let links = shared.short_links.as_ref().filter(|links| links.are_at(&asked.host))?;
     shared.index.find(&asked.host).is_none().then(|| links.answer(asked))
+}
+
+/// Whether a client has shown the certificate that a service asks for.
+fn shows_what_is_asked(client: &Client, routes: &Routes) -> Result<(), pages::Page> {
+    let shown = client.shown.as_deref();
+    mtls::check(shown, &routes.asked, &routes.service, client.tls).map_err(|why| match why {
+        Misplaced::Plain => pages::CERTIFICATE_REQUIRED,
+        Misplaced::OfAnother => pages::MISDIRECTED,
+    })
 }
 
 /// The routes by which a request for that host and path is forwarded: at least one. A path that is

@@ -43,7 +43,37 @@ pub struct ProxyProtocolConfig {
     pub trusted: Vec<Prefix>,
 }
 
-/// The end of a connection that the two addresses in a header name.
+/// What a peer sends before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Nothing of the kind.
+    None,
+    /// A header, or if it isn't required perhaps one.
+    Header {
+        /// Whether there must be one.
+        required: bool,
+    },
+    /// It would have to send a header, and may not.
+    Untrusted,
+}
+
+impl ProxyProtocolConfig {
+    /// What whoever connects from there sends first.
+    pub(crate) fn header_of(&self, peer: IpAddr) -> Expected {
+        if self.mode == ProxyProtocolMode::Off {
+            return Expected::None;
+        }
+        let peer = peer.to_canonical();
+        let required = self.mode == ProxyProtocolMode::Required;
+        match self.trusted.iter().any(|p| p.contains_address(peer)) {
+            true => Expected::Header { required },
+            false if required => Expected::Untrusted,
+            false => Expected::None,
+        }
+    }
+}
+
+/// A connection between the two addresses that a header names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Told {
     /// The client.

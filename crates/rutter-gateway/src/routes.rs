@@ -18,6 +18,7 @@ use smol_str::SmolStr;
 use crate::balance::{self, Balancer, Recovery};
 use crate::health::HealthCell;
 use crate::index::Narrower;
+use crate::mtls::{self, Asked};
 
 /// What tells one route from all others, in every table of this gateway: the service, and the
 /// first source's key for the route.
@@ -109,12 +110,16 @@ pub struct Routes {
     /// Whether the paths that none of those has are the service's. If not, it is no service, and
     /// stands here for the sake of those.
     pub(crate) is_whole: bool,
+    /// What they ask of clients.
+    pub(crate) asked: Asked,
 }
 
 impl Routes {
     /// The routes of a service, best first.
     pub fn new(service: Service, ranked: Vec<Arc<Route>>) -> Self {
-        Self { service, ranked, balancer: None, narrower: Narrower::default(), is_whole: true }
+        let asked = mtls::asked(&ranked);
+        let narrower = Narrower::default();
+        Self { service, ranked, balancer: None, narrower, is_whole: true, asked }
     }
 
     /// Whether any of them is asked without the service's path prefix.

@@ -36,8 +36,11 @@ mod certificates;
 mod clients;
 mod connection;
 mod drain;
+mod hello;
 mod http1;
 mod http2;
+mod proxied;
+mod secure;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -47,7 +50,7 @@ mod worker;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -60,6 +63,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::AccessLog;
+use crate::acl::Acl;
 use crate::acme::{self, AcmeConfig, Served};
 use crate::config::{GatewayConfig, Limits, ListenerConfig};
 use crate::error::GatewayError;
@@ -69,6 +73,7 @@ use crate::health::Health;
 use crate::health::verdicts::VerdictBoard;
 use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
+use crate::mtls;
 use crate::own_ca::OwnCa;
 use crate::proxy::headers::Via;
 use crate::proxy::miss::Asking;
@@ -79,11 +84,12 @@ use crate::slow::Pace;
 use crate::streams::Streams;
 use crate::upstream::Connector;
 
-use accept::Acceptor;
+pub(crate) use accept::{Acceptor, Gate};
+use accept::{Front, To};
 pub(crate) use activity::Busy;
 pub(crate) use certificates::names;
 use certificates::{Certificates, Fresh, Issuers};
-use clients::Clients;
+pub(crate) use clients::ClientPlace;
 pub(crate) use drain::Drain;
 pub(crate) use tls::provider;
 use worker::WorkerThread;
@@ -99,14 +105,14 @@ pub(crate) struct Server {
     own_ca: Option<Arc<OwnCa>>,
     /// The listening sockets, until the end begins: whoever takes over gets them.
     sockets: Vec<Arc<TcpListener>>,
+    /// What they and those of streams share.
+    gate: Arc<Gate>,
     /// Bound, and not yet open.
     waiting: Vec<Acceptor>,
     acceptors: JoinSet<()>,
     accepting: CancellationToken,
     workers: Vec<WorkerThread>,
     limits: Limits,
-    #[cfg(test)]
-    clients: Arc<Clients>,
     /// What is ordered once it is open.
     acme: Option<AcmeConfig>,
 }
@@ -140,8 +146,10 @@ impl Server {
         let mut listeners = Vec::new();
         let mut tls = Vec::new();
         let mut inherited = inherited.into_iter();
+        let issuers =
+            Issuers { acme: served.clone(), own_ca, profiles: mtls::read(&config.inbound_mtls)? };
         for listener in &config.listeners {
-            let fresh = read_certificates(listener, &served, own_ca.as_ref())?;
+            let fresh = read_certificates(listener, &issuers)?;
             tls.push(fresh.map(|fresh| Arc::new(Certificates::new(fresh))));
             listeners.push(bind(listener.address, inherited.next().flatten()).await?);
         }
@@ -151,20 +159,22 @@ impl Server {
             acme::load(acme, &shared.acme, &shared.metrics)?;
         }
         let workers = start_workers(config, &shared).inspect_err(|_| shared.stop.cancel())?;
-        let permits = Arc::new(Semaphore::new(config.limits.max_connections));
-        let clients = Arc::new(Clients::default());
-        let acceptor =
-            |(((listener, address), tls), told): ((_, &Option<_>), &ListenerConfig)| Acceptor {
-                listener,
-                address,
+        let gate = Arc::new(Gate {
+            permits: Arc::new(Semaphore::new(config.limits.max_connections)),
+            clients: Arc::default(),
+            workers: workers.iter().map(WorkerThread::inbox).collect(),
+            certificates: tls.iter().flatten().next().cloned(),
+            shared: shared.clone(),
+        });
+        let acceptor = |(((listener, address), tls), told): ((_, &Option<_>), &ListenerConfig)| {
+            let front = Front {
                 tls: tls.clone(),
                 h2c: told.h2c,
                 redirect: told.redirect,
-                permits: permits.clone(),
-                clients: clients.clone(),
-                workers: workers.iter().map(WorkerThread::inbox).collect(),
-                shared: shared.clone(),
+                profile: told.inbound_mtls_profile.clone(),
             };
+            Acceptor { listener, address, to: To::Http(Arc::new(front)), gate: gate.clone() }
+        };
         let server = Self {
             addresses,
             sockets: listeners.iter().map(|(listener, _)| listener.clone()).collect(),
@@ -173,13 +183,12 @@ impl Server {
             acceptors: JoinSet::new(),
             accepting: CancellationToken::new(),
             limits: config.limits.clone(),
-            #[cfg(test)]
-            clients: clients.clone(),
             acme,
-            own_ca,
+            own_ca: issuers.own_ca,
             tls,
             shared,
             workers,
+            gate,
         };
         Ok((server, end))
     }
@@ -189,6 +198,9 @@ impl Server {
     pub(crate) fn open(&mut self) {
         for acceptor in self.waiting.drain(..) {
             self.acceptors.spawn(acceptor.run(self.accepting.clone()));
+        }
+        if !self.gate.workers.is_empty() {
+            self.shared.streams.open(self.gate.clone());
         }
         if let Some(acme) = self.acme.take() {
             let (served, metrics) = (self.shared.acme.clone(), self.shared.metrics.clone());
@@ -229,8 +241,10 @@ impl Server {
                 expected: "expected those that it was started with; others need a restart".into(),
             });
         }
-        let read =
-            |l: &ListenerConfig| read_certificates(l, &self.shared.acme, self.own_ca.as_ref());
+        let profiles = mtls::read(&config.inbound_mtls)?;
+        let (acme, own_ca) = (self.shared.acme.clone(), self.own_ca.clone());
+        let issuers = Issuers { acme, own_ca, profiles };
+        let read = |l: &ListenerConfig| read_certificates(l, &issuers);
         let fresh: Vec<_> = config.listeners.iter().map(read).collect::<Result<_, _>>()?;
         for (old, new) in self.tls.iter().zip(fresh) {
             if let (Some(old), Some(new)) = (old, new) {
@@ -238,6 +252,7 @@ impl Server {
             }
         }
         self.shared.health.set_config(config.health.clone());
+        self.shared.has_profiles.store(!config.inbound_mtls.is_empty(), Ordering::Relaxed);
         self.shared.settings.store(Arc::new(settings(config)));
         self.reopen_access_log();
         Ok(())
@@ -256,6 +271,7 @@ impl Server {
                 && now.tls.is_some() == then.tls.is_some()
                 && now.h2c == then.h2c
                 && now.redirect == then.redirect
+                && now.inbound_mtls_profile == then.inbound_mtls_profile
         };
         listeners.len() == self.listeners.len() && listeners.iter().zip(&self.listeners).all(same)
     }
@@ -273,6 +289,7 @@ impl Server {
         self.sockets.clear();
         self.accepting.cancel();
         self.waiting.clear();
+        self.shared.streams.close().await;
         while self.acceptors.join_next().await.is_some() {}
         self.shared.drain.begin(linger.min(self.limits.drain));
         for worker in &self.workers {
@@ -290,11 +307,10 @@ impl Server {
 /// A listener's certificates; `None`: it is a plain one.
 fn read_certificates(
     listener: &ListenerConfig,
-    acme: &Arc<Served>,
-    own_ca: Option<&Arc<OwnCa>>,
+    issuers: &Issuers,
 ) -> Result<Option<Fresh>, GatewayError> {
-    let own_ca = own_ca.filter(|_| listener.own_ca).cloned();
-    let issuers = Issuers { acme: acme.clone(), own_ca };
+    let own_ca = issuers.own_ca.clone().filter(|_| listener.own_ca);
+    let issuers = Issuers { own_ca, ..issuers.clone() };
     listener.tls_files().map(|files| certificates::read(&files, issuers)).transpose()
 }
 
@@ -341,7 +357,8 @@ fn share(
         verdicts.clone(),
         stop.clone(),
     );
-    let streams = Arc::new(Streams::default());
+    let by_name = HostIndex::matching(&config.domains, config.hosts.clone());
+    let streams = Arc::new(Streams::new(config.streams.clone(), by_name));
     let short_links = config.short_links.clone().map(|links| Arc::new(ShortLinks::new(links)));
     let feed = Feed::new(index.clone(), health.clone(), streams.clone())
         .with_short_links(short_links.clone());
@@ -370,6 +387,8 @@ fn share(
         retries: RetryBudget::new(n_workers(config)),
         metrics: metrics.clone(),
         via,
+        streams,
+        has_profiles: AtomicBool::new(!config.inbound_mtls.is_empty()),
         drain: Drain::default(),
         stop,
     };
@@ -408,6 +427,8 @@ fn settings(config: &GatewayConfig) -> Settings {
         retry_budget: config.upstream.retry_budget,
         slow_start: config.upstream.slow_start,
         trusted_proxies: config.trusted_proxies.clone(),
+        acl: Acl::new(&config.acl),
+        proxy_protocol: config.proxy_protocol.clone(),
         hsts: crate::proxy::redirect::hsts(config.hsts),
     }
 }
@@ -435,6 +456,7 @@ impl Drop for Server {
     /// Tasks and threads end with it, also when nobody waited for them.
     fn drop(&mut self) {
         self.accepting.cancel();
+        self.shared.streams.stop_listening();
         self.shared.stop.cancel();
     }
 }

@@ -67,6 +67,16 @@ pub(crate) const BODY_TOO_LARGE: Page =
     page(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The request body is too large");
 pub(crate) const LOOP: Page =
     page(StatusCode::LOOP_DETECTED, "LOOP", "This request has come through this gateway before");
+pub(crate) const MISDIRECTED: Page = page(
+    StatusCode::MISDIRECTED_REQUEST,
+    "MISDIRECTED",
+    "This connection was not made for this service, which asks for a certificate",
+);
+pub(crate) const CERTIFICATE_REQUIRED: Page = page(
+    StatusCode::FORBIDDEN,
+    "CERTIFICATE_REQUIRED",
+    "This service is reached by HTTPS with a client certificate and not otherwise",
+);
 pub(crate) const UNKNOWN_HOST: Page =
     page(StatusCode::NOT_FOUND, "UNKNOWN_HOST", "No service has this name");
 pub(crate) const NO_SHORT_LINK: Page =

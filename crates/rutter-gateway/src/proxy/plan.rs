@@ -14,7 +14,7 @@ use crate::health::Health;
 use crate::routes::{Route, Routes};
 
 /// What is still to be tried.
-pub(super) struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     ranked: &'a [Arc<Route>],
     /// The routes and who asks, while one of them is to be chosen.
     choice: Option<(&'a Routes, Asker)>,
@@ -28,7 +28,7 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(routes: &'a Routes, asker: Asker, max_tries: usize) -> Self {
+    pub(crate) fn new(routes: &'a Routes, asker: Asker, max_tries: usize) -> Self {
         Self {
             ranked: &routes.ranked,
             choice: routes.balancer.is_some().then_some((routes, asker)),
@@ -40,7 +40,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The next route to try.
-    pub(super) async fn next(&mut self, health: &Health) -> Option<&'a Arc<Route>> {
+    pub(crate) async fn next(&mut self, health: &Health) -> Option<&'a Arc<Route>> {
         self.n_left = self.n_left.checked_sub(1)?;
         while let Some(route) = self.choose().or_else(|| self.by_rank()) {
             if health.is_usable(&route.health).await {

@@ -8,7 +8,9 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use rutter_route::Prefix;
 
+use crate::acl::Acl;
 use crate::failover::budget::RetryBudgetConfig;
+use crate::proxy_protocol::ProxyProtocolConfig;
 use crate::slow::Pace;
 
 /// What may change while requests run; each request reads one state of it.
@@ -31,6 +33,8 @@ pub(crate) struct Settings {
     /// In what time a member of a group that returns gets its whole share; zero: at once.
     pub(crate) slow_start: Duration,
     pub(crate) trusted_proxies: Vec<Prefix>,
+    pub(crate) acl: Acl,
+    pub(crate) proxy_protocol: ProxyProtocolConfig,
     /// `Strict-Transport-Security` on answers over TLS.
     pub(crate) hsts: Option<HeaderValue>,
 }

@@ -21,15 +21,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rutter_book::{Clock, SystemClock};
 
-use super::tls;
+use super::tls::{self, Configs};
 use crate::acme::{ACME_TLS, Served};
 use crate::config::CertificateFiles;
 use crate::error::GatewayError;
+use crate::mtls::Profiles;
 use crate::own_ca::OwnCa;
 
 /// How often files are looked at.
@@ -41,6 +41,8 @@ pub(super) struct Issuers {
     pub(super) acme: Arc<Served>,
     /// `None`: none are signed for this listener.
     pub(super) own_ca: Option<Arc<OwnCa>>,
+    /// Whose certificates clients may have to show.
+    pub(super) profiles: Profiles,
 }
 
 /// Certificates by their names.
@@ -127,8 +129,8 @@ fn stamp(path: &Path) -> Stamp {
 
 /// A listener's TLS, and the files that it comes from.
 #[derive(Debug)]
-pub(super) struct Certificates {
-    config: ArcSwap<ServerConfig>,
+pub(crate) struct Certificates {
+    configs: ArcSwap<Configs>,
     /// With the files that it was made from.
     from: Mutex<(Files, Issuers)>,
 }
@@ -154,7 +156,7 @@ impl Files {
 /// Certificates that were read and not taken yet.
 #[derive(Debug)]
 pub(super) struct Fresh {
-    config: Arc<ServerConfig>,
+    configs: Arc<Configs>,
     from: (Files, Issuers),
 }
 
@@ -162,21 +164,21 @@ pub(super) struct Fresh {
 pub(super) fn read(pairs: &[CertificateFiles], issuers: Issuers) -> Result<Fresh, GatewayError> {
     // Looked at first: what changes while it is read is read again.
     let files = Files::new(pairs.to_vec());
-    Ok(Fresh { config: tls::server_config(pairs, &issuers)?, from: (files, issuers) })
+    Ok(Fresh { configs: tls::configs(pairs, &issuers)?, from: (files, issuers) })
 }
 
 impl Certificates {
     pub(super) fn new(fresh: Fresh) -> Self {
-        Self { config: ArcSwap::new(fresh.config), from: Mutex::new(fresh.from) }
+        Self { configs: ArcSwap::new(fresh.configs), from: Mutex::new(fresh.from) }
     }
 
     /// What the next handshake is made with.
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        self.config.load_full()
+    pub(super) fn configs(&self) -> Arc<Configs> {
+        self.configs.load_full()
     }
 
     pub(super) fn take(&self, fresh: Fresh) {
-        self.config.store(fresh.config);
+        self.configs.store(fresh.configs);
         *self.from() = fresh.from;
     }
 
@@ -193,9 +195,9 @@ impl Certificates {
             return;
         }
         files.stamps = now;
-        match tls::server_config(&files.pairs, issuers) {
-            Ok(config) => {
-                self.config.store(config);
+        match tls::configs(&files.pairs, issuers) {
+            Ok(configs) => {
+                self.configs.store(configs);
                 tracing::info!("a listener's certificates were read again, since they changed");
             }
             Err(error) => {

@@ -3,6 +3,7 @@
 //! Nothing is made for a connection before its first byte is there, neither a TLS session nor a
 //! parser: who connects and says nothing costs a socket and a timer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,17 +15,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::{Accepted, Admitted};
+use super::accept::{Accepted, Admitted, Front, HeaderFirst, To, lets_in};
 use super::http2::Streams;
+use super::proxied;
 use super::transport::{ClientStream, Transport};
 use super::worker::Place;
-use crate::acme::ACME_TLS;
 use crate::config::Limits;
 use crate::proxy::{Client, Worker};
+use crate::proxy_protocol::Told;
 use crate::slow::Pace;
 use crate::slow::stream::Patient;
 use crate::upstream::Stream;
@@ -48,7 +48,7 @@ pub(super) struct Waiting {
 
 enum Stage {
     /// Nothing was read of it yet.
-    New { stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>, h2c: bool },
+    New { stream: TcpStream, front: Arc<Front> },
     /// It speaks HTTP/1 and stands between two requests, of the next of which this was read.
     Idle { stream: ClientStream, read: Bytes, decrypted: bool },
 }
@@ -75,7 +75,7 @@ impl Waiting {
         matches!(stream.peek(&mut [0]).await, Ok(1..))
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         // Over TLS this says that it is the end, and not a cut (RFC 8446 6.1). A client that is
         // gone needn't hear it.
         if let Stage::Idle { mut stream, .. } = self.stage {
@@ -124,34 +124,78 @@ impl Serving {
 
     /// Serves a connection to its end. What this future holds is what an idle connection costs,
     /// so whatever comes after a byte is boxed for as long as it takes.
-    pub(super) async fn serve(self: Arc<Self>, accepted: Accepted, place: Place) {
+    pub(super) async fn serve(self: Arc<Self>, accepted: Accepted, of_worker: Place) {
         let _open = self.worker.shared.metrics.active_connections.hold();
-        let tls = accepted.tls.is_some();
-        let redirect = accepted.redirect;
-        let mut client =
-            Client { peer: accepted.peer, tls, tls_version: None, tls_server_name: None, redirect };
-        let (mut waiting, admitted) = match self.begin(accepted) {
-            Ok(begun) => begun,
+        let Accepted { stream, peer, to, header, admitted } = accepted;
+        let mut stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
             Err(error) => return tracing::warn!(%error, "a connection can't be served"),
         };
+        let mut peer = peer;
+        let mut told = None;
+        if let Some(header) = header {
+            let entering = self.enter_by_header(&mut stream, peer, header, &admitted);
+            match Box::pin(entering).await {
+                Some(ends) => told = ends,
+                None => return turn_away(&stream),
+            }
+            peer = told.map_or(peer, |told| told.client);
+        }
+        let front = match to {
+            To::Http(front) => front,
+            To::Stream { place, certificates } => {
+                Box::pin(self.pass_on(stream, peer, told, place, certificates)).await;
+                return drop((admitted, of_worker));
+            }
+        };
+        let (tls, redirect) = (front.tls.is_some(), front.redirect);
+        let mut client =
+            Client { peer, tls, tls_version: None, tls_server_name: None, redirect, shown: None };
+        let mut waiting = self.begin(stream, front);
         while waiting.has_read() || self.wait(&waiting).await {
-            match Box::pin(self.go_on(waiting, &mut client, &admitted)).await {
+            match Box::pin(self.go_on(waiting, &mut client, told, &admitted)).await {
                 Some(next) => waiting = next,
-                None => return drop((admitted, place)),
+                None => return drop((admitted, of_worker)),
             }
         }
         Box::pin(waiting.close()).await;
     }
 
-    fn begin(&self, accepted: Accepted) -> std::io::Result<(Waiting, Arc<Admitted>)> {
-        let Accepted { stream, tls, h2c, admitted, .. } = accepted;
-        let stream = TcpStream::from_std(stream)?;
-        let patience = match tls {
+    fn begin(&self, stream: TcpStream, front: Arc<Front>) -> Waiting {
+        let patience = match front.tls {
             Some(_) => self.limits.handshake_timeout,
             None => self.limits.header_timeout,
         };
-        let by = Instant::now() + patience;
-        Ok((Waiting { stage: Stage::New { stream, tls, h2c }, by }, admitted))
+        Waiting { stage: Stage::New { stream, front }, by: Instant::now() + patience }
+    }
+
+    /// Reads the PROXY header, and lets in whom it names, or the peer if it names nobody; `None`:
+    /// not let in.
+    async fn enter_by_header(
+        &self,
+        stream: &mut TcpStream,
+        peer: SocketAddr,
+        header: HeaderFirst,
+        admitted: &Admitted,
+    ) -> Option<Option<Told>> {
+        let shared = &self.worker.shared;
+        let by = Instant::now() + self.limits.header_timeout;
+        let read = tokio::select! {
+            read = proxied::read(stream, header.required, by) => read,
+            () = self.lingered() => return None,
+        };
+        let told = match read {
+            Ok(told) => told,
+            Err(error) => {
+                shared.metrics.proxy_headers_refused.add(1);
+                tracing::debug!(client = %peer, %error, "a connection is cut");
+                return None;
+            }
+        };
+        let settings = shared.settings.load();
+        let client = told.map_or(peer, |told| told.client);
+        admitted.keep(lets_in(shared, &settings, &header.clients, client)?);
+        Some(told)
     }
 
     /// Waits for a byte; `false`: none will come, or not in time.
@@ -178,6 +222,7 @@ impl Serving {
         &self,
         waiting: Waiting,
         client: &mut Client,
+        told: Option<Told>,
         admitted: &Arc<Admitted>,
     ) -> Option<Waiting> {
         let by = waiting.by;
@@ -187,30 +232,11 @@ impl Serving {
                 let by = Instant::now() + self.limits.header_timeout;
                 return self.http1(stream, read, by, client.clone(), admitted).await;
             }
-            Stage::New { stream, tls: Some(tls), .. } => {
-                let stream = self.handshake(stream, tls, by).await?;
-                let session = stream.get_ref().1;
-                client.tls_version = session.protocol_version().and_then(version_name);
-                // Once a connection, and only for the log.
-                if self.worker.shared.access.is_some() {
-                    client.tls_server_name = session.server_name().map(Arc::from);
-                }
-                if session.alpn_protocol() == Some(ACME_TLS) {
-                    // The handshake was the answer (RFC 8737 3).
-                    self.idle(Stream::Tls(Box::new(stream)), Bytes::new()).close().await;
-                    return None;
-                }
-                let http2 = session.alpn_protocol() == Some(H2);
-                let stream = Stream::Tls(Box::new(stream));
-                if http2 {
-                    self.http2(stream, Bytes::new(), client.clone(), admitted).await;
-                    return None;
-                }
-                // The first head has its own time, from here.
-                return Some(self.idle(stream, Bytes::new()));
+            Stage::New { stream, front } if front.tls.is_some() => {
+                return self.secure(stream, &front, by, client, told, admitted).await;
             }
-            Stage::New { stream, tls: None, h2c: false } => (Stream::Plain(stream), Bytes::new()),
-            Stage::New { stream, tls: None, h2c: true } => {
+            Stage::New { stream, front } if !front.h2c => (Stream::Plain(stream), Bytes::new()),
+            Stage::New { stream, .. } => {
                 let mut stream = Stream::Plain(stream);
                 let begun = tokio::time::timeout_at(by, read_preface(&mut stream)).await;
                 let begun = begun.ok()?.ok()?;
@@ -242,23 +268,6 @@ impl Serving {
         let decrypted = has_decrypted(&mut stream);
         Waiting { stage: Stage::Idle { stream, read, decrypted }, by }
     }
-
-    async fn handshake(
-        &self,
-        stream: TcpStream,
-        tls: Arc<rustls::ServerConfig>,
-        by: Instant,
-    ) -> Option<TlsStream<TcpStream>> {
-        let handshake = TlsAcceptor::from(tls).accept(stream);
-        let error = match tokio::time::timeout_at(by, handshake).await {
-            Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it took too long".to_owned(),
-        };
-        self.worker.shared.metrics.tls_handshake_failures.add(1);
-        tracing::debug!(error, "no TLS handshake with a client");
-        None
-    }
 }
 
 /// Whether a TLS session holds bytes that it has decrypted and nobody has read. A session that is
@@ -273,12 +282,10 @@ fn has_decrypted(stream: &mut ClientStream) -> bool {
     }
 }
 
-/// As OpenSSL and everybody's logs write it.
-fn version_name(version: rustls::ProtocolVersion) -> Option<&'static str> {
-    match version {
-        rustls::ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
-        rustls::ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
-        _ => None,
+/// Has a client that isn't let in see a reset, so that nothing of it stays here.
+fn turn_away(stream: &TcpStream) {
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::debug!(%error, "a client that isn't let in can't be reset");
     }
 }
 

@@ -15,6 +15,7 @@ use super::connection::Serving;
 use crate::config::GatewayConfig;
 use crate::error::GatewayError;
 use crate::proxy::{Copied, RequestIds, Shared, Worker};
+use crate::streams::Datagrams;
 use crate::upstream::body::Home;
 use crate::upstream::{Pool, PoolConfig};
 
@@ -30,11 +31,21 @@ pub(super) const BEAT: Duration = Duration::from_millis(500);
 /// How often the allocator is reminded of memory that idle connections gave back.
 const REMIND: Duration = Duration::from_secs(2);
 
+/// What a worker does.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Serves a connection.
+    Connection(Accepted),
+    /// Passes on datagrams of a service.
+    Datagrams(Datagrams),
+}
+
 /// Where a worker gets its connections from.
 #[derive(Debug, Clone)]
 pub(super) struct Inbox {
-    /// Unbounded, but each connection in it holds one of `max_connections` permits.
-    connections: mpsc::UnboundedSender<(Accepted, Place)>,
+    /// Unbounded, but each connection in it holds one of `max_connections` permits, and what passes
+    /// on datagrams is one a service.
+    jobs: mpsc::UnboundedSender<(Job, Place)>,
     n_open: Arc<AtomicUsize>,
 }
 
@@ -44,9 +55,9 @@ impl Inbox {
         self.n_open.load(Ordering::Relaxed)
     }
 
-    pub(super) fn put(&self, accepted: Accepted) {
+    pub(super) fn put(&self, job: Job) {
         let place = Place::take(&self.n_open);
-        if self.connections.send((accepted, place)).is_err() {
+        if self.jobs.send((job, place)).is_err() {
             // The worker is gone: at shutdown, or by a fault of ours. Nobody chooses it again; the
             // connection closes with the drop.
             self.n_open.store(GONE, Ordering::Relaxed);
@@ -98,9 +109,9 @@ impl WorkerThread {
         config: &GatewayConfig,
         shared: Arc<Shared>,
     ) -> Result<Self, GatewayError> {
-        let (sender, connections) = mpsc::unbounded_channel();
+        let (jobs, inbox_end) = mpsc::unbounded_channel();
         let n_open = Arc::new(AtomicUsize::new(0));
-        let inbox = Inbox { connections: sender, n_open };
+        let inbox = Inbox { jobs, n_open };
         let (draining, ending) = (CancellationToken::new(), CancellationToken::new());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -131,7 +142,7 @@ impl WorkerThread {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = state.run(connections) => {}
+                        () = state.run(inbox_end) => {}
                         () = end.cancelled() => {}
                     }
                 });
@@ -163,8 +174,8 @@ pub(super) async fn join(mut workers: Vec<WorkerThread>, deadline: Instant, shar
         return;
     }
     let metrics = &shared.metrics;
-    let (n_connections, n_tunnels) =
-        (metrics.active_connections.get(), metrics.active_tunnels.get());
+    let n_connections = metrics.active_connections.get();
+    let n_tunnels = metrics.active_tunnels.get() + metrics.active_streams.get();
     tracing::warn!(n_connections, n_tunnels, "cut off at the end of the drain time");
     metrics.connections_cut.add(n_connections);
     metrics.tunnels_cut.add(n_tunnels);
@@ -192,7 +203,23 @@ struct Loop {
 }
 
 impl Loop {
-    async fn run(self, mut connections: mpsc::UnboundedReceiver<(Accepted, Place)>) {
+    fn begin(&self, job: Job, place: Place) {
+        let tasks = &self.serving.worker.tasks;
+        match job {
+            Job::Connection(accepted) => {
+                tasks.spawn(self.serving.clone().serve(accepted, place));
+            }
+            Job::Datagrams(datagrams) => {
+                let worker = self.serving.worker.clone();
+                tasks.spawn(async move {
+                    datagrams.run(worker).await;
+                    drop(place);
+                });
+            }
+        }
+    }
+
+    async fn run(self, mut jobs: mpsc::UnboundedReceiver<(Job, Place)>) {
         let mut sweep = tokio::time::interval(SWEEP);
         let mut beat = tokio::time::interval(BEAT);
         let mut remind = tokio::time::interval(REMIND);
@@ -203,18 +230,16 @@ impl Loop {
                 _ = beat.tick() => self.beat.send_replace(()),
                 _ = remind.tick() => reminder.tick(self.serving.n_given_back()),
                 _ = sweep.tick() => self.serving.worker.home.pool.sweep(),
-                accepted = connections.recv() => match accepted {
-                    Some((accepted, place)) => {
-                        self.serving.worker.tasks.spawn(self.serving.clone().serve(accepted, place));
-                    }
+                job = jobs.recv() => match job {
+                    Some((job, place)) => self.begin(job, place),
                     None => break,
                 },
             }
         }
         // What was accepted is served, also if it was still on its way.
-        connections.close();
-        while let Some((accepted, place)) = connections.recv().await {
-            self.serving.worker.tasks.spawn(self.serving.clone().serve(accepted, place));
+        jobs.close();
+        while let Some((job, place)) = jobs.recv().await {
+            self.begin(job, place);
         }
         self.serving.worker.tasks.close();
         let ended = self.serving.worker.tasks.wait();

@@ -1,7 +1,7 @@
 //! From an endpoint to a byte stream.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rutter_route::{Endpoint, HostName, Prefix, Scheme, ServiceName};
 use smol_str::SmolStr;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -69,6 +69,14 @@ pub(crate) enum ConnectError {
     /// TCP failed.
     #[error("{to}: {source}")]
     Tcp {
+        /// Where to.
+        to: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A socket of UDP can't be had.
+    #[error("{to}, by UDP: {source}")]
+    Udp {
         /// Where to.
         to: SocketAddr,
         /// What the system said.
@@ -160,6 +168,24 @@ impl Connector {
         self.tcp(target, Instant::now() + self.shared.timeout).await
     }
 
+    /// A socket of UDP towards the target: nothing is sent, so nobody is known to be there.
+    pub(crate) async fn connect_udp(&self, target: &Target) -> Result<UdpSocket, ConnectError> {
+        let deadline = Instant::now() + self.shared.timeout;
+        let mut last = ConnectError::TimedOut(self.shared.timeout);
+        for ip in self.addresses(target, deadline).await?.into_iter().map(|ip| ip.to_canonical()) {
+            if !may_be_upstream(&target.host, ip, &self.shared.forbidden) {
+                last = ConnectError::Forbidden(ip);
+                continue;
+            }
+            let to = SocketAddr::new(ip, target.port);
+            match udp(to).await {
+                Ok(socket) => return Ok(socket),
+                Err(source) => last = ConnectError::Udp { to, source },
+            }
+        }
+        Err(last)
+    }
+
     /// Tries the addresses in turn; the last one's error is told.
     async fn tcp(&self, target: &Target, deadline: Instant) -> Result<TcpStream, ConnectError> {
         let mut last = ConnectError::TimedOut(self.shared.timeout);
@@ -205,6 +231,16 @@ impl Connector {
         let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
         Ok(Stream::Tls(Box::new(stream)))
     }
+}
+
+async fn udp(to: SocketAddr) -> io::Result<UdpSocket> {
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(to).await?;
+    Ok(socket)
 }
 
 /// Whether an upstream may be at an address. A name that its owner points at this machine's

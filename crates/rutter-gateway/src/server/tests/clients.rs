@@ -104,7 +104,7 @@ async fn whatever_becomes_of_connections_no_count_is_left() {
     let origin = switching().await;
     let mut gateway = TestGateway::start(config).await;
     gateway.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
-    let clients = gateway.server.clients.clone();
+    let clients = gateway.server.gate.clients.clone();
     let [plain, tls] = [0, 1].map(|n| gateway.server.addresses()[n]);
 
     // One that says nothing, one that is idle, one that ends, one that is no HTTP.
@@ -154,7 +154,7 @@ async fn at_a_hand_over_each_counts_its_own_and_nothing_is_left_at_the_first() {
     config.limits.drain = PATIENCE;
     let mut old = TestGateway::start(config.clone()).await;
     old.set("alice.nsl.sh", vec![route("agent/alice", origin.address)]).await;
-    let (address, counted) = (old.address(), old.server.clients.clone());
+    let (address, counted) = (old.address(), old.server.gate.clients.clone());
     let mut kept = served(address).await.expect("a place");
     assert!(served(address).await.is_none(), "its client's only one");
 
@@ -173,9 +173,9 @@ async fn at_a_hand_over_each_counts_its_own_and_nothing_is_left_at_the_first() {
         }
     };
     let _taken = tokio::time::timeout(PATIENCE, taken).await.expect("a place at the successor");
-    assert_eq!((counted.len(), new.server.clients.len()), (1, 1));
+    assert_eq!((counted.len(), new.server.gate.clients.len()), (1, 1));
     // The last request of the one that was kept.
     assert_eq!(kept.ask(&get("/")).await.status(), 200);
     tokio::time::timeout(PATIENCE, ending).await.expect("an end").unwrap();
-    assert_eq!((counted.len(), new.server.clients.len()), (0, 1));
+    assert_eq!((counted.len(), new.server.gate.clients.len()), (0, 1));
 }
