@@ -44,6 +44,9 @@ pub struct Settings {
     pub health: HealthSettings,
     /// The gateway's own ports: a route to one of them on this host would lead round in a circle.
     pub reserved_ports: Vec<u16>,
+    /// Whether somebody [enriches](crate::Enriches) routes of files, who may find that one leads
+    /// elsewhere, and refuses those to this host's reserved ports.
+    pub are_files_enriched: bool,
     /// The profiles of client certificates that there are.
     pub inbound_mtls_profiles: Vec<String>,
     /// Whether one of them is for all routes, so none may name its own.

@@ -31,6 +31,7 @@ pub mod hosts;
 mod map;
 pub mod monitor;
 mod provider;
+pub mod proxmox;
 mod reading;
 pub mod registry;
 mod route;

@@ -72,7 +72,9 @@ pub(super) fn resolve(
     if let Some(reason) = excluded(name, origin, scheme, ports) {
         return Outcome::Excluded(reason);
     }
-    check_reserved(host.as_ref(), scheme, ports, settings, notes);
+    if container.is_some() || !settings.are_files_enriched {
+        check_reserved(host.as_ref(), scheme, ports, settings, notes);
+    }
     check_mtls(&written, scheme, settings, notes);
     let listen = listen(&written, scheme, ports);
     let is_somewhere = host.is_some() || scheme == Scheme::FileServer;
