@@ -49,6 +49,7 @@ mod mtls;
 mod own_ca;
 mod proxy;
 mod proxy_protocol;
+pub mod route_context;
 pub mod routes;
 mod server;
 mod slow;

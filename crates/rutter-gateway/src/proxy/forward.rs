@@ -13,6 +13,7 @@ use crate::clock;
 use crate::failover::replay::{Fault, Replay, RequestBody};
 use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
 use crate::health::Failure;
+use crate::route_context::RouteContext;
 use crate::routes::{Hop, Route, Routes};
 use crate::upstream::body::Held;
 use crate::upstream::{Connection, Patience, Silence, Target, TryError};
@@ -46,7 +47,7 @@ pub(super) struct Progress<'a> {
     /// Whether bytes of it were sent to any route: from then on another route costs a token.
     sent: bool,
     /// The route that has it now.
-    current: Option<&'a Arc<Route>>,
+    context: RouteContext<'a>,
     /// That route's count of what it has to do, and in the end that of the route that answered.
     pub(super) under_way: Option<UnderWay>,
 }
@@ -77,7 +78,7 @@ impl<'a> Forward<'a> {
         }
         // What was under way ended with the future: the connection is closed.
         shared.metrics.request_timeouts.add(1);
-        if let Some(route) = self.progress.current {
+        if let Some(route) = self.progress.context.route() {
             tracing::debug!(route = %route.id, "the request's time is over");
             shared.health.failed(&route.health, Failure::Exchange);
         }
@@ -92,10 +93,10 @@ impl<'a> Forward<'a> {
                 self.may_go_on()?;
             }
             self.tried.push(route.label.clone());
-            self.progress.current = Some(route);
+            self.progress.context = RouteContext::by(route);
             self.progress.under_way = UnderWay::of(route);
             let tried = self.try_route(route, &plan).await;
-            self.progress.current = None;
+            self.progress.context = RouteContext::default();
             match tried {
                 Ok(answer) => return Ok(answer),
                 Err(Stopped::NextRoute) => {}
