@@ -97,12 +97,7 @@ pub(super) fn read(
     })
 }
 
-fn try_read(
-    path: &Path,
-    known: Option<u64>,
-    variables: &Variables,
-    settings: &Settings,
-) -> Read {
+fn try_read(path: &Path, known: Option<u64>, variables: &Variables, settings: &Settings) -> Read {
     let name = path.display().to_string();
     let nothing = |found| Read { print: None, digest: None, found };
     let (print, text) = match text_of(path) {

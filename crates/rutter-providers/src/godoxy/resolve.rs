@@ -6,7 +6,7 @@ mod outcome;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rutter_route::{HostName, ListenAt, Listener, ParseError};
+use rutter_route::{HostName, ListenAt, Listener, ParseError, TlsServerName};
 
 use crate::conflict::Place;
 use crate::{Alias, Exclusion, HttpScheme, Route, Target};
@@ -185,6 +185,10 @@ fn target(
     };
     let mut upstream = written.upstream.clone();
     upstream.response_header_timeout.get_or_insert(RESPONSE_HEADER_TIMEOUT);
+    if upstream.server_name == TlsServerName::Endpoint {
+        // Who says nothing asks for the target's host.
+        upstream.server_name = TlsServerName::Host;
+    }
     let certificate = written.certificate.as_deref().zip(written.certificate_key.as_deref());
     upstream.client_certificate = certificate.map(|(chain, key)| (chain.into(), key.into()));
     host.map(|host| Target::Http { scheme: http, host, port, upstream: Box::new(upstream) })

@@ -303,7 +303,10 @@ impl Watched {
 
 /// Whether an answer of one is one of the other.
 fn is_asked_alike(a: &Route, b: &Route) -> bool {
-    a.target == b.target && a.health.path == b.health.path && a.health.use_get == b.health.use_get
+    a.target == b.target
+        && a.unresolved.is_some() == b.unresolved.is_some()
+        && a.health.path == b.health.path
+        && a.health.use_get == b.health.use_get
 }
 
 /// Up to [`MOST_JITTER`] and the interval, by lot of a seed (splitmix64).

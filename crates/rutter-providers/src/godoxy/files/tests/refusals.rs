@@ -28,15 +28,17 @@ fn whatever_protects_a_route_refuses_it_by_name() {
         ("rules: 'default { bypass }'", "rules: there are no rules yet"),
         ("rules: [{name: x, do: bypass}]", "rules: there are no rules yet"),
         ("rule_file: embed://webui.yml", "rule_file: there are no rules yet"),
-        (
-            "inbound_mtls_profile: staff",
-            "inbound_mtls_profile: clients aren't asked for certificates yet",
-        ),
     ];
     for (field, want) in cases {
         let said = only(&format!("app: {{{field}}}"));
         assert!(said.contains(&format!("app.{want}: {never}")), "{said}");
     }
+    // A profile that there isn't can't be asked for.
+    let said = only("app: {inbound_mtls_profile: staff}");
+    assert!(
+        said.contains("app.inbound_mtls_profile: unknown inbound mTLS profile `staff`"),
+        "{said}"
+    );
     let said = only("app: {middlewares: {cidr_whitelst: {}}}");
     let want = "unknown middleware `cidr_whitelst` (did you mean `cidr_whitelist`?)";
     assert!(said.ends_with(want), "{said}");
