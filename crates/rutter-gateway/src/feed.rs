@@ -174,6 +174,7 @@ impl Feed {
             service: service.name.clone(),
             endpoint: endpoint.clone(),
             health_check: spec.health_check.clone(),
+            delivery: spec.delivery.clone(),
         };
         self.health.track(id, target).await
     }

@@ -41,6 +41,7 @@ mod config;
 mod error;
 mod failover;
 mod feed;
+mod files;
 mod gateway;
 pub mod health;
 mod index;

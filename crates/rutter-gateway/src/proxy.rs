@@ -59,8 +59,8 @@ use crate::routes::Routes;
 use crate::server::Busy;
 use crate::slow::body::{ClientBody, says_too_much};
 use crate::streams::Streams;
-use crate::upstream::Connector;
 use crate::upstream::body::{AnswerBody, Home, UpstreamBody};
+use crate::upstream::{Connector, Pool};
 
 use entry::Entry;
 use outbound::Outbound;
@@ -86,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) told: Arc<AtomicBool>,
     pub(crate) settings: ArcSwap<Settings>,
     pub(crate) connector: Connector,
+    /// Idle connections to upstreams that bound how many there may be.
+    pub(crate) common: Arc<Pool>,
     pub(crate) health: Health,
     pub(crate) retries: RetryBudget,
     pub(crate) metrics: Arc<GatewayMetrics>,
@@ -307,11 +309,11 @@ async fn answer(
     let tried = forward.tried;
     let served = answer.is_ok();
     if let Some(entry) = entry {
-        entry.forwarded(&tried, answer.as_ref().ok().map(|answer| &answer.held.route));
+        entry.forwarded(&tried, answer.as_ref().ok().map(forward::Answer::route));
     }
     let mut under_way = forward.progress.under_way.take();
     let answer = answer.map(|answer| {
-        let stays = routes.told_to_stay(&answer.held.route, chosen_for.sticks_to, asker.client.tls);
+        let stays = routes.told_to_stay(answer.route(), chosen_for.sticks_to, asker.client.tls);
         let mut response = deliver(worker, answer, upgrade, &mut under_way);
         if let Some(cookie) = stays {
             response.headers_mut().append(SET_COOKIE, cookie);
@@ -376,25 +378,30 @@ fn deliver(
     upgrade: Option<websocket::Upgrade>,
     under_way: &mut Option<balance::UnderWay>,
 ) -> Response<AnswerBody> {
-    let forward::Answer { mut response, held } = answer;
+    let (mut response, held) = match answer {
+        forward::Answer::Upstream { response, held } => (response, held),
+        forward::Answer::Files { response, .. } => return response,
+    };
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let mut held = Some(held);
     if let (true, Some(upgrade)) = (switched, upgrade) {
+        // Until the tunnel ends it is one of the upstream's connections.
+        let held = held.take();
         let upstream = hyper::upgrade::on(&mut response);
         let open = worker.shared.metrics.active_tunnels.hold();
         let stop = worker.shared.stop.clone();
         let under_way = under_way.take();
         worker.tasks.spawn(async move {
             websocket::tunnel(upgrade.client, upstream, stop).await;
-            drop((open, under_way));
+            drop((open, under_way, held));
         });
     }
     let (mut parts, incoming) = response.into_parts();
     headers::answer_headers(&mut parts.headers, switched);
-    let body = if switched {
+    let body = match held {
+        Some(held) => AnswerBody::Upstream(UpstreamBody::new(incoming, held)),
         // The connection is the tunnel's now, and never the pool's.
-        AnswerBody::Own(http_body_util::Full::default())
-    } else {
-        AnswerBody::Upstream(UpstreamBody::new(incoming, held))
+        None => AnswerBody::Own(http_body_util::Full::default()),
     };
     let mut response = Response::new(body);
     *response.status_mut() = parts.status;

@@ -82,7 +82,7 @@ use crate::proxy::{Settings, Shared};
 use crate::routes::Routes;
 use crate::slow::Pace;
 use crate::streams::Streams;
-use crate::upstream::Connector;
+use crate::upstream::{Connector, Pool, PoolConfig};
 
 pub(crate) use accept::{Acceptor, Gate};
 use accept::{Front, To};
@@ -383,6 +383,7 @@ fn share(
         told: told.clone(),
         settings,
         connector,
+        common: Arc::new(Pool::new(PoolConfig::of(&config.upstream))),
         health,
         retries: RetryBudget::new(n_workers(config)),
         metrics: metrics.clone(),

@@ -14,6 +14,11 @@
 //! at `limits.min_rate`, up to the bound. So silence ends at the bound, and so does a client that
 //! sends a byte a second, while one that is slow but honest goes on for hours.
 //!
+//! **Conversations.** Over HTTP/2 to the upstream both sides may talk at once, and a client that is
+//! quiet may just be listening (gRPC's streams). There a request's body isn't timed once its answer
+//! has begun, and that of gRPC not at all: before an answer the patience with the upstream ends the
+//! silence of both, and after that who listens is found gone by the connection's pings.
+//!
 //! **Where time is taken.** Bodies: where the client's body is read ([`body`]). Answers: HTTP/1 on
 //! the connection's stream ([`stream`]), where a full socket shows; HTTP/2 also on each answer
 //! ([`answer`]), since there a client can leave one stream's window shut and go on with others.

@@ -6,25 +6,34 @@
 //!
 //! - [`connect`]: from an endpoint to a byte stream: the address (looked up if it is a name), TCP,
 //!   TLS. The only place where an upstream socket is opened.
-//! - [`tls`]: whom to trust: the system's roots for the name asked for, or the controller's CA for
-//!   the service's own name. Never nobody.
-//! - [`connection`]: one HTTP/1.1 connection with its meter; says of a failed try what was sent.
-//! - [`pool`]: idle connections by (scheme, address, TLS name, service).
+//! - [`target`]: what tells one connection from another.
+//! - [`tls`], [`verify`]: whom to trust: the system's roots for the name asked for, the controller's
+//!   CA for the service's own name, or what the route says instead; [`credentials`]: its files.
+//! - [`connection`]: one exchange with an upstream; says of a failed try what was sent. Over
+//!   HTTP/1.1 it is a connection with its meter, over HTTP/2 ([`http2`]) a stream of a shared one.
+//! - [`pool`]: idle and shared connections by target; [`slots`]: how many there may be.
 
 pub(crate) mod body;
 mod connect;
 mod connection;
+mod credentials;
+mod http2;
 mod meter;
 mod pool;
 mod resolver;
+mod slots;
 mod stream;
+mod target;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod verify;
 
-pub(crate) use connect::{Connector, Target};
+pub(crate) use connect::Connector;
 pub(crate) use connection::{Connection, Patience, Silence, TryError};
 pub(crate) use meter::Meter;
 pub(crate) use pool::{Pool, PoolConfig};
+pub(crate) use slots::{Busy, Slot};
 pub(crate) use stream::Stream;
+pub(crate) use target::Target;
 pub use tls::Roots;

@@ -113,6 +113,11 @@ impl Replay {
         })
     }
 
+    /// Lets the client be quiet from now on: its body is one half of a conversation.
+    pub(crate) fn may_rest(&self) {
+        self.shared.lock().incoming.may_rest();
+    }
+
     /// What is left of the body.
     pub(crate) fn left(&self) -> BodyLeft {
         let state = self.shared.lock();

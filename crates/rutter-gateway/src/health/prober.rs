@@ -4,9 +4,11 @@
 //! it was opened. It goes to the same address, by the same scheme and with the same verification
 //! as a request would.
 
+use std::sync::Arc;
+
 use http::header::HOST;
 use http::{Method, Request, Uri};
-use rutter_route::{Endpoint, HealthCheck, ServiceName};
+use rutter_route::{Delivery, Endpoint, HealthCheck, ServiceName};
 
 use super::config::{CheckMethod, HealthConfig};
 use super::events::ProbeKind;
@@ -19,6 +21,8 @@ pub(crate) struct ProbeTarget {
     pub(crate) service: ServiceName,
     pub(crate) endpoint: Endpoint,
     pub(crate) health_check: Option<HealthCheck>,
+    /// How requests are passed on, and so how it is asked.
+    pub(crate) delivery: Arc<Delivery>,
 }
 
 /// Asks; what was seen instead of health is the error.
@@ -55,6 +59,7 @@ async fn ask(
     let name = crate::index::normalise(host).map_err(|e| e.to_string())?;
     let path: Uri = check.path.parse().map_err(|e| format!("the health check's path: {e}"))?;
     let to = Target::new(&target.endpoint, &name, &target.service);
+    let to = to.delivered_by(&target.delivery);
     let mut connection = connector.connect(&to).await.map_err(|e| e.to_string())?;
     let method = match config.check_method {
         CheckMethod::Head => Method::HEAD,

@@ -12,13 +12,16 @@ use crate::balance::{Asker, UnderWay};
 use crate::clock;
 use crate::failover::replay::{Fault, Replay, RequestBody};
 use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
+use crate::files;
 use crate::health::Failure;
 use crate::route_context::RouteContext;
 use crate::routes::{Hop, Route, Routes};
-use crate::upstream::body::Held;
-use crate::upstream::{Connection, Patience, Silence, Target, TryError};
+use crate::upstream::body::{AnswerBody, Held};
+use crate::upstream::{Busy, Connection, Patience, Silence, Slot, Target, TryError};
+use http::header::ACCEPT_ENCODING;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use rutter_route::Folder;
 
 /// A request on its way.
 pub(super) struct Forward<'a> {
@@ -52,10 +55,22 @@ pub(super) struct Progress<'a> {
     pub(super) under_way: Option<UnderWay>,
 }
 
-/// An answer, and the connection that it came by.
-pub(super) struct Answer {
-    pub(super) response: Response<Incoming>,
-    pub(super) held: Held,
+/// An answer, and where it came from.
+pub(super) enum Answer {
+    /// A server's, with the connection that it came by.
+    Upstream { response: Response<Incoming>, held: Held },
+    /// The gateway's own, from a folder.
+    Files { response: Response<AnswerBody>, route: Arc<Route> },
+}
+
+impl Answer {
+    /// The route that answered.
+    pub(super) fn route(&self) -> &Arc<Route> {
+        match self {
+            Self::Upstream { held, .. } => &held.route,
+            Self::Files { route, .. } => route,
+        }
+    }
 }
 
 /// Why a route gave no answer.
@@ -126,14 +141,19 @@ impl<'a> Forward<'a> {
         let shared = &self.worker.shared;
         let endpoint = match &route.hop {
             Hop::Endpoint(endpoint) => endpoint,
-            // H6: files are served here.
-            Hop::Files(_) => return Err(Stopped::Answer(pages::NO_ROUTES)),
+            Hop::Files(folder) => return self.serve_file(route, folder).await,
             Hop::Hole => {
                 tracing::debug!(route = %route.id, "the place of a route that is refused");
                 return Err(Stopped::Answer(pages::KEPT_PLACE));
             }
         };
         let target = Target::new(endpoint, self.host, &self.routes.service.name);
+        let mut target = target.delivered_by(&route.delivery);
+        if self.upgrade {
+            target = target.for_upgrade().ok_or(Stopped::Answer(pages::NO_UPGRADE))?;
+        }
+        let mut slot = self.slot(route, &target, plan).await?;
+        let options = &route.delivery.upstream;
         let mut pooled = self.pooled(&target).await;
         loop {
             let mut connection = match pooled.take() {
@@ -143,9 +163,14 @@ impl<'a> Forward<'a> {
                 }
                 None => self.connect(route, &target).await?,
             };
+            connection.holds(slot.take());
+            let converses = connection.speaks_both_ways().then_some(self.body.as_ref()).flatten();
+            if let Some(body) = converses.filter(|_| self.head.is_grpc()) {
+                body.may_rest();
+            }
             let request = self.request(route, &connection);
             let patience = Patience {
-                response: self.settings.response_timeout,
+                response: options.response_header_timeout.unwrap_or(self.settings.response_timeout),
                 one_try: self.settings.try_timeout,
             };
             if let Some(tally) = &self.tally {
@@ -154,6 +179,9 @@ impl<'a> Forward<'a> {
             let may_move = || self.may_move(plan);
             let error = match connection.send_within(request, patience, may_move).await {
                 Ok(response) => {
+                    if let Some(body) = converses {
+                        body.may_rest();
+                    }
                     self.note_sent(true);
                     return self.answered(route, target, connection, response);
                 }
@@ -162,10 +190,25 @@ impl<'a> Forward<'a> {
             self.note_sent(error.sent);
             self.progress.sent |= error.sent;
             if error.reused {
-                self.worker.home.pool.forget(&target);
+                self.worker.home.pool(&target).forget(&target);
             }
             self.failed(route, &error)?;
+            slot = connection.give_slot_back();
             shared.metrics.stale_retries.add(1);
+        }
+    }
+
+    /// Answers from a folder; one that isn't there is a route that fails.
+    async fn serve_file(&self, route: &Arc<Route>, folder: &Folder) -> Result<Answer, Stopped> {
+        let options = &route.delivery.files;
+        let target = self.head.target(route.delivery.strips_prefix);
+        let home = &self.worker.home;
+        match Box::pin(files::serve(folder, options, &self.head, target, &home.reads)).await {
+            Ok(response) => Ok(Answer::Files { response, route: route.clone() }),
+            Err(error) => {
+                tracing::warn!(route = %route.id, %error, "no files are served by the route");
+                Err(Stopped::NextRoute)
+            }
         }
     }
 
@@ -183,18 +226,38 @@ impl<'a> Forward<'a> {
             && shared.retries.has_room(clock::now(), self.settings.retry_budget)
     }
 
-    /// A connection from the pool; for a request that can't be repeated once sent, one that was
-    /// looked at.
+    /// A connection from the pool, made with what holds now; for a request that can't be repeated
+    /// once sent, one that was looked at.
     async fn pooled(&self, target: &Target) -> Option<Connection> {
-        let connection = self.worker.home.pool.take(target)?;
-        if self.body.is_none() && self.head.method.is_idempotent() {
+        let pool = self.worker.home.pool(target);
+        let connection = pool.take(target)?;
+        let may_be_stale = self.body.is_none() && self.head.method.is_idempotent();
+        let connector = &self.worker.shared.connector;
+        if (may_be_stale || connection.is_still_open().await)
+            && connector.is_current(target, &connection).await
+        {
             return Some(connection);
         }
-        if connection.is_still_open().await {
-            return Some(connection);
-        }
-        self.worker.home.pool.forget(target);
+        pool.forget(target);
         None
+    }
+
+    /// One of the upstream's connections, where the route bounds them; another route is tried
+    /// before a client is told to come later.
+    async fn slot(
+        &self,
+        route: &Route,
+        target: &Target,
+        plan: &Plan<'_>,
+    ) -> Result<Option<Slot>, Stopped> {
+        let shared = &self.worker.shared;
+        shared.connector.slot(target).await.map_err(|Busy| {
+            tracing::debug!(route = %route.id, "all connections that the route may have are in use");
+            match plan.has_another(&shared.health) {
+                true => Stopped::NextRoute,
+                false => Stopped::Answer(pages::BACKEND_BUSY),
+            }
+        })
     }
 
     async fn connect(&self, route: &Route, target: &Target) -> Result<Connection, Stopped> {
@@ -203,6 +266,7 @@ impl<'a> Forward<'a> {
         match Box::pin(shared.connector.connect(target)).await {
             Ok(connection) => {
                 shared.metrics.upstream_connects.add(1);
+                self.worker.home.pool(target).share(target, &connection);
                 Ok(connection)
             }
             Err(error) => {
@@ -219,7 +283,11 @@ impl<'a> Forward<'a> {
     fn request(&self, route: &Route, connection: &Connection) -> Request<RequestBody> {
         let body = match &self.body {
             None => RequestBody::Empty,
-            Some(replay) => replay.body(connection.meter(), self.head.method.is_idempotent()),
+            Some(replay) => {
+                // HTTP/2 may say in the end that nothing was done: then any request can go on.
+                let records = self.head.method.is_idempotent() || connection.speaks_both_ways();
+                replay.body(connection.meter(), records)
+            }
         };
         let mut request = Request::new(body);
         *request.method_mut() = self.head.method.clone();
@@ -228,6 +296,9 @@ impl<'a> Forward<'a> {
         *request.headers_mut() = self.head.headers.clone();
         if route.delivery.strips_prefix {
             self.head.strip(&mut request);
+        }
+        if route.delivery.upstream.no_compression {
+            request.headers_mut().remove(ACCEPT_ENCODING);
         }
         request
     }
@@ -253,7 +324,7 @@ impl<'a> Forward<'a> {
         health.answered(&route.health, response.status());
         let held =
             Held { connection, target, route: route.clone(), home: self.worker.home.clone() };
-        Ok(Answer { response, held })
+        Ok(Answer::Upstream { response, held })
     }
 
     /// `Ok`: the same route once more, over a new connection.

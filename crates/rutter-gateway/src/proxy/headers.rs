@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri, Version};
@@ -18,6 +18,8 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
@@ -95,6 +97,21 @@ struct Stripped {
 }
 
 impl Head {
+    /// Whether it is a call of gRPC, by its media type.
+    pub(super) fn is_grpc(&self) -> bool {
+        const GRPC: &[u8] = b"application/grpc";
+        let kind = self.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        kind.and_then(|kind| kind.get(..GRPC.len())).is_some_and(|k| k.eq_ignore_ascii_case(GRPC))
+    }
+
+    /// What is asked for, without the service's path prefix if the route wants it so.
+    pub(super) fn target(&self, strips: bool) -> &Uri {
+        match &self.stripped {
+            Some(stripped) if strips => &stripped.uri,
+            _ => &self.uri,
+        }
+    }
+
     /// Takes the service's path prefix from the target, and says so in `X-Forwarded-Prefix`. Of a
     /// service without one there is nothing to take.
     pub(crate) fn strip<B>(&self, request: &mut Request<B>) {
@@ -158,7 +175,7 @@ pub(crate) fn request_head(
         // Said, not left to hyper: it would drop the body of a GET that doesn't say so.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    introduce(&mut headers, asked, onward);
+    introduce(&mut headers, &method, asked, onward);
     let stripped = strips.and_then(|prefix| stripped(&asked.target, prefix));
     Head { method, uri: Uri::from(asked.target.clone()), headers, stripped }
 }
@@ -207,7 +224,7 @@ fn strip(headers: &mut HeaderMap) {
 
 /// Tells the origin who asks. What a client says of itself is believed only of trusted proxies;
 /// else it could choose the address that origins log, limit and let in by.
-fn introduce(headers: &mut HeaderMap, asked: &Asked, onward: Onward<'_>) {
+fn introduce(headers: &mut HeaderMap, method: &Method, asked: &Asked, onward: Onward<'_>) {
     let ip = onward.client.peer.ip().to_canonical();
     let proto = if onward.client.tls { "https" } else { "http" };
     if !onward.trusted {
@@ -231,6 +248,13 @@ fn introduce(headers: &mut HeaderMap, asked: &Asked, onward: Onward<'_>) {
     }
     set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto), onward.trusted);
     set(headers, X_FORWARDED_HOST, asked.authority.clone(), onward.trusted);
+    // What was asked, for who decides by it in another's place; a route may be asked for less.
+    if let Ok(method) = HeaderValue::from_str(method.as_str()) {
+        set(headers, X_FORWARDED_METHOD, method, onward.trusted);
+    }
+    if let Ok(target) = HeaderValue::from_str(asked.target.as_str()) {
+        set(headers, X_FORWARDED_URI, target, onward.trusted);
+    }
     headers.insert(X_REQUEST_ID, onward.id.clone());
     headers.append(VIA, onward.via.line(onward.version));
 }

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::entry::Entry;
 use crate::balance::UnderWay;
 use crate::server::Busy;
-use crate::upstream::body::AnswerBody;
+use crate::upstream::body::{AnswerBody, AnswerError};
 
 /// What the client gets, whoever it is from. Its connection isn't idle before this is dropped,
 /// which hyper does when it has taken the last of it.
@@ -41,12 +41,12 @@ impl Outbound {
 
 impl Body for Outbound {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = AnswerError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {

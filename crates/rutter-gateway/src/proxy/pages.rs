@@ -113,6 +113,26 @@ pub(crate) const RETRY_BUDGET: Page = page(
     "RETRY_BUDGET",
     "The backend failed, and too many requests are being repeated already",
 );
+pub(crate) const BACKEND_BUSY: Page = page(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "BACKEND_BUSY",
+    "The backend has all the requests that it may have at once",
+);
+pub(crate) const NO_UPGRADE: Page = page(
+    StatusCode::NOT_IMPLEMENTED,
+    "NO_UPGRADE",
+    "The backend speaks HTTP/2 alone, over which nothing is upgraded",
+);
+pub(crate) const NO_SUCH_FILE: Page =
+    page(StatusCode::NOT_FOUND, "NO_SUCH_FILE", "There is no such file");
+pub(crate) const FILE_METHOD: Page =
+    page(StatusCode::METHOD_NOT_ALLOWED, "FILE_METHOD", "Files answer to GET and HEAD");
+pub(crate) const FILE_CHANGED: Page =
+    page(StatusCode::PRECONDITION_FAILED, "FILE_CHANGED", "The file is not the one that was meant");
+pub(crate) const FILE_RANGE: Page =
+    page(StatusCode::RANGE_NOT_SATISFIABLE, "FILE_RANGE", "The file has no such part");
+pub(crate) const FILE_FAILED: Page =
+    page(StatusCode::INTERNAL_SERVER_ERROR, "FILE_FAILED", "The file can't be read");
 pub(crate) const BACKEND_TIMEOUT: Page =
     page(StatusCode::GATEWAY_TIMEOUT, "BACKEND_TIMEOUT", "Backend server timed out");
 
@@ -166,6 +186,13 @@ impl Page {
             self.error, self.code
         )
     }
+}
+
+/// Whether a client would rather have JSON than a page: only if it says so.
+pub(crate) fn prefers_json(accept: Option<&HeaderValue>) -> bool {
+    let accept = accept.and_then(|a| a.to_str().ok()).unwrap_or_default();
+    let weight_of = |media_type| weight(accept, media_type).unwrap_or_default();
+    weight_of("application/json") > weight_of("text/html")
 }
 
 /// What an answer of ours looks like.

@@ -14,6 +14,7 @@ use super::accept::Accepted;
 use super::connection::Serving;
 use crate::config::GatewayConfig;
 use crate::error::GatewayError;
+use crate::files::reads::Reads;
 use crate::proxy::{Copied, RequestIds, Shared, Worker};
 use crate::streams::Datagrams;
 use crate::upstream::body::Home;
@@ -122,12 +123,10 @@ impl WorkerThread {
             number,
             settings: Copied::new(&shared.settings),
             home: Arc::new(Home {
-                pool: Pool::new(PoolConfig {
-                    max_idle: config.upstream.max_idle,
-                    max_idle_per_target: config.upstream.max_idle_per_upstream,
-                    idle_timeout: config.upstream.idle_timeout,
-                }),
+                pool: Pool::new(PoolConfig::of(&config.upstream)),
+                common: shared.common.clone(),
                 health: shared.health.clone(),
+                reads: Reads::default(),
             }),
             shared,
             ids: RequestIds::new(seed),
@@ -229,7 +228,7 @@ impl Loop {
                 () = self.serving.draining.cancelled() => break,
                 _ = beat.tick() => self.beat.send_replace(()),
                 _ = remind.tick() => reminder.tick(self.serving.n_given_back()),
-                _ = sweep.tick() => self.serving.worker.home.pool.sweep(),
+                _ = sweep.tick() => self.serving.worker.home.sweep(),
                 job = jobs.recv() => match job {
                     Some((job, place)) => self.begin(job, place),
                     None => break,

@@ -57,6 +57,8 @@ pub(crate) struct ClientBody {
     ended: bool,
     /// Counts its bytes, if anybody wants to know.
     tally: Option<Arc<Tally>>,
+    /// Whether it may be quiet for as long as it likes.
+    may_rest: bool,
 }
 
 impl ClientBody {
@@ -70,7 +72,13 @@ impl ClientBody {
     ) -> Self {
         let (ended, patience) = (incoming.is_end_stream(), Patience::new(pace));
         let (room, timer) = (max_bytes, None);
-        Self { incoming, patience, room, timer, metrics, busy, ended, tally }
+        Self { incoming, patience, room, timer, metrics, busy, ended, tally, may_rest: false }
+    }
+
+    /// From now on it may be quiet: it is one half of a conversation, in which it is the other
+    /// side's turn as often as the client's.
+    pub(crate) fn may_rest(&mut self) {
+        self.may_rest = true;
     }
 
     /// So many bytes came; whether there may be as many.
@@ -122,6 +130,7 @@ impl Body for ClientBody {
                 }
                 Poll::Ready(frame.map(|f| f.map_err(Cut::Broken)))
             }
+            Poll::Pending if this.may_rest => Poll::Pending,
             Poll::Pending => {
                 let until = this.patience.wait(Instant::now());
                 std::task::ready!(super::poll_timer(&mut this.timer, until, cx));

@@ -10,9 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::connect::Target;
 use super::connection::Connection;
 use super::pool::Pool;
+use super::target::Target;
+use crate::files::body::FileBody;
+use crate::files::reads::Reads;
 use crate::health::Failure;
 use crate::health::Health;
 use crate::routes::Route;
@@ -28,6 +30,19 @@ pub(crate) enum AnswerBody {
     Own(Full<Bytes>),
     /// The upstream's, streamed.
     Upstream(UpstreamBody),
+    /// A file's, or parts of it.
+    File(FileBody),
+}
+
+/// Why an answer ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnswerError {
+    /// The upstream's connection failed.
+    #[error(transparent)]
+    Upstream(hyper::Error),
+    /// A file couldn't be read on, or is shorter than it was.
+    #[error("a file: {0}")]
+    File(std::io::Error),
 }
 
 /// An upstream's body. It holds the connection until the body ends, and then hands it to the pool;
@@ -50,8 +65,30 @@ pub(crate) struct Held {
 /// Where one worker's connections go back to, and who hears of answers that broke off.
 #[derive(Debug)]
 pub(crate) struct Home {
+    /// The worker's own.
     pub(crate) pool: Pool,
+    /// That of all workers, for upstreams that bound their connections.
+    pub(crate) common: Arc<Pool>,
     pub(crate) health: Health,
+    /// Its turns at reading files.
+    pub(crate) reads: Reads,
+}
+
+impl Home {
+    /// Where connections to that target are kept.
+    pub(crate) fn pool(&self, target: &Target) -> &Pool {
+        if target.is_limited() { &self.common } else { &self.pool }
+    }
+
+    /// Closes what has been idle for too long.
+    pub(crate) fn sweep(&self) {
+        self.pool.sweep();
+        self.common.sweep();
+    }
+
+    fn take_back(&self, target: Target, connection: Connection) {
+        self.pool(&target).put(target, connection);
+    }
 }
 
 impl UpstreamBody {
@@ -66,13 +103,13 @@ impl UpstreamBody {
     fn give_back(&mut self) {
         let Some(held) = self.held.take() else { return };
         if held.connection.is_ready() {
-            held.home.pool.put(held.target, held.connection);
+            held.home.take_back(held.target, held.connection);
             return;
         }
         tokio::spawn(async move {
             let Held { mut connection, target, home, .. } = held;
             if let Ok(true) = tokio::time::timeout(SETTLE, connection.ready()).await {
-                home.pool.put(target, connection);
+                home.take_back(target, connection);
             }
         });
     }
@@ -80,16 +117,17 @@ impl UpstreamBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = AnswerError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         let body = match self.get_mut() {
             Self::Own(own) => {
                 return Pin::new(own).poll_frame(cx).map_err(|never| match never {});
             }
+            Self::File(file) => return Pin::new(file).poll_frame(cx).map_err(AnswerError::File),
             Self::Upstream(body) => body,
         };
         let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx));
@@ -108,12 +146,13 @@ impl Body for AnswerBody {
                 }
             }
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(AnswerError::Upstream)))
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(own) => own.is_end_stream(),
+            Self::File(file) => file.is_end_stream(),
             Self::Upstream(body) => body.incoming.is_end_stream(),
         }
     }
@@ -121,6 +160,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(own) => own.size_hint(),
+            Self::File(file) => file.size_hint(),
             Self::Upstream(body) => body.incoming.size_hint(),
         }
     }

@@ -5,52 +5,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rutter_route::{Endpoint, HostName, Prefix, Scheme, ServiceName};
+use rutter_route::{HostName, Prefix, ServiceName};
 use smol_str::SmolStr;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::connection::Connection;
+use super::connection::{Connection, Speaks};
 use super::resolver::Resolver;
+use super::slots::{Busy, Slot, Slots};
 use super::stream::Stream;
-use super::tls::{Roots, TlsClients};
+use super::target::{Target, TlsName, Wire};
+use super::tls::{Roots, TlsClients, TlsSetUpError};
 use crate::error::GatewayError;
 use crate::health::Failure;
 
 /// A stream to an upstream.
 pub(super) type Upstream = Stream<TlsStream<TcpStream>>;
-
-/// Where to connect to, and as whom it must prove itself: also what a pool tells connections apart
-/// by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Target {
-    host: HostName,
-    port: u16,
-    tls: Option<TlsName>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct TlsName {
-    /// The name to ask for in SNI, and to verify against public roots.
-    asked: SmolStr,
-    /// The name to verify against the controller's CA.
-    service: ServiceName,
-}
-
-impl Target {
-    /// An endpoint of `service`, for a request that asked for `host` (normalised).
-    pub(crate) fn new(endpoint: &Endpoint, host: &str, service: &ServiceName) -> Self {
-        let tls = (endpoint.scheme == Scheme::Https).then(|| TlsName {
-            asked: endpoint.tls_name.as_ref().map_or(host, ServiceName::as_str).into(),
-            service: service.clone(),
-        });
-        Self { host: endpoint.host.clone(), port: endpoint.port, tls }
-    }
-}
 
 /// Why no connection came about. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -83,12 +58,20 @@ pub(crate) enum ConnectError {
         source: io::Error,
     },
     /// TLS failed: the handshake, or the certificate.
-    #[error("TLS with {name}: {source}")]
+    #[error("TLS with {name}: {source}{}", hint(source))]
     Tls {
         /// The name asked for.
         name: SmolStr,
         /// What TLS said.
         source: io::Error,
+    },
+    /// TLS can't be begun as the route wants it.
+    #[error("TLS with {name}: {source}")]
+    TlsSetUp {
+        /// The name asked for.
+        name: SmolStr,
+        /// Why not: a file, by name, or the versions.
+        source: TlsSetUpError,
     },
     /// The name to ask for is none.
     #[error("`{0}` can't be a TLS server name")]
@@ -105,7 +88,9 @@ impl ConnectError {
     /// How it counts against the route.
     pub(crate) fn failure(&self) -> Failure {
         match self {
-            Self::Tls { .. } | Self::TlsName(_) | Self::Http(_) => Failure::Exchange,
+            Self::Tls { .. } | Self::TlsSetUp { .. } | Self::TlsName(_) | Self::Http(_) => {
+                Failure::Exchange
+            }
             _ => Failure::Connect,
         }
     }
@@ -121,9 +106,14 @@ pub(crate) struct Connector {
 struct Shared {
     tls: TlsClients,
     resolver: Resolver,
+    slots: Slots,
     forbidden: Vec<Prefix>,
     timeout: Duration,
 }
+
+/// What a target's connections over TLS are made with now: those made with anything else are not
+/// to be used again.
+pub(super) type MadeWith = Option<Arc<ClientConfig>>;
 
 impl Connector {
     pub(crate) fn new(
@@ -134,8 +124,8 @@ impl Connector {
         timeout: Duration,
     ) -> Result<Self, GatewayError> {
         let tls = TlsClients::new(roots, controller_ca, provider)?;
-        let resolver = Resolver::default();
-        Ok(Self { shared: Arc::new(Shared { tls, resolver, forbidden, timeout }) })
+        let (resolver, slots) = (Resolver::default(), Slots::default());
+        Ok(Self { shared: Arc::new(Shared { tls, resolver, slots, forbidden, timeout }) })
     }
 
     /// Trusts these as the controller's CA from now on, for services' own names.
@@ -149,18 +139,37 @@ impl Connector {
         self.shared.tls.set_controller_ca(controller_ca)
     }
 
+    /// One of the target's connections, where their number is bounded; taken before any of its
+    /// connections is, idle or new.
+    pub(crate) async fn slot(&self, target: &Target) -> Result<Option<Slot>, Busy> {
+        self.shared.slots.take(target, self.shared.timeout).await
+    }
+
+    /// Whether a connection was made with what its route's files say now.
+    pub(crate) async fn is_current(&self, target: &Target, connection: &Connection) -> bool {
+        let Wire::Tls(tls) = &target.wire else { return true };
+        if tls.profile.as_ref().is_none_or(|profile| !profile.has_files()) {
+            return true;
+        }
+        match (self.shared.tls.config(tls).await, connection.made_with()) {
+            (Ok(now), Some(then)) => Arc::ptr_eq(&now, then),
+            _ => false,
+        }
+    }
+
     /// A new HTTP connection.
     pub(crate) async fn connect(&self, target: &Target) -> Result<Connection, ConnectError> {
         let limit = self.shared.timeout;
         let deadline = Instant::now() + limit;
         let tcp = self.tcp(target, deadline).await?;
-        let stream = match &target.tls {
-            None => Stream::Plain(tcp),
-            Some(tls) => timeout_at(deadline, self.tls(tcp, tls))
+        let (stream, speaks, made_with) = match &target.wire {
+            Wire::Plain => (Stream::Plain(tcp), Speaks::Http1, None),
+            Wire::H2c => (Stream::Plain(tcp), Speaks::Http2, None),
+            Wire::Tls(tls) => timeout_at(deadline, self.tls(tcp, tls))
                 .await
                 .map_err(|_| ConnectError::TimedOut(limit))??,
         };
-        Connection::open(stream).await.map_err(ConnectError::Http)
+        Connection::open(stream, speaks, made_with).await.map_err(ConnectError::Http)
     }
 
     /// A TCP connection and nothing else: what a connect probe makes.
@@ -222,14 +231,35 @@ impl Connector {
         }
     }
 
-    async fn tls(&self, tcp: TcpStream, tls: &TlsName) -> Result<Upstream, ConnectError> {
-        let failed = |source| ConnectError::Tls { name: tls.asked.clone(), source };
+    async fn tls(
+        &self,
+        tcp: TcpStream,
+        tls: &TlsName,
+    ) -> Result<(Upstream, Speaks, MadeWith), ConnectError> {
+        let asked = || tls.asked.clone();
         let name = ServerName::try_from(tls.asked.to_string())
-            .map_err(|_| ConnectError::TlsName(tls.asked.clone()))?;
-        let config = self.shared.tls.for_service(&tls.service);
-        let config = config.map_err(|e| failed(io::Error::other(e)))?;
-        let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
-        Ok(Stream::Tls(Box::new(stream)))
+            .map_err(|_| ConnectError::TlsName(asked()))?;
+        let config = self.shared.tls.config(tls).await;
+        let config = config.map_err(|source| ConnectError::TlsSetUp { name: asked(), source })?;
+        let stream = TlsConnector::from(config.clone()).connect(name, tcp).await;
+        let stream = stream.map_err(|source| ConnectError::Tls { name: asked(), source })?;
+        let speaks = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Speaks::Http2,
+            _ => Speaks::Http1,
+        };
+        Ok((Stream::Tls(Box::new(stream)), speaks, Some(config)))
+    }
+}
+
+/// What an operator does about a handshake that failed since the other side doesn't speak TLS.
+/// (Not done by itself: a request whose route says `https` never goes out in the clear.)
+fn hint(error: &io::Error) -> &'static str {
+    let cause = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "; it seems to speak no TLS: if so, its scheme is http"
+        }
+        _ => "",
     }
 }
 

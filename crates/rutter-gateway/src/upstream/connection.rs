@@ -1,8 +1,9 @@
-//! One HTTP/1.1 connection to an upstream.
+//! One exchange with an upstream: a connection of HTTP/1.1, or a stream of HTTP/2.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::Scheme;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -10,30 +11,52 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connect::Upstream;
+use super::connect::{MadeWith, Upstream};
+use super::http2::{Failed, Http2, Stream};
 use super::meter::{Meter, Metered};
+use super::slots::Slot;
 use crate::failover::replay::RequestBody;
 
 /// The most header lines an answer may have.
 const MAX_HEADERS: usize = 128;
 
 /// The largest head of an answer, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// The largest read buffer, in bytes. A connection grows to it only while reads fill what it has; an
 /// answer of 64 KiB and its head are one read then, and not one and a remainder.
 const MAX_BUFFER: usize = 128 * 1024;
 
-/// A connection, and the task that drives it.
+/// The version of HTTP that a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    Http1,
+    Http2,
+}
+
+/// A connection that one request has for itself, or its place on one.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    sender: http1::SendRequest<RequestBody>,
+    wire: Wire,
+    /// Counts the connection's bytes, or over HTTP/2 those of this exchange.
     meter: Arc<Meter>,
-    driver: JoinHandle<()>,
+    made_with: MadeWith,
     /// Whether it was used before.
     reused: bool,
     /// When it was last used.
     pub(super) idle_since: Instant,
+    /// Its place among the connections of an upstream that bounds them.
+    slot: Option<Slot>,
+}
+
+#[derive(Debug)]
+enum Wire {
+    /// With the task that drives it.
+    Http1 {
+        sender: http1::SendRequest<RequestBody>,
+        driver: JoinHandle<()>,
+    },
+    Http2(Stream),
 }
 
 /// Which patience ran out.
@@ -101,21 +124,63 @@ impl TryError {
 
 impl Connection {
     /// Begins HTTP on a stream.
-    pub(super) async fn open(stream: Upstream) -> Result<Self, hyper::Error> {
-        let meter = Arc::new(Meter::default());
-        let io = TokioIo::new(Metered::new(stream, meter.clone()));
-        let (sender, connection) = http1::Builder::new()
-            .max_headers(MAX_HEADERS)
-            .max_header_size(MAX_HEAD)
-            .max_buf_size(MAX_BUFFER)
-            .handshake(io)
-            .await?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "an upstream connection ended");
+    pub(super) async fn open(
+        stream: Upstream,
+        speaks: Speaks,
+        made_with: MadeWith,
+    ) -> Result<Self, hyper::Error> {
+        let (wire, meter) = match speaks {
+            Speaks::Http1 => open_http1(stream).await?,
+            Speaks::Http2 => {
+                let scheme = if made_with.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                let connection = Http2::open(stream, scheme, made_with.clone()).await?;
+                (Wire::Http2(Stream::of(&connection)), Arc::default())
             }
-        });
-        Ok(Self { sender, meter, driver, reused: false, idle_since: Instant::now() })
+        };
+        let idle_since = Instant::now();
+        Ok(Self { wire, meter, made_with, reused: false, idle_since, slot: None })
+    }
+
+    /// Another place on a connection that has requests already, or had.
+    pub(super) fn on(stream: Stream) -> Self {
+        let made_with = stream.connection().made_with.clone();
+        Self {
+            wire: Wire::Http2(stream),
+            meter: Arc::default(),
+            made_with,
+            reused: true,
+            idle_since: Instant::now(),
+            slot: None,
+        }
+    }
+
+    /// The connection that others may have a place on too.
+    pub(super) fn shared(&self) -> Option<&Arc<Http2>> {
+        match &self.wire {
+            Wire::Http1 { .. } => None,
+            Wire::Http2(stream) => Some(stream.connection()),
+        }
+    }
+
+    /// Whether request and answer may be under way at once, and the upstream may say late that it
+    /// did nothing: HTTP/2.
+    pub(crate) fn speaks_both_ways(&self) -> bool {
+        matches!(self.wire, Wire::Http2(_))
+    }
+
+    /// What its TLS was made with.
+    pub(super) fn made_with(&self) -> Option<&Arc<rustls::ClientConfig>> {
+        self.made_with.as_ref()
+    }
+
+    /// Keeps its place among the upstream's connections for as long as it lasts.
+    pub(crate) fn holds(&mut self, slot: Option<Slot>) {
+        self.slot = slot;
+    }
+
+    /// Gives that place back, for a connection that goes where others can take it.
+    pub(crate) fn give_slot_back(&mut self) -> Option<Slot> {
+        self.slot.take()
     }
 
     /// The bytes that it moved.
@@ -134,9 +199,17 @@ impl Connection {
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, TryError> {
         let (written, read) = (self.meter.written(), self.meter.read());
-        match self.sender.try_send_request(request).await {
+        let sent = match &mut self.wire {
+            Wire::Http1 { sender, .. } => {
+                sender.try_send_request(request).await.map_err(|e| Why::Error(e.into_error()))
+            }
+            Wire::Http2(stream) => {
+                stream.send(request, self.meter.clone()).await.map_err(Why::Stream)
+            }
+        };
+        match sent {
             Ok(response) => Ok(response),
-            Err(error) => Err(self.failed(written, read, Ok(error.into_error())).await),
+            Err(why) => Err(self.failed(written, read, why).await),
         }
     }
 
@@ -174,27 +247,37 @@ impl Connection {
                 }
             }
         };
-        Err(self.failed(written, read, Err(silence)).await)
+        Err(self.failed(written, read, Why::Silence(silence)).await)
     }
 
-    /// Ends the connection, and only then reads the meter: as long as the driver lives it could
-    /// still write what hyper has buffered.
-    async fn failed(
-        &mut self,
-        written: u64,
-        read: u64,
-        why: Result<hyper::Error, Silence>,
-    ) -> TryError {
-        self.driver.abort();
-        // Cancelled or ended, either way nothing moves any more.
-        let _ended = (&mut self.driver).await;
-        TryError {
-            sent: self.meter.written() != written,
-            answered: self.meter.read() != read,
-            silent: why.as_ref().err().copied(),
-            reused: self.reused,
-            source: why.ok(),
-        }
+    /// Over HTTP/1.1 it ends the connection, and only then reads the meter: as long as the driver
+    /// lives it could still write what hyper has buffered. Over HTTP/2 the connection is others'
+    /// too, and a request that was given up counts as sent.
+    async fn failed(&mut self, written: u64, read: u64, why: Why) -> TryError {
+        let mut stale = self.reused;
+        let (sent, answered) = match &mut self.wire {
+            Wire::Http1 { driver, .. } => {
+                driver.abort();
+                // Cancelled or ended, either way nothing moves any more.
+                let _ended = driver.await;
+                (self.meter.written() != written, self.meter.read() != read)
+            }
+            Wire::Http2(stream) => {
+                let (sent, refused) = match &why {
+                    Why::Stream(failed) => (failed.sent, failed.refused),
+                    Why::Error(_) | Why::Silence(_) => (true, false),
+                };
+                // A connection that goes on, and didn't refuse the request, isn't to blame.
+                stale &= refused || stream.connection().is_closed();
+                (sent, false)
+            }
+        };
+        let (silent, source) = match why {
+            Why::Error(error) => (None, Some(error)),
+            Why::Stream(failed) => (None, Some(failed.error)),
+            Why::Silence(silence) => (Some(silence), None),
+        };
+        TryError { sent, answered, silent, reused: stale, source }
     }
 
     /// Whether a request can be sent, as far as the kernel knows. An origin that ended has taken
@@ -207,21 +290,54 @@ impl Connection {
 
     /// Whether a request can be sent at once, as far as hyper knows.
     pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready()
+        match &self.wire {
+            Wire::Http1 { sender, .. } => sender.is_ready(),
+            Wire::Http2(stream) => !stream.connection().is_closed(),
+        }
     }
 
     /// Whether it is over.
     pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        match &self.wire {
+            Wire::Http1 { sender, .. } => sender.is_closed(),
+            Wire::Http2(stream) => stream.connection().is_closed(),
+        }
     }
 
     /// Waits until the last exchange is over; `false`: the connection is over too.
     pub(super) async fn ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
+        match &mut self.wire {
+            Wire::Http1 { sender, .. } => sender.ready().await.is_ok(),
+            Wire::Http2(stream) => !stream.connection().is_closed(),
+        }
     }
 
     pub(super) fn put_to_rest(&mut self, now: Instant) {
         self.reused = true;
         self.idle_since = now;
     }
+}
+
+/// Why an exchange came to nothing.
+enum Why {
+    Error(hyper::Error),
+    Stream(Failed),
+    Silence(Silence),
+}
+
+async fn open_http1(stream: Upstream) -> Result<(Wire, Arc<Meter>), hyper::Error> {
+    let meter = Arc::new(Meter::default());
+    let io = TokioIo::new(Metered::new(stream, meter.clone()));
+    let (sender, connection) = http1::Builder::new()
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_BUFFER)
+        .handshake(io)
+        .await?;
+    let driver = tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%error, "an upstream connection ended");
+        }
+    });
+    Ok((Wire::Http1 { sender, driver }, meter))
 }

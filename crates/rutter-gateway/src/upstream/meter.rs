@@ -28,6 +28,11 @@ impl Meter {
         self.read.load(Ordering::Relaxed)
     }
 
+    /// So many more bytes were taken for sending.
+    pub(super) fn add_written(&self, n_bytes: u64) {
+        self.written.fetch_add(n_bytes, Ordering::Relaxed);
+    }
+
     /// The body of the request on it failed at the client: that ends the connection.
     pub(crate) fn cut_by_client(&self) {
         self.cut_by_client.store(true, Ordering::Relaxed);
@@ -53,7 +58,7 @@ impl<S> Metered<S> {
 
     fn count(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(n)) = written {
-            self.meter.written.fetch_add(*n as u64, Ordering::Relaxed);
+            self.meter.add_written(*n as u64);
         }
     }
 }

@@ -7,20 +7,25 @@
 //!   the route belongs to, which only its owner may announce, it proves the owner. A route's own
 //!   words (its TLS name) are not listened to here.
 //!
-//! There is no way to switch verification off.
+//! A route may name other roots (its own file, *instead of* these), a certificate to show, versions
+//! of TLS, or say `no_tls_verify`: then, and only then, any certificate is taken. What a file says
+//! is [`super::credentials`]'. Configurations are kept by service and by what the route says.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rutter_link::Signatures;
-use rutter_route::ServiceName;
+use rutter_route::{ServiceName, TlsVersion, UpstreamOptions};
+use tokio::time::Instant;
 
+use super::credentials::{BadFile, Files, RECHECK};
+use super::target::{Profile, TlsName};
+use super::verify::{Trust, Verifier};
 use crate::error::GatewayError;
 
 /// How many services' TLS configurations are kept; at more, all are made again.
@@ -53,13 +58,45 @@ impl Roots {
     }
 }
 
-/// Makes the TLS configuration for a service's upstreams.
+/// Why TLS can't even be begun.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum TlsSetUpError {
+    /// A file that the route names.
+    #[error(transparent)]
+    File(#[from] BadFile),
+    /// The route wants only versions that nobody should speak any more.
+    #[error("TLS 1.0 and 1.1 are not spoken: tls_versions leaves none")]
+    Versions,
+    /// TLS can't be configured so.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}
+
+/// Makes the TLS configurations for services' upstreams.
 #[derive(Debug)]
 pub(super) struct TlsClients {
     provider: Arc<CryptoProvider>,
     public: Option<Arc<WebPkiServerVerifier>>,
     controller: ArcSwapOption<WebPkiServerVerifier>,
-    by_service: Mutex<HashMap<ServiceName, Arc<ClientConfig>>>,
+    known: Mutex<HashMap<Key, Made>>,
+}
+
+/// What a configuration depends on: the service, what the route says, and whether HTTP/2 is offered.
+type Key = (ServiceName, Option<Profile>, bool);
+
+/// A configuration, and what it was made from.
+#[derive(Debug, Clone)]
+struct Made {
+    config: Arc<ClientConfig>,
+    files: Arc<Files>,
+    /// When the files were last looked at.
+    looked: Instant,
+}
+
+impl Made {
+    fn new(config: ClientConfig, files: Files) -> Self {
+        Self { config: config.into(), files: files.into(), looked: Instant::now() }
+    }
 }
 
 impl TlsClients {
@@ -72,7 +109,7 @@ impl TlsClients {
             public: verifier(roots.store()?, &provider)?,
             controller: ArcSwapOption::empty(),
             provider,
-            by_service: Mutex::new(HashMap::new()),
+            known: Mutex::new(HashMap::new()),
         };
         clients.set_controller_ca(controller_ca)?;
         Ok(clients)
@@ -86,46 +123,128 @@ impl TlsClients {
         let mut controller = RootCertStore::empty();
         add(&mut controller, controller_ca)?;
         let verifier = verifier(controller, &self.provider)?;
-        let mut known = self.by_service.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         self.controller.store(verifier);
         known.clear();
         Ok(())
     }
 
-    /// The configuration for upstreams of that service.
-    pub(super) fn for_service(
-        &self,
-        service: &ServiceName,
-    ) -> Result<Arc<ClientConfig>, rustls::Error> {
-        let mut known = self.by_service.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = known.get(service) {
-            return Ok(config.clone());
-        }
-        let config = Arc::new(self.make(service)?);
-        if known.len() >= MAX_CONFIGS {
+    /// The configuration for connections under that name, by the files as they are now.
+    ///
+    /// # Errors
+    /// Files that were never good, or options that can't be met.
+    pub(super) async fn config(&self, tls: &TlsName) -> Result<Arc<ClientConfig>, TlsSetUpError> {
+        let key = (tls.service.clone(), tls.profile.clone(), tls.http1_only);
+        let files = match tls.profile.as_ref().filter(|p| p.has_files()) {
+            None => Ok(Files::default()),
+            Some(profile) => {
+                let known =
+                    self.known().get(&key).filter(|m| m.looked.elapsed() < RECHECK).cloned();
+                if let Some(made) = known {
+                    return Ok(made.config);
+                }
+                read(profile).await
+            }
+        };
+        // Under the lock to the end: what is made of a controller's CA is never put in after
+        // another has taken its place.
+        let mut known = self.known();
+        let made = known.get(&key);
+        let new = match (files, made) {
+            (Ok(files), Some(made)) if *made.files == files => Ok(made.clone()),
+            (Ok(files), _) => self.make(tls, &files).map(|config| Made::new(config, files)),
+            (Err(error), _) => Err(error.into()),
+        };
+        let new = match (new, made) {
+            (Ok(new), _) => new,
+            (Err(error), Some(made)) => {
+                tracing::warn!(service = %key.0, %error, "what was read before goes on for an upstream");
+                made.clone()
+            }
+            (Err(error), None) => return Err(error),
+        };
+        if known.len() >= MAX_CONFIGS && !known.contains_key(&key) {
             known.clear();
         }
-        known.insert(service.clone(), config.clone());
+        let config = new.config.clone();
+        known.insert(key, Made { looked: Instant::now(), ..new });
         Ok(config)
     }
 
-    fn make(&self, service: &ServiceName) -> Result<ClientConfig, rustls::Error> {
-        let own_name = ServerName::try_from(service.as_str().to_owned())
-            .map_err(|e| rustls::Error::General(e.to_string()))?;
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, Made>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(&self, tls: &TlsName, files: &Files) -> Result<ClientConfig, TlsSetUpError> {
+        let profile = tls.profile.as_ref();
+        let options = profile.map(Profile::options);
         let verifier = Verifier {
-            public: self.public.clone(),
-            controller: self.controller.load_full().map(|c| (c, own_name)),
+            trust: self.trust(&tls.service, options, files)?,
             signatures: Signatures::of(self.provider.clone()),
         };
-        let mut config = ClientConfig::builder_with_provider(self.provider.clone())
-            .with_safe_default_protocol_versions()?
-            // "Dangerous" since a verifier of one's own may verify nothing; ours asks webpki.
+        let versions = versions(options)?;
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&versions)?
+            // "Dangerous" since a verifier of one's own may verify nothing; what ours does the
+            // route says, and the default asks webpki.
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match files.client()? {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|e| BadFile::new(&files.client_path(), e))?,
+        };
+        config.enable_sni = profile.is_none_or(Profile::asks_for_name);
+        config.alpn_protocols = match tls.http1_only {
+            true => vec![b"http/1.1".to_vec()],
+            false => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
         Ok(config)
     }
+
+    fn trust(
+        &self,
+        service: &ServiceName,
+        options: Option<&UpstreamOptions>,
+        files: &Files,
+    ) -> Result<Trust, TlsSetUpError> {
+        if options.is_some_and(|options| options.no_tls_verify) {
+            return Ok(Trust::Anybody);
+        }
+        if let Some(certificates) = files.trusted()? {
+            let only = Trust::only(certificates, &self.provider);
+            let path = options.and_then(|o| o.trusted_certificate.clone()).unwrap_or_default();
+            return Ok(only.map_err(|e| BadFile::new(&path, e))?);
+        }
+        let own_name = ServerName::try_from(service.as_str().to_owned())
+            .map_err(|e| rustls::Error::General(e.to_string()))?;
+        Ok(Trust::Roots {
+            public: self.public.clone(),
+            controller: self.controller.load_full().map(|c| (c, own_name)),
+        })
+    }
+}
+
+async fn read(profile: &Profile) -> Result<Files, BadFile> {
+    let options = profile.options().clone();
+    match tokio::task::spawn_blocking(move || Files::read(&options)).await {
+        Ok(files) => files,
+        Err(error) => Err(BadFile::new(&Default::default(), error)),
+    }
+}
+
+/// The versions between those that the route names, of those that are spoken.
+fn versions(
+    options: Option<&UpstreamOptions>,
+) -> Result<Vec<&'static SupportedProtocolVersion>, TlsSetUpError> {
+    let range = options.and_then(|o| o.tls_versions);
+    let (low, high) = range.unwrap_or((TlsVersion::V1_0, TlsVersion::V1_3));
+    let spoken =
+        [(TlsVersion::V1_2, &rustls::version::TLS12), (TlsVersion::V1_3, &rustls::version::TLS13)];
+    let within = spoken.into_iter().filter(|(version, _)| (low..=high).contains(version));
+    let versions: Vec<_> = within.map(|(_, version)| version).collect();
+    if versions.is_empty() { Err(TlsSetUpError::Versions) } else { Ok(versions) }
 }
 
 fn add(
@@ -147,60 +266,4 @@ fn verifier(
     }
     let built = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone());
     built.build().map(Some).map_err(|e| GatewayError::Roots(e.to_string()))
-}
-
-#[derive(Debug)]
-struct Verifier {
-    public: Option<Arc<WebPkiServerVerifier>>,
-    controller: Option<(Arc<WebPkiServerVerifier>, ServerName<'static>)>,
-    signatures: Signatures,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let check = |by: &WebPkiServerVerifier, name: &ServerName<'_>| {
-            by.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
-        };
-        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let public = match &self.public {
-            Some(public) => check(public, server_name),
-            None => Err(unknown.clone()),
-        };
-        match (public, &self.controller) {
-            (Err(public), Some((controller, own_name))) => {
-                // Of two errors the one that isn't "unknown issuer" says more.
-                check(controller, own_name).map_err(|e| if e == unknown { public } else { e })
-            }
-            (public, _) => public,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.signatures.tls12(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.signatures.tls13(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.signatures.schemes()
-    }
 }
