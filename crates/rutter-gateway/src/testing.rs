@@ -2,6 +2,7 @@
 //! sends any bytes.
 
 mod authority;
+mod h2_origin;
 mod message;
 mod origin;
 
@@ -18,6 +19,7 @@ use crate::metrics::GatewayMetrics;
 use crate::server::{Server, TableEnd};
 
 pub(crate) use authority::{Authority, Identity};
+pub(crate) use h2_origin::{H2Origin, read as read_h2, say as say_h2};
 pub(crate) use message::{Message, read_message};
 pub(crate) use origin::{Act, Origin};
 
@@ -68,6 +70,16 @@ pub(crate) fn spec(source: &str, endpoint: &str) -> RouteSpec {
         health_check: None,
         standing: Standing::Eligible,
     }
+}
+
+/// A route to an endpoint with options of its own.
+pub(crate) fn spec_with(
+    source: &str,
+    endpoint: &str,
+    upstream: rutter_route::UpstreamOptions,
+) -> RouteSpec {
+    let delivery = rutter_route::Delivery { upstream, ..Default::default() };
+    RouteSpec { delivery: delivery.into(), ..spec(source, endpoint) }
 }
 
 /// The same route with a health check.

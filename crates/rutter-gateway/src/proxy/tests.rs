@@ -10,4 +10,6 @@ mod health;
 mod http2;
 mod places;
 mod silence;
+mod streaming;
 mod upgrade;
+mod upstream_http2;

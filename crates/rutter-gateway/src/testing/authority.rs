@@ -88,16 +88,53 @@ impl Authority {
 }
 
 impl Identity {
+    /// One that signed itself, and says that it is a CA, as `openssl req -x509` makes it.
+    pub(crate) fn self_signed(names: &[&str]) -> Self {
+        let names: Vec<_> = names.iter().map(|n| (*n).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let signed = params.self_signed(&key).unwrap();
+        Self { certificate: signed.der().clone(), chain_pem: signed.pem(), key }
+    }
+
     /// A TLS server with it.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
-        let config = rustls::ServerConfig::builder_with_provider(crate::server::provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![self.certificate.clone()], key)
-            .unwrap();
+        TlsAcceptor::from(Arc::new(self.server(rustls::ALL_VERSIONS, None)))
+    }
+
+    /// One that offers these protocols.
+    pub(crate) fn acceptor_with_alpn(&self, offered: &[&str]) -> TlsAcceptor {
+        let mut config = self.server(rustls::ALL_VERSIONS, None);
+        config.alpn_protocols = offered.iter().map(|p| p.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// What a TLS server is made with: it speaks these versions, and asks for a certificate of that
+    /// authority if there is one.
+    pub(crate) fn server(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        clients: Option<&Authority>,
+    ) -> rustls::ServerConfig {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+        let builder = rustls::ServerConfig::builder_with_provider(crate::server::provider())
+            .with_protocol_versions(versions)
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = rustls::RootCertStore::empty();
+                roots.add(authority.certificate.clone()).unwrap();
+                let provider = crate::server::provider();
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+                    roots.into(),
+                    provider,
+                );
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        builder.with_single_cert(vec![self.certificate.clone()], key).unwrap()
     }
 
     /// The chain and its key.

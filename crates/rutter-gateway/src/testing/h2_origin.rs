@@ -17,7 +17,11 @@ use super::any_port;
 
 /// What to do with a request; the number counts requests from 0.
 type Script = Arc<
-    dyn Fn(usize, Request<RecvStream>, SendResponse<Bytes>) -> Pin<Box<dyn Future<Output = ()> + Send>>
+    dyn Fn(
+            usize,
+            Request<RecvStream>,
+            SendResponse<Bytes>,
+        ) -> Pin<Box<dyn Future<Output = ()> + Send>>
         + Send
         + Sync,
 >;
@@ -145,7 +149,8 @@ async fn converse(
         let n = {
             let mut seen = seen.lock().unwrap();
             let mut head = Request::new(());
-            (*head.uri_mut(), *head.method_mut()) = (request.uri().clone(), request.method().clone());
+            (*head.uri_mut(), *head.method_mut()) =
+                (request.uri().clone(), request.method().clone());
             *head.headers_mut() = request.headers().clone();
             seen.heads.push(head);
             seen.heads.len() - 1

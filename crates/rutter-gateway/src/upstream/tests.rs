@@ -1,5 +1,7 @@
 //! Upstreams over TLS and by name, with certificates that are good and that aren't.
 
+mod options;
+
 use rustls::pki_types::CertificateDer;
 
 use super::Roots;

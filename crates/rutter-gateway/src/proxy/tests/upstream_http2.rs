@@ -92,18 +92,15 @@ async fn tls_upstreams_choose_the_version_and_upgrades_are_of_http1() {
     let h2 = H2Origin::start(Some(both), |_, request, answer| say_h2(request, answer, "h2")).await;
     let only = identity.acceptor_with_alpn(&["http/1.1"]);
     let http1 = Origin::at(any_port(), Some(only), |_| Act::Ok("http/1.1".to_owned())).await;
-    let silent = Origin::at(any_port(), Some(identity.acceptor()), |m| {
-        Act::Ok(m.start_line().to_owned())
-    })
-    .await;
+    let silent =
+        Origin::at(any_port(), Some(identity.acceptor()), |m| Act::Ok(m.start_line().to_owned()))
+            .await;
     let mut config = config();
     config.upstream.roots = Roots::Only(vec![authority.certificate.clone()]);
     let mut gateway = TestGateway::start(config).await;
-    for (at, expected) in [
-        (h2.address, "h2"),
-        (http1.address, "http/1.1"),
-        (silent.address, "GET / HTTP/1.1"),
-    ] {
+    for (at, expected) in
+        [(h2.address, "h2"), (http1.address, "http/1.1"), (silent.address, "GET / HTTP/1.1")]
+    {
         gateway.set("alice.nsl.sh", vec![spec("agent/alice", &format!("https://{at}"))]).await;
         let mut client = gateway.client().await;
         for _ in 0..2 {
@@ -219,10 +216,8 @@ async fn going_away() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
 async fn what_lies_beyond_a_goaway_was_not_processed_and_goes_on() {
     let (away, n_asked) = going_away().await;
     let good = Origin::named("next").await;
-    let routes = vec![
-        h2c("agent/alice", away),
-        spec("tunnel/alice", &format!("http://{}", good.address)),
-    ];
+    let routes =
+        vec![h2c("agent/alice", away), spec("tunnel/alice", &format!("http://{}", good.address))];
     let gateway = TestGateway::alice(routes).await;
     let answer = gateway.ask(&with_body("POST", "/", "once")).await;
     assert_eq!(answer.text(), "next", "{}", answer.status());
@@ -294,7 +289,11 @@ async fn an_answer_of_http2_has_its_trailers_told_to_clients_of_http1() {
     .await;
     let gateway = TestGateway::alice(vec![h2c("agent/alice", origin.address)]).await;
     let mut client: RawClient<_> = gateway.client().await;
-    client.send("GET / HTTP/1.1\r\nHost: alice.nsl.sh\r\nTE: trailers\r\nConnection: te, close\r\n\r\n").await;
+    client
+        .send(
+            "GET / HTTP/1.1\r\nHost: alice.nsl.sh\r\nTE: trailers\r\nConnection: te, close\r\n\r\n",
+        )
+        .await;
     let mut all = String::new();
     client.stream.read_to_string(&mut all).await.unwrap();
     assert!(all.to_lowercase().ends_with("2\r\nok\r\n0\r\nx-sum: 42\r\n\r\n"), "{all}");

@@ -197,8 +197,7 @@ async fn tls_is_spoken_in_the_versions_that_the_route_says() {
         (Some((V1_0, V1_1)), 502, 502),
     ];
     for (tls_versions, with_old, with_new) in cases {
-        let options =
-            UpstreamOptions { no_tls_verify: true, tls_versions, ..Default::default() };
+        let options = UpstreamOptions { no_tls_verify: true, tls_versions, ..Default::default() };
         assert_eq!(status(&old, options.clone()).await, with_old, "{tls_versions:?}");
         assert_eq!(status(&new, options).await, with_new, "{tls_versions:?}");
     }
@@ -209,8 +208,7 @@ async fn a_route_without_compression_is_not_asked_for_it() {
     let origin = Origin::named("plain").await;
     let endpoint = format!("http://{}", origin.address);
     let options = UpstreamOptions { no_compression: true, ..Default::default() };
-    let mut gateway =
-        TestGateway::alice(vec![spec_with("agent/alice", &endpoint, options)]).await;
+    let mut gateway = TestGateway::alice(vec![spec_with("agent/alice", &endpoint, options)]).await;
     let request = "GET / HTTP/1.1\r\nHost: alice.nsl.sh\r\nAccept-Encoding: gzip, br\r\n\r\n";
     gateway.ask(request).await;
     let plain = spec_with("agent/alice", &endpoint, UpstreamOptions::default());
@@ -335,7 +333,8 @@ async fn a_tunnel_is_one_of_the_upstreams_connections_until_it_ends() {
             tokio::spawn(async move {
                 let mut head = [0; 4096];
                 let n = stream.read(&mut head).await.unwrap();
-                let answer: &[u8] = match String::from_utf8_lossy(&head[..n]).contains("websocket") {
+                let answer: &[u8] = match String::from_utf8_lossy(&head[..n]).contains("websocket")
+                {
                     true => {
                         b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\
                           Upgrade: websocket\r\n\r\n"
