@@ -24,6 +24,12 @@
 //! 5. *Silence for `response_timeout`*, or the request's own `timeout` is over: 504, never again.
 //! 6. Everything else gets one 502, and was sent once.
 //!
+//! **HTTP/2 to an upstream** shares a connection between requests, so its bytes say little of one.
+//! There the upstream's word counts: a stream that it refused, or beyond its `GOAWAY`, was *not
+//! sent* in the sense of rule 1, and all else that was handed over was, unless the connection took
+//! no byte since. A refusal may come after a body's bytes, so the replay buffer goes on recording
+//! whatever the method.
+//!
 //! **Rule 4 is a trade.** An answer that is slow for one is often slow for all, and to send it on
 //! multiplies the load of the slowest requests; that is why the last route is always waited for,
 //! why a `try_timeout` of zero switches the rule off, and why it spends the budget. What it buys:

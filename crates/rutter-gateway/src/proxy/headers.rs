@@ -249,9 +249,7 @@ fn introduce(headers: &mut HeaderMap, method: &Method, asked: &Asked, onward: On
     set(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto), onward.trusted);
     set(headers, X_FORWARDED_HOST, asked.authority.clone(), onward.trusted);
     // What was asked, for who decides by it in another's place; a route may be asked for less.
-    if let Ok(method) = HeaderValue::from_str(method.as_str()) {
-        set(headers, X_FORWARDED_METHOD, method, onward.trusted);
-    }
+    set(headers, X_FORWARDED_METHOD, method_value(method), onward.trusted);
     if let Ok(target) = HeaderValue::from_str(asked.target.as_str()) {
         set(headers, X_FORWARDED_URI, target, onward.trusted);
     }
@@ -262,6 +260,15 @@ fn introduce(headers: &mut HeaderMap, method: &Method, asked: &Asked, onward: On
 fn set(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue, keep: bool) {
     if !(keep && headers.contains_key(&name)) {
         headers.insert(name, value);
+    }
+}
+
+/// Methods are tokens, which are valid values.
+fn method_value(method: &Method) -> HeaderValue {
+    match *method {
+        Method::GET => HeaderValue::from_static("GET"),
+        Method::POST => HeaderValue::from_static("POST"),
+        _ => HeaderValue::from_str(method.as_str()).unwrap_or(HeaderValue::from_static("")),
     }
 }
 

@@ -17,9 +17,7 @@
 //! `CONTINUATION` frames and `SETTINGS` without end are bounded inside h2, by the header list's
 //! size and by answering each before the next is read.
 //!
-//! Upstreams stay HTTP/1.1: within a data centre HTTP/2 brings head-of-line blocking on one
-//! connection and nothing that a pool doesn't have, and an origin's stream limits would become
-//! ours. `CONNECT` is refused and extended `CONNECT` (RFC 8441) isn't offered: browsers open
+//! What an upstream speaks is its own affair ([`crate::upstream`]). `CONNECT` is refused and extended `CONNECT` (RFC 8441) isn't offered: browsers open
 //! WebSockets over a connection of their own, on which they offer HTTP/1.1 alone.
 
 use std::convert::Infallible;
