@@ -21,18 +21,40 @@ use super::engine::is_listened_to;
 /// How much of what a health check printed is kept, in characters.
 const MAX_DETAIL: usize = 256;
 
+/// A container that has changed, as an event tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub(super) id: ContainerId,
+    /// What happened to it, in GoDoxy's word, and its name; of what isn't shown, nothing.
+    pub(super) shown: Option<(&'static str, String)>,
+}
+
+/// What happened to a container, in an engine's word and GoDoxy's.
+const ACTIONS: [(&str, &str); 6] = [
+    ("start", "started"),
+    ("die", "died"),
+    ("destroy", "destroyed"),
+    ("pause", "paused"),
+    ("unpause", "unpaused"),
+    ("rename", "renamed"),
+];
+
 /// The container that an event is about, if it is one after which its container would be listed
 /// otherwise.
-pub(super) fn changed(event: EventMessage) -> Option<ContainerId> {
+pub(super) fn changed(event: EventMessage) -> Option<Changed> {
     let actor = event.actor?;
+    let mut attributes = actor.attributes.unwrap_or_default();
     let (of, id) = match event.typ? {
         EventMessageTypeEnum::CONTAINER => ("container", actor.id),
         // The actor is the network.
-        EventMessageTypeEnum::NETWORK => ("network", actor.attributes?.remove("container")),
+        EventMessageTypeEnum::NETWORK => ("network", attributes.remove("container")),
         _ => return None,
     };
-    let is_one = is_listened_to(of, event.action.as_deref()?);
-    id.filter(|id| is_one && !id.is_empty()).map(ContainerId::new)
+    let action = event.action?;
+    let id = id.filter(|id| is_listened_to(of, &action) && !id.is_empty())?;
+    let shown = ACTIONS.iter().find(|(its, _)| *its == action).map(|(_, word)| *word);
+    let shown = shown.map(|word| (word, attributes.remove("name").unwrap_or_default()));
+    Some(Changed { id: ContainerId::new(id), shown })
 }
 
 /// Whether a container has its host's network, so that a listing doesn't say its ports.

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bollard::models::ContainerSummary;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::ProviderId;
 use crate::catalogue::{Catalogue, CatalogueError};
 use crate::godoxy::{self, Settings};
 use crate::monitor::Monitors;
-use crate::{ContainerId, ProviderId};
 
 use super::backoff::Backoff;
 use super::batch::{Batch, Whose};
@@ -76,6 +76,7 @@ impl DockerProvider {
             catalogue,
             monitors,
             backoff: Backoff::default(),
+            said: None,
         };
         stop.run_until_cancelled(following.follow(self.endpoint)).await;
     }
@@ -88,29 +89,25 @@ struct Following {
     catalogue: Catalogue,
     monitors: Monitors,
     backoff: Backoff,
+    /// Why the engine can't be asked, as the catalogue was told; nothing, if it can.
+    said: Option<String>,
 }
 
 impl Following {
     async fn follow(&mut self, endpoint: Endpoint) {
-        let mut said = String::new();
         loop {
             let error = match self.connection(endpoint.clone()).await {
                 Ended::Closed => return,
                 Ended::By(error) => error,
             };
             let wait = self.backoff.failed();
+            let why = error.to_string();
             // An engine that ended a connection may well take the next one.
-            if !matches!(error, DockerError::Ended) {
-                let why = error.to_string();
-                if why != said {
-                    tracing::warn!(provider = %self.id, %why, "a container engine can't be asked");
-                }
+            if !matches!(error, DockerError::Ended) && self.said.as_ref() != Some(&why) {
                 if self.catalogue.lost(&self.id, &why).await.is_err() {
                     return;
                 }
-                said = why;
-            } else {
-                said.clear();
+                self.said = Some(why);
             }
             tokio::time::sleep(wait).await;
         }
@@ -147,7 +144,13 @@ impl Following {
             }
             let due = batch.due(now).unwrap_or(refreshed + REFRESH);
             tokio::select! {
-                changed = changes.next() => batch.changed(changed?),
+                changed = changes.next() => {
+                    let map::Changed { id, shown } = changed?;
+                    if let Some((action, name)) = shown {
+                        self.catalogue.registry().note(&self.id, action, &name);
+                    }
+                    batch.changed(id);
+                }
                 () = tokio::time::sleep_until(due.into()) => {}
             }
         }
@@ -158,6 +161,7 @@ impl Following {
         let listed = describe(engine, engine.list(whose).await?).await?;
         self.known.learn(whose, listed)?;
         let said = self.catalogue.says(&self.id, self.known.reading()).await?;
+        self.said = None;
         // Whom the catalogue has heard of is watched now, so this is heard.
         for (key, seen) in self.known.health() {
             self.monitors.engine_says(&key, seen);
@@ -166,36 +170,45 @@ impl Following {
     }
 }
 
-/// Puts to each listed container what only inspecting it says: its ports if it has its host's
-/// network, and why it isn't well.
+/// Puts to each listed container what only inspecting it says. One that went meanwhile is left
+/// out.
 async fn describe(
     engine: &Engine,
     listed: Vec<ContainerSummary>,
 ) -> Result<Vec<Listed>, DockerError> {
-    let described = futures_util::stream::iter(listed).map(async |one| {
-        let mut health = map::health(&one);
-        let on_host = map::is_on_host_network(&one);
-        let is_unwell = map::is_found_unwell(&one);
-        let mut exposed = None;
-        if on_host || is_unwell {
-            let id = one.id.clone().unwrap_or_default();
-            // It went between the two questions.
-            let Some(inspected) = engine.inspect(&id).await? else { return Ok(None) };
-            exposed = on_host.then(|| map::exposed(&inspected));
-            if let (Some(seen), Some(detail)) = (&mut health, map::detail(&inspected)) {
-                seen.detail = detail;
-            }
+    let described: Vec<_> = listed.into_iter().map(|one| describe_one(engine, one)).collect();
+    let mut described = futures_util::stream::iter(described).buffered(AT_ONCE);
+    let mut all = Vec::new();
+    while let Some(described) = described.next().await {
+        all.extend(described?);
+    }
+    Ok(all)
+}
+
+/// A container with its ports if it has its host's network, and why it isn't well.
+async fn describe_one(
+    engine: &Engine,
+    one: ContainerSummary,
+) -> Result<Option<Listed>, DockerError> {
+    let mut health = map::health(&one);
+    let is_on_host = map::is_on_host_network(&one);
+    let mut exposed = None;
+    if is_on_host || map::is_found_unwell(&one) {
+        let id = one.id.clone().unwrap_or_default();
+        // It went between the two questions.
+        let Some(inspected) = engine.inspect(&id).await? else { return Ok(None) };
+        exposed = is_on_host.then(|| map::exposed(&inspected));
+        if let (Some(seen), Some(detail)) = (&mut health, map::detail(&inspected)) {
+            seen.detail = detail;
         }
-        Ok(map::container(one, exposed).map(|container| Listed { container, health }))
-    });
-    let described = described.buffered(AT_ONCE).try_filter_map(async |one| Ok(one));
-    described.try_collect().await
+    }
+    Ok(map::container(one, exposed).map(|container| Listed { container, health }))
 }
 
 /// The changes that an engine's events tell of, read as fast as they come: engines drop what a
 /// slow listener leaves waiting.
 struct Changes {
-    waiting: mpsc::Receiver<Result<ContainerId, DockerError>>,
+    waiting: mpsc::Receiver<Result<map::Changed, DockerError>>,
     were_missed: Arc<AtomicBool>,
     _reader: AbortOnDropHandle<()>,
 }
@@ -209,7 +222,7 @@ impl Changes {
     }
 
     /// Whose state changed.
-    async fn next(&mut self) -> Result<ContainerId, DockerError> {
+    async fn next(&mut self) -> Result<map::Changed, DockerError> {
         self.waiting.recv().await.unwrap_or(Err(DockerError::Ended))
     }
 
@@ -221,13 +234,13 @@ impl Changes {
 
 async fn read(
     mut events: Events,
-    to: mpsc::Sender<Result<ContainerId, DockerError>>,
+    to: mpsc::Sender<Result<map::Changed, DockerError>>,
     were_missed: Arc<AtomicBool>,
 ) {
     loop {
         match events.next().await.map(map::changed) {
             Ok(None) => {}
-            Ok(Some(id)) => match to.try_send(Ok(id)) {
+            Ok(Some(changed)) => match to.try_send(Ok(changed)) {
                 Ok(()) => {}
                 // The others wait, so whoever takes them sees this too.
                 Err(mpsc::error::TrySendError::Full(_)) => {

@@ -149,36 +149,38 @@ impl Proxmox {
         loop {
             rounds.tick().await;
             let to_try = self.reach().to_try();
-            let tried = futures_util::stream::iter(to_try).map(async |(door, addresses)| {
-                let answers = first_that_answers(&addresses, door.port).await;
-                (door, addresses, answers)
-            });
-            let tried = tried.buffer_unordered(TRIED_AT_ONCE);
-            let news = tried.fold(false, async |news, (door, addresses, answers): Tried| {
-                self.reach().tried(door, &addresses, answers) || news
-            });
-            if news.await {
+            let tried = futures_util::stream::iter(to_try).map(try_door);
+            let mut tried = tried.buffer_unordered(TRIED_AT_ONCE);
+            let mut is_news = false;
+            while let Some((door, addresses, answers)) = tried.next().await {
+                is_news |= self.reach().tried(door, &addresses, answers);
+            }
+            if is_news {
                 self.changed();
             }
         }
     }
 }
 
-type Tried = (Door, Vec<IpAddr>, Option<IpAddr>);
-
-/// The first in their order that takes a connection. All are tried at once.
-async fn first_that_answers(addresses: &[IpAddr], port: u16) -> Option<IpAddr> {
-    let tried = addresses.iter().map(async |address| {
-        let connected = timeout(DIAL, TcpStream::connect((*address, port))).await;
-        matches!(connected, Ok(Ok(_))).then_some(*address)
-    });
-    let mut tried: FuturesOrdered<_> = tried.collect();
-    while let Some(answers) = tried.next().await {
+/// Tries a door: the first of its addresses, in their order, that takes a connection. All are tried
+/// at once.
+async fn try_door((door, addresses): (Door, Vec<IpAddr>)) -> (Door, Vec<IpAddr>, Option<IpAddr>) {
+    let dialed = addresses.iter().map(|address| dial(*address, door.port));
+    let mut dialed: FuturesOrdered<_> = dialed.collect();
+    let mut answers = None;
+    while let Some(dialed) = dialed.next().await {
+        answers = dialed;
         if answers.is_some() {
-            return answers;
+            break;
         }
     }
-    None
+    drop(dialed);
+    (door, addresses, answers)
+}
+
+async fn dial(address: IpAddr, port: u16) -> Option<IpAddr> {
+    let connected = timeout(DIAL, TcpStream::connect((address, port))).await;
+    matches!(connected, Ok(Ok(_))).then_some(address)
 }
 
 impl Enriches for Proxmox {

@@ -125,11 +125,16 @@ fn events_say_whose_state_to_ask_for() {
             "Type": of, "Action": action,
             "Actor": {"ID": "8dfa", "Attributes": {"container": "c0ffee", "name": "app"}},
         });
-        changed(serde_json::from_value(event).unwrap()).map(|id| id.as_str().to_owned())
+        let changed = changed(serde_json::from_value(event).unwrap())?;
+        let shown = changed.shown.map(|(word, name)| format!(" {word} {name}"));
+        Some(format!("{}{}", changed.id.as_str(), shown.unwrap_or_default()))
     };
-    let actions = ["start", "die", "destroy", "pause", "unpause", "rename"];
-    for action in actions.iter().chain(&["health_status: healthy", "health_status:unhealthy"]) {
-        assert_eq!(changed("container", action).as_deref(), Some("8dfa"), "{action}");
+    let said = |action: &str| changed("container", action);
+    for (action, word) in ACTIONS {
+        assert_eq!(said(action), Some(format!("8dfa {word} app")));
+    }
+    for action in ["health_status: healthy", "health_status:unhealthy"] {
+        assert_eq!(said(action).as_deref(), Some("8dfa"), "{action}");
     }
     assert_eq!(changed("network", "connect").as_deref(), Some("c0ffee"));
     for (of, action) in [
