@@ -16,6 +16,7 @@ use crate::balance::{self, Balancer};
 use crate::health::prober::ProbeTarget;
 use crate::health::{Health, HealthCell};
 use crate::index::HostIndex;
+use crate::places::Places;
 use crate::proxy::short_links::ShortLinks;
 use crate::routes::{Hop, Load, Route, RouteId, Routes};
 use crate::streams::Streams;
@@ -47,6 +48,7 @@ pub(crate) struct RouteSpec {
 #[derive(Debug)]
 pub(crate) struct Feed {
     index: Arc<HostIndex>,
+    places: Arc<Places>,
     health: Health,
     streams: Arc<Streams>,
     short_links: Option<Arc<ShortLinks>>,
@@ -74,8 +76,13 @@ struct KeptRoute {
 pub(crate) type Update = (Service, Option<Vec<RouteSpec>>);
 
 impl Feed {
-    pub(crate) fn new(index: Arc<HostIndex>, health: Health, streams: Arc<Streams>) -> Self {
-        Self { index, health, streams, short_links: None, kept: HashMap::new() }
+    pub(crate) fn new(
+        index: Arc<HostIndex>,
+        places: Arc<Places>,
+        health: Health,
+        streams: Arc<Streams>,
+    ) -> Self {
+        Self { index, places, health, streams, short_links: None, kept: HashMap::new() }
     }
 
     /// Tells these of the services too.
@@ -87,6 +94,7 @@ impl Feed {
     /// Takes a batch; when it returns, requests see it.
     pub(crate) async fn apply(&mut self, updates: Vec<Update>) {
         let mut ready = Vec::with_capacity(updates.len());
+        let mut placed = Vec::new();
         let mut left = Vec::new();
         for (service, specs) in updates {
             let routes = match &specs {
@@ -104,11 +112,12 @@ impl Feed {
                     }
                     ready.push((service, routes));
                 }
-                Listener::Http => tracing::warn!(%service, "nobody listens there"),
+                Listener::Http => placed.push((service, routes)),
                 Listener::Tcp | Listener::Udp => self.streams.set(&service, routes),
             }
         }
         self.index.apply(ready);
+        self.places.apply(placed);
         // Only now: as long as requests could take the route its verdicts were of use.
         for id in left {
             self.health.forget(&id).await;

@@ -49,6 +49,9 @@ use shard::Shard;
 use crate::mtls::Asked;
 use crate::routes::Routes;
 
+/// How many shards a small index has.
+const FEW_SHARDS: usize = 16;
+
 /// How many shards: a power of two, so that bits of the hash choose one. More of them would make
 /// writes cheaper and take look-ups' room in the processor's caches.
 const SHARDS: usize = 4096;
@@ -130,11 +133,20 @@ impl HostIndex {
 
     /// As [`Self::new`]; what else a host may mean is as `matching` says.
     pub fn matching(domains: &[ServiceName], matching: HostMatching) -> Self {
+        Self::of_shards(SHARDS, domains, matching)
+    }
+
+    /// The same for some thousands of hosts at most: it takes less room.
+    pub(crate) fn small(domains: &[ServiceName], matching: HostMatching) -> Self {
+        Self::of_shards(FEW_SHARDS, domains, matching)
+    }
+
+    fn of_shards(n_shards: usize, domains: &[ServiceName], matching: HostMatching) -> Self {
         let empty = Arc::new(Shard::of(Vec::new(), |_| 0));
         let mut suffixes: Vec<String> = domains.iter().map(|d| format!(".{d}")).collect();
         suffixes.sort_by_key(|s| std::cmp::Reverse(s.len()));
         Self {
-            shards: (0..SHARDS).map(|_| ArcSwap::new(empty.clone())).collect(),
+            shards: (0..n_shards).map(|_| ArcSwap::new(empty.clone())).collect(),
             hasher: RandomState::default(),
             suffixes,
             matching,
@@ -201,7 +213,7 @@ impl HostIndex {
         for (service, routes) in updates {
             let host = host_of(&service);
             let hash = self.hash(&host);
-            let number = shard_of(hash);
+            let number = self.shard_of(hash);
             if let Some(pending) = structural.get_mut(&number) {
                 pending.push((host, (service, routes)));
                 continue;
@@ -271,7 +283,7 @@ impl HostIndex {
 
     fn exact(&self, host: &str) -> Option<Found> {
         let hash = self.hash(host);
-        let shard = self.shard(shard_of(hash)).load();
+        let shard = self.shard(self.shard_of(hash)).load();
         shard.find(hash, host).map(|routes| Found::new(routes.load()))
     }
 
@@ -299,8 +311,14 @@ impl HostIndex {
     }
 
     fn shard(&self, number: usize) -> &ArcSwap<Shard> {
-        // `shard_of` is the only source of numbers, and stays below SHARDS.
+        // `shard_of` is the only source of numbers, and stays below their count.
         &self.shards[number]
+    }
+
+    /// By bits that the shard itself doesn't use: it takes the lowest.
+    fn shard_of(&self, hash: u64) -> usize {
+        // Their count is a power of two.
+        (hash >> 40) as usize & (self.shards.len() - 1)
     }
 }
 
@@ -342,9 +360,4 @@ fn only_paths(service: &Service) -> Routes {
     let scope = Scope { paths: None, is_wildcard: service.is_wildcard(), at: service.at() };
     let whole = Service::new(service.name.clone(), service.listener, scope);
     Routes { is_whole: false, ..Routes::new(whole, Vec::new()) }
-}
-
-/// Bits that the shard itself doesn't use: it takes the lowest.
-fn shard_of(hash: u64) -> usize {
-    (hash >> 40) as usize % SHARDS
 }

@@ -48,6 +48,7 @@ mod index;
 mod metrics;
 mod mtls;
 mod own_ca;
+mod places;
 mod proxy;
 mod proxy_protocol;
 pub mod route_context;

@@ -55,6 +55,7 @@ use crate::health::Health;
 use crate::index::{Found, HostIndex};
 use crate::metrics::GatewayMetrics;
 use crate::mtls::{self, Misplaced, Shown};
+use crate::places::{ConnectedAt, Places};
 use crate::routes::Routes;
 use crate::server::Busy;
 use crate::slow::body::{ClientBody, says_too_much};
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) index: Arc<HostIndex>,
     /// Whom to ask for a host that the index doesn't know; unset: nobody.
     pub(crate) on_miss: Arc<OnceLock<miss::OnMiss>>,
+    /// Services that are asked for elsewhere than at the gateway's listeners.
+    pub(crate) places: Arc<Places>,
     /// `None`: there are none.
     pub(crate) short_links: Option<Arc<short_links::ShortLinks>>,
     /// The way of requests whose host leads nowhere.
@@ -107,6 +110,23 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
 }
 
+impl Shared {
+    /// The first of what a host leads to, for who is connected there, that `wanted` takes: what has a
+    /// place of its own, then what has none.
+    pub(crate) fn find_map<R>(
+        &self,
+        at: ConnectedAt,
+        host: &str,
+        mut wanted: impl FnMut(Found) -> Option<R>,
+    ) -> Option<R> {
+        let placed = self.places.find_map(at.local, host, &mut wanted);
+        placed.or_else(|| {
+            let own = if at.is_place { None } else { self.index.find(host) };
+            own.and_then(wanted)
+        })
+    }
+}
+
 /// What one worker has of its own.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -124,6 +144,8 @@ pub(crate) struct Worker {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
+    /// Where it is connected to.
+    pub(crate) at: ConnectedAt,
     pub(crate) tls: bool,
     /// Such as `TLSv1.3`.
     pub(crate) tls_version: Option<&'static str>,
@@ -237,7 +259,7 @@ async fn answer(
     if let Some(answer) = challenged(worker, asker, &request, &asked) {
         return Outcome { answer: Ok(answer), tried: Tried::new(), served: false, under_way: None };
     }
-    if let Some(answer) = short_link(&worker.shared, &asked) {
+    if let Some(answer) = short_link(&worker.shared, asker.client.at, &asked) {
         return Outcome { answer, tried: Tried::new(), served: false, under_way: None };
     }
     if let Some(port) = asker.client.redirect {
@@ -252,7 +274,7 @@ async fn answer(
         worker.shared.metrics.large_bodies.add(1);
         return refused(pages::BODY_TOO_LARGE);
     }
-    let routes = match routes_of(&worker.shared, &asked).await {
+    let routes = match routes_of(&worker.shared, asker.client.at, &asked).await {
         Ok(routes) => routes,
         Err(page) => return refused(page),
     };
@@ -327,10 +349,12 @@ async fn answer(
 /// that keeps the host.
 fn short_link(
     shared: &Shared,
+    at: ConnectedAt,
     asked: &admit::Asked,
 ) -> Option<Result<Response<AnswerBody>, pages::Page>> {
     let links = shared.short_links.as_ref().filter(|links| links.are_at(&asked.host))?;
-    shared.index.find(&asked.host).is_none().then(|| links.answer(asked))
+    let is_service = at.is_place || shared.find_map(at, &asked.host, Some).is_some();
+    (!is_service).then(|| links.answer(asked))
 }
 
 /// Whether a client has shown the certificate that a service asks for.
@@ -345,9 +369,19 @@ fn shows_what_is_asked(client: &Client, routes: &Routes) -> Result<(), pages::Pa
 /// The routes by which a request for that host and path is forwarded: at least one. A path that is
 /// nobody's is answered as a host that is nobody's, so who looks for what there is learns nothing by
 /// the difference.
-async fn routes_of(shared: &Shared, asked: &admit::Asked) -> Result<Found, pages::Page> {
-    let found = match shared.index.find(&asked.host) {
-        Some(routes) => routes.at(asked.target.path()).ok_or(pages::UNKNOWN_HOST),
+async fn routes_of(
+    shared: &Shared,
+    at: ConnectedAt,
+    asked: &admit::Asked,
+) -> Result<Found, pages::Page> {
+    let mut is_known = at.is_place;
+    let found = shared.find_map(at, &asked.host, |found| {
+        is_known = true;
+        found.at(asked.target.path())
+    });
+    let found = match found {
+        Some(routes) => Ok(routes),
+        None if is_known => Err(pages::UNKNOWN_HOST),
         None => Box::pin(missed(shared, &asked.host)).await,
     };
     let page = match found {
@@ -357,7 +391,8 @@ async fn routes_of(shared: &Shared, asked: &admit::Asked) -> Result<Found, pages
         Err(page) if page != pages::UNKNOWN_HOST => return Err(page),
         Err(page) => page,
     };
-    shared.default_routes.clone().map(Found::from).ok_or(page)
+    let default = shared.default_routes.clone().filter(|_| !at.is_place);
+    default.map(Found::from).ok_or(page)
 }
 
 /// The routes of a host that the index doesn't know, if there is somebody to ask.

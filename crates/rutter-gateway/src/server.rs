@@ -75,6 +75,7 @@ use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
 use crate::mtls;
 use crate::own_ca::OwnCa;
+use crate::places::Places;
 use crate::proxy::headers::Via;
 use crate::proxy::miss::Asking;
 use crate::proxy::short_links::ShortLinks;
@@ -84,8 +85,7 @@ use crate::slow::Pace;
 use crate::streams::Streams;
 use crate::upstream::{Connector, Pool, PoolConfig};
 
-pub(crate) use accept::{Acceptor, Gate};
-use accept::{Front, To};
+pub(crate) use accept::{Acceptor, Front, Gate, To};
 pub(crate) use activity::Busy;
 pub(crate) use certificates::names;
 use certificates::{Certificates, Fresh, Issuers};
@@ -172,6 +172,7 @@ impl Server {
                 h2c: told.h2c,
                 redirect: told.redirect,
                 profile: told.inbound_mtls_profile.clone(),
+                is_place: false,
             };
             Acceptor { listener, address, to: To::Http(Arc::new(front)), gate: gate.clone() }
         };
@@ -196,11 +197,17 @@ impl Server {
     /// Begins to accept: when the index is filled, so that nobody is told that a name is unknown
     /// only because it wasn't heard of yet.
     pub(crate) fn open(&mut self) {
+        let own = self.waiting.iter().filter_map(|acceptor| match &acceptor.to {
+            To::Http(front) => Some((acceptor.address, front.clone())),
+            To::Stream { .. } => None,
+        });
+        let own: Vec<_> = own.collect();
         for acceptor in self.waiting.drain(..) {
             self.acceptors.spawn(acceptor.run(self.accepting.clone()));
         }
         if !self.gate.workers.is_empty() {
             self.shared.streams.open(self.gate.clone());
+            self.shared.places.open(own, self.gate.clone());
         }
         if let Some(acme) = self.acme.take() {
             let (served, metrics) = (self.shared.acme.clone(), self.shared.metrics.clone());
@@ -290,6 +297,7 @@ impl Server {
         self.accepting.cancel();
         self.waiting.clear();
         self.shared.streams.close().await;
+        self.shared.places.close().await;
         while self.acceptors.join_next().await.is_some() {}
         self.shared.drain.begin(linger.min(self.limits.drain));
         for worker in &self.workers {
@@ -360,7 +368,9 @@ fn share(
     let by_name = HostIndex::matching(&config.domains, config.hosts.clone());
     let streams = Arc::new(Streams::new(config.streams.clone(), by_name));
     let short_links = config.short_links.clone().map(|links| Arc::new(ShortLinks::new(links)));
-    let feed = Feed::new(index.clone(), health.clone(), streams.clone())
+    let places = Places::new(&config.domains, config.hosts.clone(), config.streams.address);
+    let places = Arc::new(places);
+    let feed = Feed::new(index.clone(), places.clone(), health.clone(), streams.clone())
         .with_short_links(short_links.clone());
     let settings = ArcSwap::from_pointee(settings(config));
     let via = Via::new(RandomState::default().hash_one(config.name.as_str()));
@@ -378,6 +388,7 @@ fn share(
         access,
         index,
         on_miss: asking.on_miss.clone(),
+        places,
         short_links,
         default_routes: config.default_backend.as_ref().and_then(Routes::default_of),
         told: told.clone(),
@@ -458,6 +469,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.cancel();
         self.shared.streams.stop_listening();
+        self.shared.places.stop_listening();
         self.shared.stop.cancel();
     }
 }

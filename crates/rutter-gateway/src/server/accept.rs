@@ -50,16 +50,25 @@ pub(crate) enum To {
 }
 
 /// How HTTP is spoken at a listener.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Front {
     /// `None`: plain.
     pub(super) tls: Option<Arc<Certificates>>,
     /// Whether HTTP/2 may begin unasked on a plain connection.
     pub(super) h2c: bool,
     /// The port of HTTPS that its requests are sent to instead.
-    pub(super) redirect: Option<u16>,
+    pub(crate) redirect: Option<u16>,
     /// The profile of which every client shows a certificate.
     pub(super) profile: Option<SmolStr>,
+    /// Whether only services with a place of their own are found there.
+    pub(crate) is_place: bool,
+}
+
+impl Front {
+    /// Whether TLS is spoken.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
 }
 
 /// A trusted peer may send, or must, a PROXY header before anything else. Until then it isn't known

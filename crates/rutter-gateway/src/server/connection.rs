@@ -23,6 +23,7 @@ use super::proxied;
 use super::transport::{ClientStream, Transport};
 use super::worker::Place;
 use crate::config::Limits;
+use crate::places::ConnectedAt;
 use crate::proxy::{Client, Worker};
 use crate::proxy_protocol::Told;
 use crate::slow::Pace;
@@ -148,9 +149,21 @@ impl Serving {
                 return drop((admitted, of_worker));
             }
         };
+        let Ok(local) = stream.local_addr() else {
+            // It is gone already.
+            return drop((admitted, of_worker));
+        };
+        let at = ConnectedAt { local, is_place: front.is_place };
         let (tls, redirect) = (front.tls.is_some(), front.redirect);
-        let mut client =
-            Client { peer, tls, tls_version: None, tls_server_name: None, redirect, shown: None };
+        let mut client = Client {
+            peer,
+            at,
+            tls,
+            tls_version: None,
+            tls_server_name: None,
+            redirect,
+            shown: None,
+        };
         let mut waiting = self.begin(stream, front);
         while waiting.has_read() || self.wait(&waiting).await {
             match Box::pin(self.go_on(waiting, &mut client, told, &admitted)).await {

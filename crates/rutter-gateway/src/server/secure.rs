@@ -30,6 +30,7 @@ use super::tls::Configs;
 use crate::acme::ACME_TLS;
 use crate::index::Found;
 use crate::mtls::{Asked, Shown, ShownTo};
+use crate::places::ConnectedAt;
 use crate::proxy::Client;
 use crate::proxy_protocol::Told;
 use crate::routes::Routes;
@@ -66,7 +67,7 @@ impl Serving {
                 self.stream_in_tls(stream, hello, &configs, &routes, by, told).await;
                 return None;
             }
-            (Begun::Hello(stream, hello), by_name.and_then(|name| self.asked_by(name)))
+            (Begun::Hello(stream, hello), by_name.and_then(|name| self.asked_by(client.at, name)))
         } else {
             (Begun::Not(stream), None)
         };
@@ -163,8 +164,8 @@ impl Serving {
     }
 
     /// What the services of that name ask of clients, whatever the path.
-    fn asked_by(&self, name: &str) -> Option<Shown> {
-        let found = self.worker.shared.index.find(name)?;
+    fn asked_by(&self, at: ConnectedAt, name: &str) -> Option<Shown> {
+        let found = self.worker.shared.find_map(at, name, Some)?;
         match found.asked_of_any_path() {
             Asked::Of(profile) => {
                 let to = ShownTo::Service(found.service.name.clone());
