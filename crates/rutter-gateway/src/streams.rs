@@ -36,7 +36,7 @@ mod relay;
 mod splice;
 mod tcp;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;

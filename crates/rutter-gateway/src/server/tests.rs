@@ -4,6 +4,8 @@ mod certificates;
 mod clients;
 mod handshake;
 mod idle;
+mod mtls;
+mod proxied;
 
 use std::time::Duration;
 

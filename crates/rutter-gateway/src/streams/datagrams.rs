@@ -97,6 +97,10 @@ impl Datagrams {
                 return tracing::error!(place = %self.place.address, %error, "no datagrams");
             }
         };
+        // The runtime knows a new socket as writable only when it has looked at it.
+        if let Err(error) = socket.writable().await {
+            return tracing::error!(place = %self.place.address, %error, "no datagrams");
+        }
         let idle = worker.shared.streams.config().udp_idle_timeout;
         let mut sessions = Sessions {
             place: self.place,

@@ -1,6 +1,8 @@
 //! Streams over real sockets.
 
+mod sni;
 mod tcp;
+pub(crate) mod udp;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +15,13 @@ use crate::feed::RouteSpec;
 use crate::testing::{PATIENCE, TestGateway, any_port, refused, spec};
 
 /// A place that nobody listens at, as a service of the kind.
-async fn place(kind: &str) -> (Service, SocketAddr) {
+pub(crate) async fn place(kind: &str) -> (Service, SocketAddr) {
     let address = refused().await;
     (format!("{kind}:db@{address}").parse().unwrap(), address)
 }
 
 /// A route of TCP.
-fn tcp(source: &str, to: SocketAddr) -> RouteSpec {
+pub(crate) fn tcp(source: &str, to: SocketAddr) -> RouteSpec {
     spec(source, &format!("tcp://{to}"))
 }
 
@@ -33,7 +35,7 @@ fn with_header(route: RouteSpec, version: ProxyHeader) -> RouteSpec {
 }
 
 impl TestGateway {
-    async fn set_stream(&mut self, service: &Service, routes: Vec<RouteSpec>) {
+    pub(crate) async fn set_stream(&mut self, service: &Service, routes: Vec<RouteSpec>) {
         self.feed.apply(vec![(service.clone(), Some(routes))]).await;
     }
 
@@ -43,7 +45,7 @@ impl TestGateway {
 }
 
 /// A server that says its name and then whatever it is told, until that ends; then it says bye.
-async fn echo(name: &'static str) -> SocketAddr {
+pub(crate) async fn echo(name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind(any_port()).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

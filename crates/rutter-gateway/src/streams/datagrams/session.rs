@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rutter_route::Mono;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -142,11 +143,16 @@ impl Opening {
         let Some(upstream) = session.found(upstream) else { return };
         let _load = UnderWay::of(route);
         let error = loop {
-            let taken = match upstream.readable().await {
-                Ok(()) => self.answer(session, upstream),
+            // A refusal makes a socket erroneous and not readable, and is told once: to this task,
+            // or to whoever sends meanwhile.
+            let ready = match upstream.ready(Interest::READABLE | Interest::ERROR).await {
+                Ok(ready) => ready,
                 Err(error) => break error,
             };
-            match taken {
+            if ready.is_error() {
+                break refusal(upstream);
+            }
+            match self.answer(session, upstream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => break error,
                 // There may be more, when others had their turn.
@@ -183,10 +189,20 @@ impl Opening {
             let Some(endpoint) = route.endpoint() else { continue };
             let target = Target::new(endpoint, service.as_str(), service);
             match shared.connector.connect_udp(&target).await {
-                Ok(socket) => return Some((route, socket)),
+                // The runtime knows a new socket as writable only when it has looked at it.
+                Ok(socket) if socket.writable().await.is_ok() => return Some((route, socket)),
+                Ok(_) => {}
                 Err(error) => tracing::debug!(route = %route.id, %error, "not there"),
             }
         }
         None
+    }
+}
+
+/// What a server that is not there said, or its host.
+fn refusal(upstream: &UdpSocket) -> io::Error {
+    match upstream.take_error() {
+        Ok(Some(error)) | Err(error) => error,
+        Ok(None) => io::ErrorKind::ConnectionRefused.into(),
     }
 }
