@@ -40,4 +40,4 @@ mod wire;
 
 pub use error::ProxmoxError;
 pub use inventory::{Guest, GuestKind, Inventory, MAX_GUESTS, Node};
-pub use task::Proxmox;
+pub use task::{INTERVAL, Proxmox};

@@ -1,6 +1,6 @@
 //! What is known of an engine's containers, put together from listings of all and of some.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::godoxy::{Container, Engine, Settings, read_container};
@@ -30,7 +30,7 @@ pub(super) struct Known {
     settings: Settings,
     by_id: BTreeMap<ContainerId, Read>,
     /// Whose health the engine was said to know.
-    told: BTreeSet<EntryKey>,
+    told: HashSet<EntryKey>,
 }
 
 /// What came of reading one container.
@@ -42,7 +42,7 @@ struct Read {
 
 impl Known {
     pub(super) fn of(provider: Arc<ProviderId>, engine: Engine, settings: Settings) -> Self {
-        Self { provider, engine, settings, by_id: BTreeMap::new(), told: BTreeSet::new() }
+        Self { provider, engine, settings, by_id: BTreeMap::new(), told: HashSet::new() }
     }
 
     /// Learns a listing: whoever was asked for and isn't in it is no more.
@@ -93,7 +93,7 @@ impl Known {
                 said.push((key, Some(health.clone())));
             }
         }
-        let now: BTreeSet<EntryKey> = said.iter().map(|(key, _)| key.clone()).collect();
+        let now: HashSet<EntryKey> = said.iter().map(|(key, _)| key.clone()).collect();
         let before = std::mem::replace(&mut self.told, now);
         said.extend(before.difference(&self.told).map(|key| (key.clone(), None)));
         said

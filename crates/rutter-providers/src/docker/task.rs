@@ -76,6 +76,7 @@ impl DockerProvider {
             catalogue,
             monitors,
             backoff: Backoff::default(),
+            has_listed: false,
             said: None,
         };
         stop.run_until_cancelled(following.follow(self.endpoint)).await;
@@ -89,6 +90,8 @@ struct Following {
     catalogue: Catalogue,
     monitors: Monitors,
     backoff: Backoff,
+    /// Whether all its containers have been listed before.
+    has_listed: bool,
     /// Why the engine can't be asked, as the catalogue was told; nothing, if it can.
     said: Option<String>,
 }
@@ -128,6 +131,7 @@ impl Following {
         let mut batch = Batch::default();
         batch.all_changed();
         let mut refreshed = Instant::now();
+        let mut is_first = true;
         loop {
             let now = Instant::now();
             if changes.were_missed() || now >= refreshed + REFRESH {
@@ -138,6 +142,10 @@ impl Following {
                 if whose == Whose::All {
                     refreshed = now;
                     self.backoff.succeeded();
+                    let has_listed = std::mem::replace(&mut self.has_listed, true);
+                    if std::mem::take(&mut is_first) && has_listed {
+                        self.catalogue.registry().note(&self.id, "force-reloaded", "");
+                    }
                     tracing::debug!(provider = %self.id, n_routes, "all containers were listed");
                 }
                 continue;

@@ -68,10 +68,16 @@ impl Reach {
         state.answer
     }
 
-    /// The doors to try, with the addresses in their order.
-    pub(super) fn to_try(&self) -> Vec<(Door, Vec<IpAddr>)> {
-        let open = self.doors.iter().filter(|(_, state)| !matches!(state.answer, Answer::At(_)));
-        open.map(|(door, state)| (*door, state.addresses.clone())).collect()
+    /// The doors to try, with the addresses in their order; `again`: those too at which nobody
+    /// answered.
+    pub(super) fn to_try(&self, again: bool) -> Vec<(Door, Vec<IpAddr>)> {
+        let is_to_try = |state: &State| match state.answer {
+            Answer::NotYet => true,
+            Answer::Nobody => again,
+            Answer::At(_) | Answer::TooMany => false,
+        };
+        let doors = self.doors.iter().filter(|(_, state)| is_to_try(state));
+        doors.map(|(door, state)| (*door, state.addresses.clone())).collect()
     }
 
     /// A door was tried: whether that is news.
@@ -110,12 +116,14 @@ mod tests {
         let mut reach = Reach::default();
         let (both, [first, second]) = (addresses(&[1, 2]), [[10, 0, 0, 1], [10, 0, 0, 2]]);
         assert_eq!(reach.ask(DOOR, &both, 0), Answer::NotYet);
-        assert_eq!(reach.to_try(), [(DOOR, both.clone())]);
+        assert_eq!(reach.to_try(false), [(DOOR, both.clone())]);
         assert!(reach.tried(DOOR, &both, None));
+        assert_eq!(reach.to_try(false), []);
+        assert_eq!(reach.to_try(true), [(DOOR, both.clone())]);
         assert!(!reach.tried(DOOR, &both, None));
         assert_eq!(reach.ask(DOOR, &both, 0), Answer::Nobody);
         assert!(reach.tried(DOOR, &both, Some(second.into())));
-        assert!(reach.to_try().is_empty());
+        assert_eq!(reach.to_try(true), []);
         let more = addresses(&[1, 2, 3]);
         assert_eq!(reach.ask(DOOR, &more, 1), Answer::At(second.into()));
         // What was tried before the addresses changed says nothing.
@@ -134,7 +142,7 @@ mod tests {
         assert_eq!(reach.ask(door(MAX_DOORS), &both, 0), Answer::TooMany);
         assert_eq!(reach.ask(door(7), &both, 3), Answer::NotYet);
         reach.forget_before(3);
-        assert_eq!(reach.to_try(), [(door(7), both.clone())]);
+        assert_eq!(reach.to_try(false), [(door(7), both.clone())]);
         assert_eq!(reach.ask(door(MAX_DOORS), &both, 3), Answer::NotYet);
     }
 }

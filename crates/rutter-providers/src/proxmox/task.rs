@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
@@ -24,8 +24,15 @@ use super::reach::{Door, Reach};
 use super::watching::Watching;
 use super::{ProxmoxError, map};
 
-/// The time from one look at a cluster to the next.
-const INTERVAL: Duration = Duration::from_secs(3);
+/// The time from one look at a cluster to the next, as in the original.
+pub const INTERVAL: Duration = Duration::from_secs(3);
+
+/// How soon doors that were asked for are tried.
+const SOON: Duration = Duration::from_millis(200);
+
+/// After how many changes a door that nobody asked for is forgotten. Files are told again after
+/// each, some changes at a time.
+const FORGOTTEN_AFTER: u64 = 16;
 
 /// How long the first look may take before routes are told without it.
 const FIRST: Duration = Duration::from_secs(5);
@@ -60,6 +67,19 @@ impl Proxmox {
         reserved_ports: Vec<u16>,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, ProxmoxError> {
+        Self::start_every(INTERVAL, at, reserved_ports, stop).await
+    }
+
+    /// Starts as [`Self::start`] does, with another time from one look at a cluster to the next.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_every(
+        interval: Duration,
+        at: Vec<ProxmoxAt>,
+        reserved_ports: Vec<u16>,
+        stop: CancellationToken,
+    ) -> Result<Arc<Self>, ProxmoxError> {
         let (mut clusters, mut watched) = (Vec::new(), Vec::new());
         for at in at {
             let (host, port) = place(&at.url)?;
@@ -75,11 +95,11 @@ impl Proxmox {
         });
         let (asked, mut all_asked) = tokio::sync::mpsc::channel::<()>(1);
         for (n, watching) in watched.into_iter().enumerate() {
-            let following = proxmox.clone().follow(n, watching, asked.clone());
+            let following = proxmox.clone().follow(n, watching, interval, asked.clone());
             tokio::spawn(stop.clone().run_until_cancelled_owned(following));
         }
         drop(asked);
-        tokio::spawn(stop.run_until_cancelled_owned(proxmox.clone().try_doors()));
+        tokio::spawn(stop.run_until_cancelled_owned(proxmox.clone().try_doors(interval)));
         // Each task drops its end after its first look; then nothing can come any more.
         let _ = timeout(FIRST, all_asked.recv()).await;
         Ok(proxmox)
@@ -90,11 +110,12 @@ impl Proxmox {
         self: Arc<Self>,
         n: usize,
         mut watching: Watching,
+        interval: Duration,
         first: tokio::sync::mpsc::Sender<()>,
     ) {
         let mut first = Some(first);
         let mut said = String::new();
-        let mut looks = tokio::time::interval(INTERVAL);
+        let mut looks = tokio::time::interval(interval);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
@@ -134,21 +155,26 @@ impl Proxmox {
             *number += 1;
             change = *number;
         });
-        // Whoever is still of use has been asked for after one of the last two.
-        self.reach().forget_before(change.saturating_sub(2));
+        self.reach().forget_before(change.saturating_sub(FORGOTTEN_AFTER));
     }
 
     fn reach(&self) -> std::sync::MutexGuard<'_, Reach> {
         self.reach.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tries the doors that are asked for, as long as nobody answers.
-    async fn try_doors(self: Arc<Self>) {
-        let mut rounds = tokio::time::interval(Duration::from_millis(200));
+    /// Tries the doors that are asked for; those at which nobody answers as often as clusters are
+    /// looked at.
+    async fn try_doors(self: Arc<Self>, interval: Duration) {
+        let mut rounds = tokio::time::interval(SOON);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last = Instant::now();
         loop {
             rounds.tick().await;
-            let to_try = self.reach().to_try();
+            let again = last.elapsed() >= interval;
+            if again {
+                last = Instant::now();
+            }
+            let to_try = self.reach().to_try(again);
             let tried = futures_util::stream::iter(to_try).map(try_door);
             let mut tried = tried.buffer_unordered(TRIED_AT_ONCE);
             let mut is_news = false;

@@ -135,6 +135,7 @@ async fn a_stream_that_is_cut_while_a_hundred_containers_change_ends_equal_to_th
     engine.listened_to_by(1).await;
     let within = Duration::from_secs(1);
     tokio::time::timeout(within, house.until(|house| house.all() == want)).await.unwrap();
+    assert!(house.noted().contains(&"force-reloaded".to_owned()));
 }
 
 #[tokio::test]

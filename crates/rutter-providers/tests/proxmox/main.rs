@@ -20,6 +20,9 @@ fn token() -> ProxmoxLogin {
     ProxmoxLogin::Token { id: TOKEN.0.to_owned(), secret: TOKEN.1.to_owned() }
 }
 
+/// How often clusters are looked at here.
+const INTERVAL: Duration = Duration::from_millis(100);
+
 /// Clusters that are followed, in their order, until this is dropped.
 struct Followed {
     proxmox: Arc<Proxmox>,
@@ -34,7 +37,8 @@ impl Followed {
             let url = format!("https://localhost:{}", cluster.serve(&stop).await);
             at.push(ProxmoxAt { url, login: login.clone(), no_tls_verify });
         }
-        let proxmox = Proxmox::start(at, vec![80], stop.clone()).await.unwrap();
+        let proxmox = Proxmox::start_every(INTERVAL, at, vec![80], stop.clone());
+        let proxmox = proxmox.await.unwrap();
         Self { proxmox, _guard: stop.drop_guard() }
     }
 
