@@ -26,6 +26,7 @@
 mod host;
 mod matching;
 mod narrower;
+mod reading;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -77,12 +78,19 @@ impl Found {
     }
 
     /// The routes of a path of that host: those of the longest prefix that covers it, else the
-    /// host's own. `None`: the host has routes for some paths, and this is none of them.
+    /// host's own. `None`: the host has routes for some paths, and this is none of them, or may be
+    /// read as another's ([`reading`]).
     pub fn at(mut self, path: &str) -> Option<Self> {
         if self.of_name.narrower.is_empty() {
             return self.of_name.is_whole.then_some(self);
         }
         self.narrower = self.of_name.narrower.find(path);
+        if let Some(plainest) = reading::plainest(path)
+            && self.of_name.narrower.find(&plainest) != self.narrower
+        {
+            tracing::debug!(service = %self.of_name.service, path, "read in two ways");
+            return None;
+        }
         (self.narrower.is_some() || self.of_name.is_whole).then_some(self)
     }
 
@@ -170,11 +178,22 @@ impl HostIndex {
     /// first name that is there of those that [`HostMatching`] says, else of its owner, else of the
     /// wildcard that covers it. [`Found::at`] then says which of them are a path's.
     pub fn find(&self, host: &str) -> Option<Found> {
-        let mut names = self.matching.names(host);
-        names
-            .find_map(|name| self.exact(name))
-            .or_else(|| self.owners(host))
-            .or_else(|| self.wildcard(host))
+        self.named(host).or_else(|| self.owners(host)).or_else(|| self.wildcard(host))
+    }
+
+    /// The routes of the first name that is there of those that the host may mean.
+    fn named(&self, host: &str) -> Option<Found> {
+        if let HostMatching::Domains(domains) = &self.matching {
+            let mut names = domains.iter().filter_map(|domain| matching::before(host, domain));
+            if let Some(found) = names.find_map(|name| self.exact(name)) {
+                return Some(found);
+            }
+        }
+        let found = self.exact(host);
+        if found.is_some() || self.matching != HostMatching::AnyDomain {
+            return found;
+        }
+        matching::split(host).and_then(|(label, _)| self.exact(label))
     }
 
     /// The routes of a host's owner.

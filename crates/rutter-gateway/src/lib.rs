@@ -4,7 +4,10 @@
 //! needs nobody else to answer a request: with the controller away it serves what it knows.
 //!
 //! The rooms:
-//! - `index`: from a host to its ranked routes, without a lock;
+//! - `index`: from a host and a path to the ranked routes, without a lock;
+//! - `balance`: who of a group gets the next request;
+//! - `places`: services that are asked for at an address or a port of their own;
+//! - [`route_context`]: the matched route on its way with a request;
 //! - [`health`]: the detector, its probes, and what is believed of each route;
 //! - `failover`: what may be sent again, where, and what may not;
 //! - `upstream`: connections to services, verified, counted and pooled;

@@ -30,21 +30,8 @@ pub enum HostMatching {
     Domains(Vec<ServiceName>),
 }
 
-impl HostMatching {
-    /// The names that the host may mean, to be asked for in this order.
-    pub(super) fn names<'h>(&self, host: &'h str) -> impl Iterator<Item = &'h str> {
-        let domains = match self {
-            Self::Domains(domains) => domains.as_slice(),
-            Self::Exact | Self::AnyDomain => &[],
-        };
-        let before = domains.iter().filter_map(|domain| before(host, domain));
-        let label = matches!(self, Self::AnyDomain).then(|| split(host)).flatten();
-        before.chain([host]).chain(label.map(|(label, _)| label))
-    }
-}
-
 /// What stands before a domain.
-fn before<'h>(host: &'h str, domain: &ServiceName) -> Option<&'h str> {
+pub(super) fn before<'h>(host: &'h str, domain: &ServiceName) -> Option<&'h str> {
     let rest = host.strip_suffix(domain.as_str())?.strip_suffix('.')?;
     Some(rest).filter(|rest| !rest.is_empty())
 }

@@ -245,6 +245,36 @@ fn an_owners_name_comes_after_exact_names_and_before_wildcards() {
 }
 
 #[test]
+fn a_path_that_may_be_read_as_anothers_is_nobodys() {
+    let index = matching(HostMatching::Exact, &["app", "app/admin", "app/api"]);
+    let nobodys = [
+        "app/%61dmin",
+        "app//admin",
+        "app/x/../admin",
+        "app/api/../admin",
+        "app/api/..",
+        "app/x/%2e%2e/admin/y",
+        "app/;x/admin",
+    ];
+    for asked in nobodys {
+        assert_eq!(leads(&index, asked), None, "{asked}");
+    }
+    let ones = [
+        ("app/x/../y", "app"),
+        ("app/a%20b//c", "app"),
+        ("app/api/%61//b", "app/api"),
+        ("app/admin/../admin/x", "app/admin"),
+        ("app/.well-known/x", "app"),
+    ];
+    for (asked, want) in ones {
+        assert_eq!(leads(&index, asked).as_deref(), Some(want), "{asked}");
+    }
+    // A host whose paths are all one service's is as it was.
+    let index = matching(HostMatching::Exact, &["app"]);
+    assert_eq!(leads(&index, "app/%61dmin/..//x").as_deref(), Some("app"));
+}
+
+#[test]
 fn several_services_share_a_name_by_path_and_each_comes_and_goes_by_itself() {
     let index = matching(HostMatching::AnyDomain, &["app/api", "app/api/v2", "*.x.org/a"]);
     let cases = [

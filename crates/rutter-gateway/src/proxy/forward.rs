@@ -119,7 +119,9 @@ impl<'a> Forward<'a> {
             }
         }
         shared.metrics.routes_exhausted.add(1);
-        Err(pages::ROUTES_EXHAUSTED)
+        // Nobody has the request, so whoever sends it again does no harm.
+        let is_group = self.routes.balancer.is_some() && !self.progress.sent;
+        Err(if is_group { pages::NO_MEMBER } else { pages::ROUTES_EXHAUSTED })
     }
 
     /// Counts a request that goes on to another route; the error: there is no budget for that.

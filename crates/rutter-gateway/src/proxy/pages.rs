@@ -96,6 +96,11 @@ pub(crate) const NO_ROUTES: Page =
 /// Of a route that is refused: why stands in the log and in `explain`, and is nobody else's.
 pub(crate) const KEPT_PLACE: Page =
     page(StatusCode::SERVICE_UNAVAILABLE, "KEPT_PLACE", "This service isn't served");
+pub(crate) const NO_MEMBER: Page = page(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "NO_MEMBER",
+    "None of those who serve this could be reached",
+);
 pub(crate) const ROUTES_EXHAUSTED: Page =
     page(StatusCode::BAD_GATEWAY, "ROUTES_EXHAUSTED", "All backend routes failed");
 pub(crate) const BACKEND_FAILED: Page = page(

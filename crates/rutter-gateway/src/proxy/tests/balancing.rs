@@ -135,6 +135,21 @@ async fn a_client_stays_with_its_member_by_a_cookie_and_is_told_anew_when_that_d
 }
 
 #[tokio::test]
+async fn without_a_member_a_group_is_503() {
+    let origins = three().await;
+    let specs: Vec<_> = origins.iter().map(|o| member(o, mode(ALL[0]), 1)).collect();
+    let mut gateway = TestGateway::alice(specs).await;
+    for origin in origins {
+        origin.kill().await;
+    }
+    let answer = gateway.ask(&get("/")).await;
+    assert_eq!((answer.status(), answer.header("x-rutter-error")), (503, Some("NO_MEMBER")));
+    gateway.set("alice.nsl.sh", Vec::new()).await;
+    let answer = gateway.ask(&get("/")).await;
+    assert_eq!((answer.status(), answer.header("x-rutter-error")), (503, Some("NO_ROUTES")));
+}
+
+#[tokio::test]
 async fn who_has_fewer_under_way_is_chosen_until_answers_have_ended() {
     let (slow, fast) = (Origin::start(|_| Act::Hang).await, Origin::named("fast").await);
     let options = mode(BalanceMode::LeastConnections);

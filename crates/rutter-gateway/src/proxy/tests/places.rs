@@ -39,7 +39,7 @@ async fn services_of_one_name_share_it_by_path_and_a_prefix_may_be_stripped() {
     let cases = [
         ("/", "whole", "/"),
         ("/apiary?q=1", "whole", "/apiary?q=1"),
-        ("/%61pi", "whole", "/%61pi"),
+        ("/%61pple", "whole", "/%61pple"),
         ("/api", "api", "/"),
         ("/api?q=/api", "api", "/?q=/api"),
         ("/api/users?q=1", "api", "/users?q=1"),

@@ -9,9 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::GatewayConfig;
-use crate::testing::{
-    H2Origin, PATIENCE, TestGateway, any_port, config, get, read_h2, spec,
-};
+use crate::testing::{H2Origin, PATIENCE, TestGateway, any_port, config, get, read_h2, spec};
 
 /// A gateway whose patience with heads and bodies is short, and that takes HTTP/2 unasked.
 async fn impatient(endpoint: &str) -> TestGateway {
