@@ -1,14 +1,16 @@
 //! Providers: the routes that people's files and containers ask for.
 //!
-//! Pure functions from text and plain descriptions to routes, each judged alone: no I/O, no clock,
-//! no async yet. Whoever watches files and asks engines stands above them.
+//! What a text means is a pure function of it, each route judged alone. Around that stand those
+//! who watch files, ask engines, and probe endpoints.
 //!
-//! - [`godoxy`] reads GoDoxy's files and labels.
+//! - [`godoxy`] reads GoDoxy's files and labels, without I/O.
 //! - [`Route`] is what they all become; a [`Reading`] says what stands, what is shown only, and
 //!   what was refused and why.
+//! - [`files`] watches files, [`docker`] container engines, [`proxmox`] what stands behind hosts.
 //! - [`conflict`] decides who has an alias that several want.
 //! - [`hosts`] says which alias a request's host asks for.
 //! - [`catalogue`] judges all of them together and tells the table; [`registry`] shows the outcome.
+//! - [`monitor`] says of each route whether its endpoint is well.
 //!
 //! Invariants:
 //! - a route is never less protected than it was written: a field that protects and isn't there

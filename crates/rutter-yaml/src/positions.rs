@@ -24,7 +24,7 @@ impl Positions {
     /// Those of a text that was read before.
     pub fn of(text: &str, dialect: Dialect) -> Self {
         // The text was read before, so an error is impossible; places would just not be shown.
-        Self(serde_saphyr::from_str_with_options(text, reader::options(dialect)).ok())
+        Self(serde_saphyr::from_str_with_options(text, reader::options(dialect, text.len())).ok())
     }
 
     /// The whole file.

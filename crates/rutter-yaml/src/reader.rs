@@ -14,24 +14,49 @@ pub enum Dialect {
     Go,
 }
 
+/// How many events of a text of [`Dialect::Go`] may come of aliases, however short it is.
+const ALIASES: usize = 250_000;
+
 /// Reads a value. A key that stands twice is refused in every dialect; whether an unknown one is,
 /// the type says.
 ///
 /// # Errors
 /// The first thing that is wrong, at its place.
 pub fn parse<T: DeserializeOwned + Default>(text: &str, dialect: Dialect) -> Result<T, Problem> {
-    match serde_saphyr::from_str_with_options::<Option<T>>(text, options(dialect)) {
+    match serde_saphyr::from_str_with_options::<Option<T>>(text, options(dialect, text.len())) {
         Ok(value) => Ok(value.unwrap_or_default()),
         Err(error) => Err(problem(error.without_snippet())),
     }
 }
 
-pub(crate) fn options(dialect: Dialect) -> Options {
+/// The reader's options for a text of that many bytes.
+///
+/// Its own bounds are for files of settings: a thousand routes that all merge one anchor are
+/// beyond them. Without aliases a text has no more nodes than bytes; what aliases add may be as
+/// much again, and [`ALIASES`] in any case, so that a short text takes no more than that either.
+pub(crate) fn options(dialect: Dialect, length: usize) -> Options {
     let strict = dialect == Dialect::Strict;
-    let merge_keys = if strict { MergeKeyPolicy::Error } else { MergeKeyPolicy::Merge };
+    if strict {
+        return serde_saphyr::options! {
+            strict_booleans: true,
+            merge_keys: MergeKeyPolicy::Error,
+        };
+    }
+    let most = length.saturating_mul(2).saturating_add(ALIASES);
     serde_saphyr::options! {
-        strict_booleans: strict,
-        merge_keys: merge_keys,
+        strict_booleans: false,
+        merge_keys: MergeKeyPolicy::Merge,
+        budget: serde_saphyr::budget! {
+            max_events: most.saturating_mul(2),
+            max_nodes: most,
+            max_aliases: length,
+            max_merge_keys: length,
+            max_recorded_anchor_events: most,
+            enforce_alias_anchor_ratio: false,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: most,
+        },
     }
 }
 

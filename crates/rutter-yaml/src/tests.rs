@@ -70,3 +70,32 @@ fn each_dialect_reads_as_its_files_are_written() {
     let file: File = parse("node: 0012\n", Dialect::Go).unwrap();
     assert_eq!(file.node, "0012", "a number may be a text");
 }
+
+type Routes = std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>;
+
+#[test]
+fn a_file_of_very_many_routes_and_one_whose_routes_all_merge_one_anchor_are_read() {
+    let fields: String = (0..20).map(|n| format!("f{n}: v, ")).collect();
+    let many: String = (0..8000).map(|n| format!("r{n}: {{{fields}}}\n")).collect();
+    let read: Routes = parse(&many, Dialect::Go).unwrap();
+    assert_eq!(read.values().map(|route| route.len()).sum::<usize>(), 8000 * 20);
+    let merges = (0..5000).map(|n| format!("r{n}:\n  <<: *all\n  host: h{n}\n"));
+    let text: String =
+        std::iter::once("x: &all\n  a: '1'\n  b: '2'\n".to_owned()).chain(merges).collect();
+    let read: Routes = parse(&text, Dialect::Go).unwrap();
+    assert_eq!(read.len(), 5001);
+    assert!(read.iter().all(|(name, route)| name == "x" || route.len() == 3));
+}
+
+#[test]
+fn what_aliases_add_is_bounded_by_the_text() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..9 {
+        let before = format!("*a{}, ", n - 1).repeat(10);
+        bomb.push_str(&format!("a{n}: &a{n} [{before}]\n"));
+    }
+    #[derive(Debug, Default, Deserialize)]
+    struct Anything(#[expect(dead_code, reason = "it is only read")] serde::de::IgnoredAny);
+    assert!(parse::<Anything>(&bomb, Dialect::Go).is_err());
+    assert!(Positions::of(&bomb, Dialect::Go).find(&["a0".to_owned()]).is_none());
+}

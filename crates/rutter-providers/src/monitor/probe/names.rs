@@ -68,3 +68,22 @@ async fn look_up(name: &ServiceName) -> Result<Arc<[IpAddr]>, Failed> {
     }
     Ok(addresses.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_many_ask_for_is_looked_up_once_and_few_names_are_kept() {
+        let names = Names::default();
+        let localhost: ServiceName = "localhost".parse().unwrap();
+        let (first, second) = tokio::join!(names.find(&localhost), names.find(&localhost));
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert!(Arc::ptr_eq(&first, &second), "one answer for both");
+        assert!(first.iter().all(IpAddr::is_loopback), "{first:?}");
+        for n in 0..MAX_NAMES + 10 {
+            names.known(&format!("n{n}").parse().unwrap());
+        }
+        assert!(names.known.lock().unwrap().len() <= MAX_NAMES);
+    }
+}

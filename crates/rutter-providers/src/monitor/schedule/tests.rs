@@ -239,3 +239,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_hundred_thousand_routes_cost_a_place_in_the_queue_each() {
+    let mut schedule = Schedule::new(false, 0);
+    let route = route("");
+    for n in 0..100_000 {
+        schedule.watch(&key(&n.to_string()), &route, at(0));
+    }
+    assert_eq!(ask(&mut schedule, Found::Well, at(0)), 100_000);
+    assert_eq!((schedule.len(), schedule.due.len()), (100_000, 100_000));
+    // Beside its rings, of which each comes when its first sample is due.
+    assert!(size_of::<Watched>() <= 448, "{}", size_of::<Watched>());
+    for n in 0..100_000 {
+        schedule.forget(&key(&n.to_string()));
+    }
+    assert_eq!((schedule.len(), schedule.due.len(), schedule.turned.len()), (0, 0, 0));
+}
