@@ -2,13 +2,13 @@
 
 use rutter_book::Clock;
 use rutter_book::{BookHandle, SystemClock, spawn};
-use rutter_rib::{Book, Policy, TableSpec};
+use rutter_rib::{Book, Counts, Policy, TableSpec};
 use rutter_route::{
     CandidateExplanation, DestinationKind, Explanation, Service, Standing, TableName,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::{Catalogue, ProviderInfo, Watching};
+use crate::catalogue::{Catalogue, ProviderInfo, Said, Watching};
 use crate::godoxy::{Container, Engine, Port, Protocol, Settings, read_container, read_file};
 use crate::{ContainerId, ProviderId, ProviderKind, Reading};
 
@@ -45,6 +45,11 @@ impl House {
         Self { book, catalogue, stop }
     }
 
+    /// Ends the catalogue and the book.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Begins a provider.
     pub(crate) async fn begin(&self, id: &ProviderId, order: u32) {
         self.catalogue.begin(ProviderInfo { id: id.clone(), order }).await.unwrap();
@@ -53,6 +58,31 @@ impl House {
     pub(crate) async fn explain(&self, service: &str) -> Explanation<Service> {
         let service = service.parse().unwrap();
         self.book.explain(services(), service).await.unwrap().unwrap()
+    }
+
+    /// Why the first route of that standing has it.
+    pub(crate) async fn why(&self, service: &str, standing: Standing) -> String {
+        let candidates = self.explain(service).await.candidates;
+        let of = candidates.into_iter().find(|c| c.standing == standing).unwrap();
+        of.facts.into_iter().next().unwrap().reason
+    }
+
+    /// Where one route at a destination leads.
+    pub(crate) async fn hop(&self, service: &str, route: &str) -> String {
+        let candidates = self.explain(service).await.candidates;
+        let of = candidates.into_iter().find(|c| c.route.to_string() == route).unwrap();
+        of.attributes.next_hop.to_string()
+    }
+
+    /// What a provider has, as the registry shows it.
+    pub(crate) fn said(&self, of: &ProviderId) -> Said {
+        let providers = self.catalogue.registry().providers();
+        providers.iter().find(|status| *status.id == *of).unwrap().said
+    }
+
+    pub(crate) async fn counts(&self) -> Counts {
+        let counts = |book: &Book, _| book.table::<Service>(&services()).unwrap().counts();
+        self.book.read(counts).await.unwrap()
     }
 
     /// Who is at a destination: each route's source and path with its standing.

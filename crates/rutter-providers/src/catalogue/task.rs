@@ -1,6 +1,6 @@
 //! The one task that owns the catalogue.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::publish::{Links, publish};
 use super::rows::{Dirty, Provider, Rows, Told};
 use super::tell::{Plan, Stopped};
 use super::{CatalogueError, Command, ProviderInfo, Said, Watching};
-use crate::monitor::{Monitors, Turned};
+use crate::monitor::{Monitors, Seen, Turned};
 use crate::registry::{
     Entry, EntryKey, Happened, PoolKind, ProviderState, ProviderStatus, Shown, What,
 };
@@ -305,22 +305,22 @@ impl Task {
     }
 
     async fn verdicts(&mut self, verdicts: &mut Vec<Turned>) -> Result<(), BookClosed> {
+        // What is true now is in the route's cell: a verdict that waited may be of a route that is
+        // asked otherwise since.
+        let keys: BTreeSet<EntryKey> = verdicts.drain(..).map(|turned| turned.key).collect();
         let mut plan = Plan::default();
-        let mut last = BTreeMap::new();
-        for Turned { key, to } in verdicts.drain(..) {
-            last.insert(key, to);
-        }
         let mut happened = Vec::new();
-        for (key, to) in last {
-            let Some(before) = plan.turned(&mut self.rows, &key, &to) else { continue };
-            let Some(entry) = self.rows.row(&key).and_then(|row| row.entry.clone()) else {
-                continue;
-            };
-            let is_bad = !to.status.is_good() && to.status != crate::monitor::HealthStatus::Unknown;
-            match before {
-                Told::Unhealthy if to.status.is_good() => happened.push(Happened::Up(entry, to)),
-                Told::Unknown | Told::Healthy if is_bad => {
-                    happened.push(Happened::Down(entry, to));
+        for key in keys {
+            let Some(row) = self.rows.row(&key).filter(|row| row.is_watched) else { continue };
+            let (seen, entry) = (row.health.seen(), row.entry.clone());
+            let before = plan.turned(&mut self.rows, &key, &seen);
+            let Some((before, entry)) = before.zip(entry) else { continue };
+            match (before, Told::of(&seen)) {
+                (Told::Unhealthy, Told::Healthy) => {
+                    happened.push(Happened::Up(entry, Seen::clone(&seen)));
+                }
+                (Told::Unknown | Told::Healthy, Told::Unhealthy) => {
+                    happened.push(Happened::Down(entry, Seen::clone(&seen)));
                 }
                 _ => {}
             }

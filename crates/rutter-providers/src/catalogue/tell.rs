@@ -295,7 +295,7 @@ impl Job {
 }
 
 impl Told {
-    fn of(seen: &Seen) -> Self {
+    pub(super) fn of(seen: &Seen) -> Self {
         use crate::monitor::HealthStatus::{Error, Healthy, Napping, Starting, Unhealthy, Unknown};
         match seen.status {
             Unknown => Self::Unknown,

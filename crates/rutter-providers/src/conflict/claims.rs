@@ -26,6 +26,9 @@ pub struct Claims {
     wanted: HashMap<Place, Vec<usize>, foldhash::fast::RandomState>,
     /// Who wants a place of an alias, the strongest first: what wants it whole excludes them all.
     of_alias: HashMap<Alias, Vec<usize>, foldhash::fast::RandomState>,
+    /// How many judgements there were.
+    #[cfg(test)]
+    pub(super) n_judged: usize,
 }
 
 #[derive(Debug)]
@@ -111,6 +114,10 @@ impl Claims {
         put.sort_unstable();
         let mut judged = Vec::new();
         while let Some((claim, id)) = pending.pop_first() {
+            #[cfg(test)]
+            {
+                self.n_judged += 1;
+            }
             let judgement = self.judge(&claim.0);
             let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else { continue };
             let is_granted = judgement == Judgement::Granted;

@@ -203,3 +203,65 @@ proptest! {
         }
     }
 }
+
+/// What became of each claim, when all are judged at once.
+fn at_once(claims: &[Claim]) -> BTreeMap<Claimant, Judgement> {
+    claims.iter().map(|claim| claim.by.clone()).zip(judge(claims)).collect()
+}
+
+proptest! {
+    #[test]
+    fn claims_that_come_and_go_are_judged_as_all_at_once(
+        steps in proptest::collection::vec((claims(), any::<u64>()), 1..8)
+    ) {
+        let mut all = BTreeMap::new();
+        let mut judged = Claims::default();
+        let mut told = BTreeMap::new();
+        for (claims, removes) in steps {
+            let mut changes = Vec::new();
+            let gone = all.keys().enumerate().filter(|(n, _)| removes >> (n % 64) & 1 == 1);
+            let gone: Vec<Claimant> = gone.map(|(_, by)| by).cloned().collect();
+            for by in gone {
+                all.remove(&by);
+                told.remove(&by);
+                changes.push(Change::Remove(by));
+            }
+            for claim in claims {
+                all.insert(claim.by.clone(), claim.clone());
+                changes.push(Change::Put(claim));
+            }
+            let put: Vec<_> = changes.iter().filter_map(|change| match change {
+                Change::Put(claim) => Some(claim.by.clone()),
+                Change::Remove(_) => None,
+            }).collect();
+            let changed = judged.change(changes);
+            prop_assert!(changed.is_sorted_by(|a, b| a.0 < b.0));
+            prop_assert!(put.iter().all(|by| changed.iter().any(|(changed, _)| changed == by)));
+            told.extend(changed);
+            let should = at_once(&all.values().cloned().collect::<Vec<_>>());
+            for (by, judgement) in &should {
+                prop_assert_eq!(judged.judgement(by), Some(judgement));
+            }
+            // Whoever keeps only what it is told knows all.
+            prop_assert_eq!(&told, &should);
+            prop_assert_eq!(judged.len(), all.len());
+        }
+    }
+}
+
+#[test]
+fn of_a_hundred_thousand_claims_those_are_judged_that_a_change_concerns() {
+    let of = |n: usize| claim(ClaimKind::Explicit, 1, &n.to_string(), &[http(&format!("a{n}"))]);
+    let mut judged = Claims::default();
+    assert_eq!(judged.change((0..100_000).map(of).map(Change::Put)).len(), 100_000);
+    let before = judged.n_judged;
+    // One is another, one takes a place of another's, and its own is free again.
+    let container = claim(ClaimKind::Container, 2, "c", &[http("a7")]);
+    judged.change([Change::Put(of(5)), Change::Put(container)]);
+    let moved = claim(ClaimKind::Explicit, 1, "7", &[http("a8")]);
+    let turned = judged.change([Change::Put(moved)]);
+    let turned: Vec<(&str, bool)> =
+        turned.iter().map(|(by, is)| (by.route.0.as_str(), *is == Judgement::Granted)).collect();
+    assert_eq!(turned, [("7", true), ("8", false), ("c", true)]);
+    assert!(judged.n_judged - before < 10, "{}", judged.n_judged - before);
+}

@@ -6,7 +6,7 @@ mod outcome;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rutter_route::{HostName, ListenAt, Listener, ParseError, TlsServerName};
+use rutter_route::{Folder, HostName, ListenAt, Listener, ParseError, TlsServerName};
 
 use crate::conflict::Place;
 use crate::{Alias, Exclusion, HttpScheme, Route, Target};
@@ -199,6 +199,10 @@ fn files(written: &Written, notes: &mut Notes) -> Option<Target> {
         notes.within("root", |notes| notes.problem("root must be an absolute path"));
         return None;
     };
+    if let Err(error) = root.parse::<Folder>() {
+        notes.within("root", |notes| notes.problem(error.to_string()));
+        return None;
+    }
     let index = written.index.as_deref().unwrap_or("/index.html");
     let slash = if index.starts_with('/') { "" } else { "/" };
     Some(Target::Files { root, index: format!("{slash}{index}"), is_spa: written.is_spa })

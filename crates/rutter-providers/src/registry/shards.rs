@@ -1,7 +1,7 @@
 //! A map that readers ask without a lock and without waiting, and that one writer changes.
 //!
 //! A fixed number of shards, each an immutable map behind an `ArcSwap`: a batch makes each shard
-//! that it touches anew once, which is a hundred entries at a hundred thousand. The gateway's
+//! that it touches anew once, which is a few dozen entries at a hundred thousand. The gateway's
 //! index has more in it, since every request asks it; this one is asked by handlers and the API.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use smol_str::SmolStr;
 
 /// How many shards: a power of two, so that bits of the hash choose one.
-const SHARDS: usize = 1024;
+const SHARDS: usize = 4096;
 
 type Shard<V> = HashMap<SmolStr, V, RandomState>;
 

@@ -7,7 +7,7 @@ use rutter_route::*;
 
 use super::matching;
 use super::rank::{self, Shown};
-use super::table::{Decided, Incumbent, Model, Phase, ms};
+use super::table::{Decided, Incumbent, Model, On, Phase, ms};
 
 impl<D: Destination> Model<D> {
     /// Whether best routes are kept in a view.
@@ -30,16 +30,16 @@ impl<D: Destination> Model<D> {
         (attributes, ruled)
     }
 
-    /// On the destination, and on the whole source.
-    pub fn decided(&self, (d, key): &(D, RouteKey)) -> [Option<&Decided>; 2] {
-        [Some(d.clone()), None].map(|on| self.decisions.get(&(key.source.clone(), on)))
+    /// On the path, on the destination, and on the whole source.
+    pub fn decided(&self, (d, key): &(D, RouteKey)) -> [Option<&Decided>; 3] {
+        [On::Path(d.clone(), key.path.clone()), On::Destination(d.clone()), On::Source]
+            .map(|on| self.decisions.get(&(key.source.clone(), on)))
     }
 
-    /// The word that counts: a person's before a rule's, the destination's before the source's.
+    /// The word that counts: a person's before a rule's, the path's before the destination's
+    /// before the source's.
     pub fn approval(&self, at: &(D, RouteKey)) -> Option<&(bool, By)> {
-        let words = self.decided(at).map(|d| d.and_then(|d| d.approval.as_ref()));
-        let persons = words.iter().flatten().find(|(_, by)| matches!(by, By::Person(_)));
-        persons.or(words.iter().flatten().next()).copied()
+        approval_of(&self.decided(at))
     }
 
     /// What a rule approves is remembered where a word is asked for and nobody has said one.
@@ -57,7 +57,7 @@ impl<D: Destination> Model<D> {
             if self.approval(&at).is_none()
                 && let Some(rule) = self.effective(&at).1.approved_by
             {
-                let key = (at.1.source.clone(), Some(at.0.clone()));
+                let key = (at.1.source.clone(), On::Destination(at.0.clone()));
                 self.decisions.entry(key).or_default().approval = Some((true, By::Rule(rule)));
             }
         }
@@ -261,4 +261,10 @@ impl<D: Destination> Model<D> {
         let routes = &self.routes;
         self.incumbents.retain(|(_, d), i| routes.contains_key(&(d.clone(), i.key.clone())));
     }
+}
+
+/// The word on approval that counts, of those on ever more.
+pub fn approval_of<'d>(decided: &[Option<&'d Decided>]) -> Option<&'d (bool, By)> {
+    let words = || decided.iter().flatten().filter_map(|d| d.approval.as_ref());
+    words().find(|(_, by)| matches!(by, By::Person(_))).or_else(|| words().next())
 }

@@ -31,6 +31,7 @@ pub enum Op {
     Decide {
         source: u8,
         on: Option<u8>,
+        path: Option<u8>,
         what: Decision,
         person: bool,
     },
@@ -154,8 +155,9 @@ fn op(draw: Draw) -> impl Strategy<Value = Op> {
             |(source, incarnation, to)| Op::Source { source, incarnation, to }),
     ];
     let said = prop_oneof![
-        3 => (source.clone(), prop::option::weighted(0.7, d.clone()), decision(), any::<bool>())
-            .prop_map(|(source, on, what, person)| Op::Decide { source, on, what, person }),
+        3 => (source.clone(), prop::option::weighted(0.7, d.clone()),
+            prop::option::weighted(0.4, path.clone()), decision(), any::<bool>()).prop_map(
+            |(source, on, path, what, person)| Op::Decide { source, on, path, what, person }),
         3 => (0..3u8, source.clone(), prop::option::weighted(0.7, (d.clone(), path.clone())),
             verdict()).prop_map(
             |(observer, source, of, is)| Op::Health { observer, source, of, is }),

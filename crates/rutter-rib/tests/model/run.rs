@@ -6,9 +6,10 @@ use std::time::Duration;
 use rutter_rib::*;
 use rutter_route::*;
 
+use super::follows::approval_of;
 use super::ops::{Claim, Op, State, Verdict3};
 use super::rank::{self, Shown};
-use super::table::{Model, Phase, Source, TICK};
+use super::table::{Model, On, Phase, Source, TICK};
 
 /// Both clocks start apart from zero and from each other.
 const MONO: u64 = 5_000;
@@ -150,14 +151,28 @@ impl World {
                 let s = self.session(*source, false);
                 assert_eq!(self.table.renew(now, &s), self.model.renew(&s));
             }
-            Op::Decide { source, on, what, person } => {
+            Op::Decide { source, on, path, what, person } => {
                 let (source, on) = (source_id(*source), on.map(service));
                 let by = match person {
                     true => By::Person("ann".into()),
                     false => By::Rule("nightly".into()),
                 };
-                let on = on.as_ref();
-                self.table.decide(now, &source, on, *what, by.clone(), "because").unwrap();
+                let because = "because";
+                let on = match (on, path.map(path_id)) {
+                    (Some(d), Some(path)) => {
+                        let on = (&d, &path);
+                        let said =
+                            self.table.decide_path(now, &source, on, *what, by.clone(), because);
+                        said.unwrap();
+                        On::Path(d, path)
+                    }
+                    (d, _) => {
+                        let said =
+                            self.table.decide(now, &source, d.as_ref(), *what, by.clone(), because);
+                        said.unwrap();
+                        d.map_or(On::Source, On::Destination)
+                    }
+                };
                 self.model.decide(&source, on, *what, by);
             }
             Op::Health { observer, source, of, is } => self.health(*observer, *source, *of, is),
@@ -338,17 +353,17 @@ impl World {
             let should = self.model.sources.get(&source).is_some_and(speaks);
             assert_eq!(self.table.speaks(&source), should, "{source}");
             let whole = self.table.decisions(&source, None);
-            let should = self.model.decisions.get(&(source.clone(), None)).cloned();
+            let should = self.model.decisions.get(&(source.clone(), On::Source)).cloned();
             let should = should.unwrap_or_default();
             assert_eq!(whole.approval.map(|w| (w.is, w.by)), should.approval, "{source}");
             assert_eq!(whole.preference.map(|w| (w.is, w.by)), should.preference, "{source}");
             assert_eq!(whole.drain.map(|w| w.by), should.drain, "{source}");
             let is = self.table.decisions(&source, Some(d));
             let at = (d.clone(), RouteKey { source, path: PathId::default() });
-            let of = self.model.decided(&at);
+            let of = &self.model.decided(&at)[1..];
             let preference = of.iter().flatten().find_map(|d| d.preference.clone());
             let drain = of.iter().flatten().find_map(|d| d.drain.clone());
-            assert_eq!(is.approval.map(|w| (w.is, w.by)), self.model.approval(&at).cloned());
+            assert_eq!(is.approval.map(|w| (w.is, w.by)), approval_of(of).cloned());
             assert_eq!(is.preference.map(|w| (w.is, w.by)), preference, "{at:?}");
             assert_eq!(is.drain.map(|w| w.by), drain, "{at:?}");
         }

@@ -53,6 +53,14 @@ pub struct Route {
     pub verdicts: BTreeMap<String, (bool, Health)>,
 }
 
+/// What a decision is on, of a source's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum On<D> {
+    Path(D, PathId),
+    Destination(D),
+    Source,
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Decided {
     pub approval: Option<(bool, By)>,
@@ -82,7 +90,7 @@ pub struct Model<D> {
     pub policy: Policy,
     pub sources: BTreeMap<SourceId, Source>,
     pub routes: BTreeMap<(D, RouteKey), Route>,
-    pub decisions: BTreeMap<(SourceId, Option<D>), Decided>,
+    pub decisions: BTreeMap<(SourceId, On<D>), Decided>,
     /// Verdicts on next hops that some route names.
     pub hops: BTreeMap<NextHop, bool>,
     pub flaps: BTreeMap<(D, RouteKey), Flaps>,
@@ -302,12 +310,13 @@ impl<D: Destination> Model<D> {
             self.now + ms(self.policy.stability.hold_down);
         self.flap(at.clone(), false);
         let others = self.routes.keys().any(|(d, k)| *d == at.0 && k.source == at.1.source);
-        if self.policy.on_withdraw == OnWithdraw::Clear && !others {
-            let key = (at.1.source.clone(), Some(at.0.clone()));
-            if let Some(decided) = self.decisions.get_mut(&key)
-                && decided.approval.as_ref().is_some_and(|(is, _)| *is)
-            {
-                decided.approval = None;
+        if self.policy.on_withdraw == OnWithdraw::Clear {
+            let (d, key) = at;
+            let of_path = Some(On::Path(d.clone(), key.path.clone()));
+            for on in of_path.into_iter().chain((!others).then(|| On::Destination(d.clone()))) {
+                if let Some(decided) = self.decisions.get_mut(&(key.source.clone(), on)) {
+                    decided.approval.take_if(|(is, _)| *is);
+                }
             }
             self.decisions.retain(|_, d| *d != Decided::default());
         }
@@ -325,8 +334,8 @@ impl<D: Destination> Model<D> {
 
     // What people, probes and other tables say.
 
-    pub fn decide(&mut self, source: &SourceId, on: Option<&D>, what: Decision, by: By) {
-        let decided = self.decisions.entry((source.clone(), on.cloned())).or_default();
+    pub fn decide(&mut self, source: &SourceId, on: On<D>, what: Decision, by: By) {
+        let decided = self.decisions.entry((source.clone(), on.clone())).or_default();
         // A rule never overrules a person.
         let person = |b: &By| matches!(b, By::Person(_));
         let may = |before: Option<&By>| person(&by) || !before.is_some_and(person);
@@ -347,7 +356,11 @@ impl<D: Destination> Model<D> {
             _ => {}
         }
         self.decisions.retain(|_, d| *d != Decided::default());
-        self.approve_by_rules(Some(source), on);
+        let destination = match &on {
+            On::Source => None,
+            On::Destination(d) | On::Path(d, _) => Some(d),
+        };
+        self.approve_by_rules(Some(source), destination);
     }
 
     pub fn health(
