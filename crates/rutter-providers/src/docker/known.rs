@@ -1,12 +1,12 @@
 //! What is known of an engine's containers, put together from listings of all and of some.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::godoxy::{Container, Engine, Settings, read_container};
 use crate::monitor::Seen;
 use crate::registry::EntryKey;
-use crate::{ContainerId, ProviderId, Reading};
+use crate::{ContainerId, ProviderId, Reading, Route};
 
 use super::DockerError;
 use super::batch::Whose;
@@ -29,8 +29,8 @@ pub(super) struct Known {
     engine: Engine,
     settings: Settings,
     by_id: BTreeMap<ContainerId, Read>,
-    /// Whose health the engine was said to know.
-    told: HashSet<EntryKey>,
+    /// The routes whose health the engine was said to know, by their containers.
+    told: BTreeMap<ContainerId, Vec<EntryKey>>,
 }
 
 /// What came of reading one container.
@@ -42,7 +42,7 @@ struct Read {
 
 impl Known {
     pub(super) fn of(provider: Arc<ProviderId>, engine: Engine, settings: Settings) -> Self {
-        Self { provider, engine, settings, by_id: BTreeMap::new(), told: HashSet::new() }
+        Self { provider, engine, settings, by_id: BTreeMap::new(), told: BTreeMap::new() }
     }
 
     /// Learns a listing: whoever was asked for and isn't in it is no more.
@@ -81,22 +81,32 @@ impl Known {
         all
     }
 
-    /// What the engine knows of its routes' health, of those that it knew something of before too.
-    pub(super) fn health(&mut self) -> Vec<(EntryKey, Option<Seen>)> {
+    /// What the engine knows of the health of containers' routes; of those that it knew something
+    /// of before, that it doesn't any more.
+    pub(super) fn health(&mut self, whose: &Whose) -> Vec<(EntryKey, Option<Seen>)> {
+        let ids: BTreeSet<ContainerId> = match whose {
+            Whose::All => self.by_id.keys().chain(self.told.keys()).cloned().collect(),
+            Whose::Of(ids) => ids.clone(),
+        };
         let mut said = Vec::new();
-        for (id, Read { reading, health }) in &self.by_id {
-            let Some(health) = health else { continue };
-            for route in &reading.routes {
-                let container = Some(id.clone());
-                let name = route.name.as_str().into();
-                let key = EntryKey { provider: self.provider.clone(), name, container };
-                said.push((key, Some(health.clone())));
+        for id in ids {
+            let mut now = Vec::new();
+            if let Some(Read { reading, health: Some(health) }) = self.by_id.get(&id) {
+                now.extend(reading.routes.iter().map(|route| self.key(route, &id)));
+                said.extend(now.iter().map(|key| (key.clone(), Some(health.clone()))));
+            }
+            let before = self.told.remove(&id).into_iter().flatten();
+            said.extend(before.filter(|key| !now.contains(key)).map(|key| (key, None)));
+            if !now.is_empty() {
+                self.told.insert(id, now);
             }
         }
-        let now: HashSet<EntryKey> = said.iter().map(|(key, _)| key.clone()).collect();
-        let before = std::mem::replace(&mut self.told, now);
-        said.extend(before.difference(&self.told).map(|key| (key.clone(), None)));
         said
+    }
+
+    fn key(&self, route: &Route, container: &ContainerId) -> EntryKey {
+        let (provider, name) = (self.provider.clone(), route.name.as_str().into());
+        EntryKey { provider, name, container: Some(container.clone()) }
     }
 }
 
@@ -168,14 +178,18 @@ mod tests {
         let mut known = known();
         let healthy = Some(HealthStatus::Healthy);
         known.learn(&Whose::All, vec![listed(1, healthy), listed(2, healthy)]).unwrap();
-        let said = |known: &mut Known| -> Vec<(String, bool)> {
-            let said = known.health().into_iter();
+        let said = |known: &mut Known, whose: &Whose| -> Vec<(String, bool)> {
+            let said = known.health(whose).into_iter();
             said.map(|(key, seen)| (key.to_string(), seen.is_some())).collect()
         };
-        let key = |n: usize| format!("local:app-{n}-00000000");
-        assert_eq!(said(&mut known), [(key(1), true), (key(2), true)]);
+        let key = |n: usize| format!("docker@local:app-{n}-00000000");
+        assert_eq!(said(&mut known, &Whose::All), [(key(1), true), (key(2), true)]);
         known.learn(&ids(&[2]), vec![listed(2, None)]).unwrap();
-        assert_eq!(said(&mut known), [(key(1), true), (key(2), false)]);
-        assert_eq!(said(&mut known), [(key(1), true)]);
+        assert_eq!(said(&mut known, &ids(&[2])), [(key(2), false)]);
+        assert_eq!(said(&mut known, &Whose::All), [(key(1), true)]);
+        // The route of one that is no more is nobody's.
+        known.learn(&Whose::All, Vec::new()).unwrap();
+        assert_eq!(said(&mut known, &Whose::All), [(key(1), false)]);
+        assert_eq!(said(&mut known, &Whose::All), []);
     }
 }

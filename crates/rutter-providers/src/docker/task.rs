@@ -25,6 +25,10 @@ use super::{DockerError, Endpoint, map};
 /// slow, and say nothing of it.
 const REFRESH: Duration = Duration::from_secs(300);
 
+/// How often all that the engine knows of health is said again: a route that another had the place
+/// of is watched from when it gets it, and nothing was heard of it before.
+const SAID_AGAIN: Duration = Duration::from_secs(10);
+
 /// How many events wait; of more it isn't known whose they were, so all is listed.
 const MAX_WAITING: usize = 1024;
 
@@ -130,7 +134,7 @@ impl Following {
         let mut changes = Changes::of(engine.events().await?);
         let mut batch = Batch::default();
         batch.all_changed();
-        let mut refreshed = Instant::now();
+        let (mut refreshed, mut said) = (Instant::now(), Instant::now());
         let mut is_first = true;
         loop {
             let now = Instant::now();
@@ -150,7 +154,12 @@ impl Following {
                 }
                 continue;
             }
-            let due = batch.due(now).unwrap_or(refreshed + REFRESH);
+            if now >= said + SAID_AGAIN {
+                said = now;
+                self.say_health(&Whose::All);
+            }
+            let by_itself = (refreshed + REFRESH).min(said + SAID_AGAIN);
+            let due = batch.due(now).map_or(by_itself, |due| due.min(by_itself));
             tokio::select! {
                 changed = changes.next() => {
                     let map::Changed { id, shown } = changed?;
@@ -171,10 +180,14 @@ impl Following {
         let said = self.catalogue.says(&self.id, self.known.reading()).await?;
         self.said = None;
         // Whom the catalogue has heard of is watched now, so this is heard.
-        for (key, seen) in self.known.health() {
+        self.say_health(whose);
+        Ok(said.n_routes)
+    }
+
+    fn say_health(&mut self, whose: &Whose) {
+        for (key, seen) in self.known.health(whose) {
             self.monitors.engine_says(&key, seen);
         }
-        Ok(said.n_routes)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use rustls::ClientConfig;
 use rutter_route::HostName;
@@ -79,10 +79,18 @@ impl Api {
     /// Asks for something.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ProxmoxError> {
         let mut asked = self.request(Method::GET, path)?;
-        if let ProxmoxLogin::Token { id, secret } = &self.login {
-            asked = asked.header(AUTHORIZATION, format!("PVEAPIToken={id}={secret}"));
-        } else if let Some((ticket, _)) = &self.ticket {
-            asked = asked.header(COOKIE, format!("PVEAuthCookie={ticket}"));
+        let shows = match (&self.login, &self.ticket) {
+            (ProxmoxLogin::Token { id, secret }, _) => {
+                Some((AUTHORIZATION, format!("PVEAPIToken={id}={secret}")))
+            }
+            (_, Some((ticket, _))) => Some((COOKIE, format!("PVEAuthCookie={ticket}"))),
+            _ => None,
+        };
+        if let Some((name, secret)) = shows {
+            let secret = HeaderValue::try_from(secret);
+            let mut secret = secret.map_err(|_| ProxmoxError::Secret)?;
+            secret.set_sensitive(true);
+            asked = asked.header(name, secret);
         }
         ask(asked, path).await
     }

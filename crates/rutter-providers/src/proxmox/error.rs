@@ -10,6 +10,9 @@ pub enum ProxmoxError {
     /// Its TLS can't be set up. Nothing was asked.
     #[error("TLS to Proxmox: {0}")]
     Tls(String),
+    /// The token or ticket can't stand in a request. Nothing was asked.
+    #[error("the token's id or secret has letters that no request can have")]
+    Secret,
     /// No answer.
     #[error("no answer from Proxmox: {0}")]
     Connect(String),

@@ -8,9 +8,11 @@ mod tls;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use rutter_providers::docker::{Endpoint, MAX_ANSWER};
+use rutter_providers::docker::{Endpoint, MAX_ANSWER, MAX_EVENT};
 use rutter_providers::monitor::HealthStatus;
 use rutter_providers::registry::ProviderState;
+
+use tokio_util::sync::CancellationToken;
 
 use engine::{Container, Engine};
 use house::House;
@@ -202,4 +204,35 @@ async fn many_events_at_once_are_few_listings() {
     }
     house.until(|house| house.all().len() == 500).await;
     assert!(engine.n_listings() < 20, "{}", engine.n_listings());
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_long_ends_its_stream_and_nothing_else() {
+    let engine = Engine::new();
+    let house = followed(&engine).await;
+    engine.listened_to_by(1).await;
+    let long = "x".repeat(usize::try_from(MAX_EVENT).unwrap());
+    engine.put(Container::new(1, &long));
+    engine.tell("start", &Container::new(1, "").id);
+    let is_lost = |house: &House| match house.state() {
+        ProviderState::Lost { why } => why.contains("more than 1048576 bytes for one event"),
+        _ => false,
+    };
+    house.until(is_lost).await;
+    engine.put(Container::new(1, "app"));
+    house.until(|house| house.all() == ["app http://172.18.0.3:8080"]).await;
+    assert_eq!(house.state(), ProviderState::Ready);
+}
+
+#[tokio::test]
+async fn an_engine_that_is_followed_no_more_is_not_listened_to() {
+    let engine = Engine::new();
+    let house = House::new().await;
+    let serves = CancellationToken::new();
+    let _guard = serves.clone().drop_guard();
+    let socket = engine.on_socket(house.folder.path(), &serves);
+    house.follow(Endpoint::Unix(socket)).await;
+    engine.listened_to_by(1).await;
+    house.stop.cancel();
+    engine.listened_to_by(0).await;
 }

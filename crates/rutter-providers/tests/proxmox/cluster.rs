@@ -71,6 +71,10 @@ impl Cluster {
         self.state.lock().unwrap().guests.insert(vmid, guest);
     }
 
+    pub(crate) fn take(&self, vmid: u32) {
+        self.state.lock().unwrap().guests.remove(&vmid);
+    }
+
     pub(crate) fn change(&self, vmid: u32, change: impl FnOnce(&mut Guest)) {
         change(self.state.lock().unwrap().guests.get_mut(&vmid).unwrap());
     }

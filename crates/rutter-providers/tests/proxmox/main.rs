@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use rutter_providers::godoxy::config::{ProxmoxAt, ProxmoxLogin};
 use rutter_providers::godoxy::{Settings, read_file};
-use rutter_providers::proxmox::Proxmox;
+use rutter_providers::proxmox::{MAX_GUESTS, Proxmox};
 use rutter_providers::{Enriches, Reading, Target};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -211,4 +211,22 @@ async fn what_a_cluster_has_is_read_no_more_often_than_it_changes() {
     let stopped = "app-7 unresolved: Proxmox container 7 (`app-7`) on node `pve1` is stopped";
     followed.until(text, &[stopped]).await;
     assert_eq!(cluster.n_read(), 51);
+}
+
+#[tokio::test]
+async fn more_guests_than_are_taken_change_nothing() {
+    let cluster = Cluster::new();
+    cluster.put(101, Guest::container("app", "10.0.0.51/24"));
+    let followed = Followed::of(&[&cluster], token(), true).await;
+    let text = "app: {port: 3000}";
+    cluster.change(101, |app| app.status = "stopped");
+    let machine = Guest { kind: "qemu", ..Guest::container("vm", "") };
+    let n_guests = u32::try_from(MAX_GUESTS).unwrap();
+    (1..=n_guests).for_each(|n| cluster.put(1000 + n, machine.clone()));
+    let n_before = cluster.n_looks();
+    cluster.looked_at(n_before + 2).await;
+    assert_eq!(followed.all(text), ["app 10.0.0.51:3000"]);
+    cluster.take(1001);
+    let stopped = "app unresolved: Proxmox container 101 (`app`) on node `pve1` is stopped";
+    followed.until(text, &[stopped]).await;
 }
