@@ -12,6 +12,8 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::ProviderKind;
 
+mod served;
+
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
 
