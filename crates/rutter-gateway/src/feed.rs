@@ -120,7 +120,11 @@ impl Feed {
         self.places.apply(placed);
         // Only now: as long as requests could take the route its verdicts were of use.
         for id in left {
-            self.health.forget(&id).await;
+            // Who left may have come back within the batch.
+            let is_back = self.kept.get(&id.service).is_some_and(|kept| kept.has(&id.route));
+            if !is_back {
+                self.health.forget(&id).await;
+            }
         }
     }
 
@@ -190,13 +194,18 @@ impl Feed {
 }
 
 impl Kept {
+    fn has(&self, key: &RouteKey) -> bool {
+        self.routes.iter().any(|route| route.key == *key)
+    }
+
     /// Takes the load of a route out of the list, or makes one; a member that is chosen among again
     /// begins as one that returns.
     fn load(&mut self, spec: &RouteSpec) -> Arc<Load> {
         let Some(at) = self.routes.iter().position(|route| route.key == spec.key) else {
             return Arc::default();
         };
-        let route = self.routes.swap_remove(at);
+        // In most updates they come in the order in which they stand, so it is the first.
+        let route = self.routes.remove(at);
         if spec.equal && !route.equal {
             route.load.recovery.is_out();
         }
@@ -207,3 +216,6 @@ impl Kept {
 fn id(service: &Service, key: &RouteKey) -> RouteId {
     RouteId { service: service.clone(), route: key.clone() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Certificates that clients must show, over real sockets.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -12,7 +13,9 @@ use super::with_tls;
 use crate::config::GatewayConfig;
 use crate::feed::RouteSpec;
 use crate::mtls::MtlsProfile;
-use crate::testing::{Authority, Identity, Origin, RawClient, TestGateway, config, get, route};
+use crate::testing::{
+    Authority, Identity, Origin, RawClient, TestGateway, config, get, refused as free, route,
+};
 
 const ALL: [&str; 3] = ["open.nsl.sh", "staff.nsl.sh", "more.nsl.sh"];
 
@@ -58,7 +61,7 @@ impl Scene {
     /// A connection to that name that shows this; an error: no handshake, or it ended then.
     async fn connect(
         &self,
-        gateway: &TestGateway,
+        address: SocketAddr,
         name: &str,
         shows: Option<Identity>,
     ) -> std::io::Result<RawClient<TlsStream<TcpStream>>> {
@@ -73,7 +76,7 @@ impl Scene {
             None => config.with_no_client_auth(),
         };
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        let stream = TcpStream::connect(gateway.server.addresses()[1]).await?;
+        let stream = TcpStream::connect(address).await?;
         Ok(RawClient::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
     }
 
@@ -81,10 +84,19 @@ impl Scene {
     async fn ask(
         &self,
         gateway: &TestGateway,
+        asked: (&str, &str),
+        shows: Option<Identity>,
+    ) -> Option<u16> {
+        self.ask_at(gateway.server.addresses()[1], asked, shows).await
+    }
+
+    async fn ask_at(
+        &self,
+        address: SocketAddr,
         (name, host): (&str, &str),
         shows: Option<Identity>,
     ) -> Option<u16> {
-        let mut client = self.connect(gateway, name, shows).await.ok()?;
+        let mut client = self.connect(address, name, shows).await.ok()?;
         let request = get("/").replace("alice.nsl.sh", host);
         // In TLS 1.3 a client hears only then that its certificate isn't good.
         client.try_send(&request).await.ok()?;
@@ -217,4 +229,31 @@ async fn profiles_are_checked_at_the_start_and_taken_by_a_reload() {
     assert_eq!(scene.ask(&gateway, own, staff()).await, None);
     gateway.server.reload(&config).unwrap();
     assert_eq!(scene.ask(&gateway, own, staff()).await, Some(200));
+}
+
+#[tokio::test]
+async fn at_a_place_of_its_own_a_service_is_asked_for_no_less() {
+    let scene = Scene::new().await;
+    let open = ("open.nsl.sh", "open.nsl.sh");
+    let closed = ("staff.nsl.sh", "staff.nsl.sh");
+    let staff = || Some(scene.staff.sign(&["bob"]));
+    for profile in [None, Some("staff".into())] {
+        let of_listener = profile.is_some();
+        let mut config = scene.config();
+        config.streams.address = Ipv4Addr::LOCALHOST.into();
+        config.listeners[1].inbound_mtls_profile = profile;
+        let mut gateway = TestGateway::start(config).await;
+        let place = free().await;
+        let at = format!("@:{}", place.port());
+        gateway.set(&format!("open.nsl.sh{at}"), vec![scene.plain()]).await;
+        gateway.set(&format!("staff.nsl.sh{at}"), vec![scene.asking("staff")]).await;
+        // The same name asks for nothing at the gateway's own listeners.
+        gateway.set("staff.nsl.sh", vec![scene.plain()]).await;
+        assert_eq!(scene.ask_at(place, closed, None).await, None);
+        assert_eq!(scene.ask_at(place, closed, staff()).await, Some(200));
+        let without = if of_listener { None } else { Some(200) };
+        assert_eq!(scene.ask_at(place, open, None).await, without);
+        let misdirected = scene.ask_at(place, ("open.nsl.sh", "staff.nsl.sh"), None).await;
+        assert_eq!(misdirected, (!of_listener).then_some(421));
+    }
 }
