@@ -19,6 +19,7 @@ mod docker;
 mod environment;
 mod fields;
 mod files;
+pub mod import;
 mod lax;
 mod notes;
 mod ports;

@@ -10,6 +10,8 @@ mod completions;
 mod docs;
 mod domains;
 mod gateway;
+mod godoxy;
+mod import;
 mod members;
 mod nodes;
 mod output;
@@ -88,6 +90,12 @@ enum Command {
     Agent(agent::Agent),
     /// Forward requests by the routes of a Mesh Router backend
     Gateway(Box<gateway::Gateway>),
+    /// Run what a set-up of GoDoxy's asks for
+    #[command(subcommand)]
+    Godoxy(godoxy::Godoxy),
+    /// Say what another program's set-up means here, and write it as a file of ours
+    #[command(subcommand)]
+    Import(import::Import),
     /// Exchange prefixes with peers and keep the kernel's tables, by n-netman's file
     Overlay(Box<overlay::Overlay>),
     /// Give and take names
@@ -144,21 +152,23 @@ const MISTAKEN: u8 = 2;
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     match dispatch(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => report(&error),
     }
 }
 
-fn dispatch(cli: Cli) -> anyhow::Result<()> {
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     // One provider for the whole process, before anything speaks TLS. A second installation is
     // the only error, and this is the only one.
     let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let global = &cli.global;
-    match cli.command {
+    let done = match cli.command {
         Command::Up(up) => block_on(up.run(global)),
         Command::Run(run) => block_on(run.run(global)),
         Command::Agent(agent) => block_on(agent.run(global)),
         Command::Gateway(gateway) => block_on(gateway.run(global)),
+        Command::Godoxy(godoxy) => block_on(godoxy.run(global)),
+        Command::Import(import) => return block_on(import.run(global)),
         Command::Overlay(overlay) => block_on(overlay.run(global)),
         Command::Domains(domains) => block_on(domains.run(global)),
         Command::Members(members) => block_on(members.run(global)),
@@ -177,10 +187,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Upgrade(upgrade) => block_on(upgrade.run(global)),
         Command::Completions(completions) => completions.run(),
         Command::Docs(docs) => docs.run(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 

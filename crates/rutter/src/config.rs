@@ -17,6 +17,7 @@
 
 pub(crate) mod diff;
 pub(crate) mod doc;
+mod godoxy;
 mod netman;
 mod period;
 pub(crate) mod raw;
@@ -28,10 +29,11 @@ use std::path::PathBuf;
 
 use rutter_yaml::{Dialect, Positions};
 
+pub(crate) use godoxy::{Folder, GodoxyOptions, ListenAt, canonical};
 pub(crate) use netman::{NetmanOptions, is_netman};
 pub(crate) use period::Period;
-pub(crate) use resolve::{default_data, resolve, tables};
-pub(crate) use resolved::Config;
+pub(crate) use resolve::{default_data, file_name, resolve, tables};
+pub(crate) use resolved::{Config, LogFormat};
 pub(crate) use rutter_yaml::{ConfigError, Problem, Problems};
 
 /// Where a configuration comes from, so that a reload comes from there too.
@@ -52,6 +54,8 @@ pub(crate) enum Form {
     Rutter,
     /// n-netman's.
     NNetman(NetmanOptions),
+    /// GoDoxy's: the "file" is the directory of the set-up.
+    Godoxy(GodoxyOptions),
 }
 
 impl Origin {
@@ -66,8 +70,10 @@ impl Origin {
 /// # Errors
 /// Everything that is wrong with it, each at its place.
 pub(crate) fn load(origin: &Origin) -> Result<Config, ConfigError> {
-    if let Form::NNetman(options) = &origin.form {
-        return netman::load(origin, options);
+    match &origin.form {
+        Form::Rutter => {}
+        Form::NNetman(options) => return netman::load(origin, options),
+        Form::Godoxy(options) => return godoxy::load(origin, options),
     }
     let path = &origin.file;
     let text = rutter_yaml::read(path)?;

@@ -14,6 +14,7 @@ use super::Config;
 
 /// What changes while the program runs: these paths and what lies under them; `*` is any one step.
 const LIVE: &[&[&str]] = &[
+    &["gateway", "acl"],
     &["gateway", "health"],
     &["gateway", "outlier_detection"],
     &["gateway", "retry_budget"],

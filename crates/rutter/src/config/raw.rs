@@ -1,30 +1,33 @@
 //! What was written: every key of the file, in the words of `docs/config.md`.
 
+mod agent;
 mod data;
+mod edge;
 mod listen;
 mod nodes;
 mod overlay;
+mod providers;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use rutter_gateway::{CheckMethod, StatusRange};
 use rutter_rib::{HopKind, Policy, Rules};
-use rutter_route::{
-    ClusterId, DestinationKind, HostName, Prefix, ServiceName, SinkMode, TableName,
-};
+use rutter_route::{ClusterId, DestinationKind, Prefix, ServiceName, SinkMode, TableName};
 
 use super::Period;
 use super::section::section;
 
+pub(crate) use agent::{Agent, AgentProbe, AgentRoutes};
 pub(crate) use data::Data;
+pub(crate) use edge::{Acl, Hosts, Mode, MtlsProfile, ProxyProtocol, ShortLinks, Streams, Verdict};
 pub(crate) use listen::{CertificateFiles, Listen, Tls, Traffic};
 pub(crate) use nodes::{Nodes, NodesDamping, NodesHa};
 pub(crate) use overlay::{
     AtEnd, Lookup as OverlayLookup, Overlay, OverlayBridge, OverlayExport, OverlayImport,
     OverlayNetwork, OverlayPeer, Topology as OverlayTopology, Transit as OverlayTransit,
 };
+pub(crate) use providers::{DockerEngine, Monitors, Providers, ProxmoxCluster};
 
 section! {
     /// The whole file. The sections `controller`, `gateway`, `agent` and `overlay` switch a role
@@ -52,6 +55,9 @@ section! {
         overlay: Overlay = Says("off"),
         /// Nodes, which advertise subnets and are told who leads where: a part of the controller.
         nodes: Nodes = Says("off; on in `rutter up`"),
+        /// Where routes come from beside agents and people: files, container engines, Proxmox. A part
+        /// of the controller.
+        providers: Providers = Says("none"),
         /// Tables of routes beside `services` and `gateway/services`, which are always there with
         /// their role, and the policy of any.
         tables: BTreeMap<TableName, Table> = Says("none beside those two")
@@ -104,7 +110,10 @@ section! {
     CompatListeners {
         /// Mesh Router's API. Beyond loopback over TLS by the controller's CA, unless `tls` says
         /// otherwise.
-        mesh_router: Listen = Says("off; `127.0.0.1:8192` in `rutter up`")
+        mesh_router: Listen = Says("off; `127.0.0.1:8192` in `rutter up`"),
+        /// What GoDoxy's API lets read of routes. Beyond loopback over TLS by the controller's CA,
+        /// unless `tls` says otherwise.
+        godoxy: Listen = Says("off")
     }
 }
 
@@ -151,6 +160,13 @@ section! {
         /// The domains under which a host leads to its owner's name: `app.alice.DOMAIN` and
         /// `app-alice.DOMAIN` to `alice`.
         domains: Vec<ServiceName> = Says("the file's `domain`"),
+        /// Which hosts lead to a service: `exact`, those of its name; `any_domain`, those whose first
+        /// label is its name, too; or a list of domains under which names stand. A service whose name
+        /// begins with `*.` has all hosts of one label more.
+        hosts: Hosts = Is("exact"),
+        /// The host of short links: `http://HOST/NAME/rest` leads to where the service `NAME` is
+        /// served, by a redirect. Or `off`.
+        short_links: ShortLinks = Is("off"),
         /// Threads that serve; 0: one a processor.
         workers: usize = Is("0"),
         /// How routes are asked whether they work.
@@ -177,6 +193,17 @@ section! {
         /// Networks whose `X-Forwarded-*`, `Forwarded`, `X-Real-IP` and `X-Request-ID` are believed;
         /// others' are replaced.
         trusted_proxies: Vec<Prefix> = Is("[]"),
+        /// Who may connect, at every listener.
+        acl: Acl = Says("as below"),
+        /// Whose PROXY headers (v1 and v2) are believed, at every listener of TCP.
+        proxy_protocol: ProxyProtocol = Says("as below"),
+        /// Whose client certificates are good, by names that routes and `inbound_mtls_profile` use.
+        inbound_mtls_profiles: BTreeMap<String, MtlsProfile> = Says("none"),
+        /// The profile of which everybody must show a certificate who comes by HTTPS. Routes have no
+        /// profile of their own then.
+        inbound_mtls_profile: String = Says("none"),
+        /// Streams of TCP and UDP.
+        streams: Streams = Says("as below"),
         /// One line a request.
         access_log: AccessLog = Says("as below"),
         /// Where its controller is, if it isn't in this process: `URL#TOKEN`, as
@@ -368,72 +395,6 @@ section! {
         idle_timeout: Period = Is("1m"),
         /// PEM files of the only public roots to trust for `https` upstreams.
         roots: Vec<PathBuf> = Says("the system's roots")
-    }
-}
-
-section! {
-    /// The agent. It registers services, or it is a node: a router of the networks behind this host, or
-    /// a user of others' (`routes`); or both.
-    Agent {
-        /// Where to join: `URL#TOKEN`, as `rutter up` prints it. Or use `join_file`. A node without
-        /// services joins by a pre-auth key, as `rutter preauthkeys create` prints the line; or without
-        /// a token, `URL[#.PIN]`, and a person lets it in.
-        join: String = Says("`join_file`"),
-        /// A file with that line, so that the token needn't stand here.
-        join_file: PathBuf = Says("`join`"),
-        /// The name to ask for, such as `alice`.
-        name: ServiceName = Required,
-        /// What to register: `[NAME=][SCHEME://]HOST:PORT[,health=/path][,priority=N][,source=tunnel]`.
-        services: Vec<String> = Says("required without `routes`"),
-        /// This host as a node.
-        routes: AgentRoutes = Says("off"),
-        /// The address to register, where neither the service's own nor STUN's is right.
-        address: HostName = Says("the service's own over loopback, else found by STUN"),
-        /// Where the agent's identity is kept.
-        state: PathBuf = Says("the directory `agent` in `data`")
-    }
-}
-
-section! {
-    /// This host as a node: the networks that it advertises, and whether it uses those of others. At
-    /// least one of both.
-    AgentRoutes {
-        /// Where the node joins, where the agent has services too: they are two keys with two tokens.
-        join: String = Says("`agent.join`; beside services without its token, so that a person lets the node in"),
-        /// The networks behind this host; others reach them by it once they are approved.
-        advertise_routes: Vec<Prefix> = Is("[]"),
-        /// This host offers itself as a way to everywhere.
-        advertise_exit_node: bool = Is("false"),
-        /// Routes to others' networks go into this host's kernel, in the table `main`.
-        accept_routes: bool = Is("false"),
-        /// The node by which this host reaches everywhere else.
-        exit_node: String = Says("none"),
-        /// Who asks a network behind this host from elsewhere appears there as this host, so that
-        /// answers come back by it. Without it hosts there need routes by this host.
-        snat: bool = Is("true"),
-        /// Where others send what is for these networks: an address of each family at most.
-        addresses: Vec<IpAddr> = Says("where the controller sees this host"),
-        /// What shows that the networks behind this host can be reached.
-        probes: Vec<AgentProbe> = Is("[]")
-    }
-}
-
-section! {
-    /// A host behind a router that is asked, so that a router whose network is dead loses it.
-    AgentProbe {
-        /// Which advertised network this tells of.
-        prefix: Prefix = Required,
-        /// Who is asked: `icmp://ADDRESS`, `tcp://ADDRESS:PORT`, or `http://ADDRESS:PORT/path`, which
-        /// answers with 200 to 399.
-        target: String = Required,
-        /// How often; `1s` at least.
-        interval: Period = Is("5s"),
-        /// In what time it must answer.
-        timeout: Period = Is("2s"),
-        /// Answers in a row that bring the network back.
-        healthy_threshold: u32 = Is("2"),
-        /// Failures in a row by which it is lost. The first answer of all counts by itself.
-        unhealthy_threshold: u32 = Is("3")
     }
 }
 

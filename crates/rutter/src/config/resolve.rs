@@ -5,6 +5,7 @@
 
 mod acme;
 mod agent;
+mod edge;
 mod gateway;
 mod health;
 mod join;
@@ -13,6 +14,7 @@ mod listeners;
 mod mesh_router;
 mod nodes;
 mod overlay;
+mod providers;
 pub(crate) mod tables;
 
 use std::path::PathBuf;
@@ -25,6 +27,8 @@ use tracing_subscriber::EnvFilter;
 use super::raw;
 use super::resolved::{Config, Controller, Log};
 use super::{Period, Problem, Problems};
+
+pub(crate) use providers::file_name;
 
 /// Fills in the defaults and checks everything.
 ///
@@ -54,6 +58,7 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
         agent: file.agent.as_ref().and_then(|raw| agent::resolve(raw, data.as_deref(), to)),
         overlay: file.overlay.as_ref().and_then(|raw| overlay::resolve(raw, to)),
         nodes: file.nodes.as_ref().map(|raw| nodes::resolve(raw, to)),
+        providers: providers::resolve(file, to),
         tables: tables::resolve(file, &cluster, to),
         domain,
         data,

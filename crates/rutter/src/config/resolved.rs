@@ -3,6 +3,9 @@
 //! It serializes under the keys of the file, so that `rutter check --output json` shows what
 //! holds, and a reload's difference is the difference of two such documents.
 
+mod edge;
+mod providers;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,8 +24,13 @@ use rutter_route::{
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Period;
-use super::raw::{AtEnd, CertificateFiles, Tls, Traffic};
+use super::raw::{AtEnd, CertificateFiles, Hosts, ShortLinks, Tls, Traffic};
 use super::section::{Described, Shape};
+
+pub(crate) use edge::{Acl, MtlsProfile, ProxyProtocol, Streams};
+pub(crate) use providers::{
+    DockerEngine, Monitors, Providers, ProxmoxCluster, ProxmoxLogin, Secret,
+};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) agent: Option<Agent>,
     pub(crate) overlay: Option<Overlay>,
     pub(crate) nodes: Option<Nodes>,
+    pub(crate) providers: Providers,
     pub(crate) tables: BTreeMap<TableName, Table>,
 }
 
@@ -93,6 +102,7 @@ pub(crate) struct GatewayListeners {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct CompatListeners {
     pub(crate) mesh_router: Option<Listener>,
+    pub(crate) godoxy: Option<Listener>,
 }
 
 impl Listeners {
@@ -104,6 +114,7 @@ impl Listeners {
             ("listeners.gateway.http", &self.gateway.http),
             ("listeners.gateway.https", &self.gateway.https),
             ("listeners.compat.mesh_router", &self.compat.mesh_router),
+            ("listeners.compat.godoxy", &self.compat.godoxy),
         ]
         .into_iter()
         .filter_map(|(name, listener)| Some((name, listener.as_ref()?)))
@@ -153,6 +164,8 @@ pub(crate) struct Gateway {
     pub(crate) name: String,
     pub(crate) mode: SinkMode,
     pub(crate) domains: Vec<ServiceName>,
+    pub(crate) hosts: Hosts,
+    pub(crate) short_links: ShortLinks,
     pub(crate) workers: usize,
     pub(crate) health: Health,
     pub(crate) outlier_detection: OutlierDetection,
@@ -164,6 +177,11 @@ pub(crate) struct Gateway {
     pub(crate) acme: Option<Acme>,
     pub(crate) hsts: Period,
     pub(crate) trusted_proxies: Vec<Prefix>,
+    pub(crate) acl: Acl,
+    pub(crate) proxy_protocol: ProxyProtocol,
+    pub(crate) inbound_mtls_profiles: BTreeMap<String, MtlsProfile>,
+    pub(crate) inbound_mtls_profile: Option<String>,
+    pub(crate) streams: Streams,
     pub(crate) access_log: Option<AccessLog>,
     #[serde(serialize_with = "controller_of_gateway")]
     pub(crate) join: Option<JoinUrl>,

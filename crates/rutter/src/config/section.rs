@@ -201,11 +201,31 @@ macro_rules! sections {
     };
 }
 
+/// Sections under names that people give.
+macro_rules! named {
+    ($($type:ty: $name:literal),+ $(,)?) => {
+        $(impl Described for BTreeMap<String, $type> {
+            fn shape() -> Shape {
+                Shape::Named($name, <$type>::section())
+            }
+            fn nothing() -> Option<Self> {
+                Some(Self::new())
+            }
+        })+
+    };
+}
+
+named!(
+    super::raw::DockerEngine: "NAME",
+    super::raw::MtlsProfile: "PROFILE",
+);
+
 sections!(
     super::raw::AgentProbe,
     super::raw::OverlayBridge,
     super::raw::OverlayNetwork,
     super::raw::OverlayPeer,
+    super::raw::ProxmoxCluster,
     super::raw::Table,
     super::raw::TableFeed,
     super::raw::TableResolve,

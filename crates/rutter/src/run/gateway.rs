@@ -1,5 +1,7 @@
 //! The role `gateway`: beside its controller in one process, or apart from it.
 
+mod edge;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -249,7 +251,11 @@ fn gateway_config(
             own_ca: l.tls == Tls::Own,
             more: certificates.more_for_gateway(&l.tls, &gateway.certificates),
             redirect: l.traffic.redirect.then(|| https_port(config)),
-            ..ListenerConfig::plain(l.address)
+            inbound_mtls_profile: gateway
+                .inbound_mtls_profile
+                .as_deref()
+                .filter(|_| l.tls != Tls::Off)
+                .map(Into::into),
         })
     };
     Ok(GatewayConfig {
@@ -257,6 +263,11 @@ fn gateway_config(
         mode: gateway.mode,
         listeners: listeners(config).map(listener).collect::<anyhow::Result<_>>()?,
         domains: gateway.domains.clone(),
+        hosts: edge::hosts(&gateway.hosts),
+        acl: edge::acl(&gateway.acl),
+        proxy_protocol: edge::proxy_protocol(&gateway.proxy_protocol),
+        inbound_mtls: edge::inbound_mtls(&gateway.inbound_mtls_profiles),
+        streams: edge::streams(&gateway.streams),
         workers: gateway.workers,
         health: health(gateway),
         limits: limits(&gateway.limits),

@@ -113,6 +113,7 @@ impl Running {
         let mut next = self.config.clone();
         next.log.level.clone_from(&to.log.level);
         if let (Some(next), Some(to)) = (&mut next.gateway, &to.gateway) {
+            next.acl = to.acl.clone();
             next.health = to.health.clone();
             next.outlier_detection = to.outlier_detection.clone();
             next.retry_budget = to.retry_budget.clone();

@@ -2,7 +2,7 @@
 
 use rutter_route::ServiceName;
 
-use super::{Problems, health};
+use super::{Problems, edge, health};
 use crate::config::resolved::{AccessLog, AccessLogFormat, Gateway, Limits, Upstream};
 use crate::config::{Period, raw};
 
@@ -13,10 +13,13 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
     to.unless(fits, "gateway.name", "expected 1 to 64 letters, digits, `-`, `_` or `.`");
     let workers = raw.workers.unwrap_or(0);
     to.unless(workers <= 256, "gateway.workers", "expected at most 256");
+    let (inbound_mtls_profiles, inbound_mtls_profile) = edge::inbound_mtls(raw, to);
     Gateway {
         name,
         mode: raw.mode.unwrap_or_default(),
         domains: raw.domains.clone().unwrap_or_else(|| vec![domain.clone()]),
+        hosts: raw.hosts.clone().unwrap_or_default(),
+        short_links: raw.short_links.clone().unwrap_or_default(),
         workers,
         health: health::health(&raw.health.clone().unwrap_or_default(), to),
         outlier_detection: health::outlier_detection(
@@ -31,6 +34,11 @@ pub(super) fn resolve(raw: &raw::Gateway, domain: &ServiceName, to: &mut Problem
         acme: raw.acme.as_ref().and_then(|raw| super::acme::resolve(raw, to)),
         hsts: raw.hsts.unwrap_or(Period::seconds(0)),
         trusted_proxies: raw.trusted_proxies.clone().unwrap_or_default(),
+        acl: edge::acl(&raw.acl.clone().unwrap_or_default(), to),
+        proxy_protocol: edge::proxy_protocol(&raw.proxy_protocol.clone().unwrap_or_default(), to),
+        inbound_mtls_profiles,
+        inbound_mtls_profile,
+        streams: edge::streams(&raw.streams.clone().unwrap_or_default(), to),
         access_log: raw.access_log.as_ref().and_then(|log| {
             let format = log.format.unwrap_or(AccessLogFormat::Common);
             Some(AccessLog { file: log.file.clone()?, format })
