@@ -38,6 +38,7 @@ mod notify;
 mod observe;
 mod overlay;
 mod own_ca;
+mod providers;
 mod reload;
 mod signals;
 mod start;

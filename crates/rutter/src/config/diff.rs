@@ -52,6 +52,16 @@ const LIVE: &[&[&str]] = &[
     &["overlay", "host", "overlays", "*", "install", "replace_existing"],
     &["overlay", "host", "peers"],
     &["overlay", "host", "topology"],
+    &["providers", "docker"],
+    &["providers", "env_file"],
+    &["providers", "files"],
+    &["providers", "monitors", "disable"],
+    &["providers", "monitors", "interval"],
+    &["providers", "monitors", "path"],
+    &["providers", "monitors", "retries"],
+    &["providers", "monitors", "timeout"],
+    &["providers", "monitors", "use_get"],
+    &["providers", "proxmox"],
     &["tables", "*", "policy"],
 ];
 

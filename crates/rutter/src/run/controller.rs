@@ -21,6 +21,7 @@ use super::apis::{self, Around, Bound, Served};
 use super::certificates::{Own, reachable};
 use super::link::{Gatekeeper, NodesSide};
 use super::nodes;
+use super::providers::Providers;
 use crate::config::resolved::Nodes;
 use crate::config::{Config, tables};
 
@@ -31,6 +32,7 @@ pub(crate) struct ControllerRole {
     book: BookHandle,
     /// The nodes, and how their sessions show that they live; `None`: there are none here.
     nodes: Option<(Fleet, Pulse)>,
+    providers: Providers,
     stop_book: CancellationToken,
     /// Cancelled when the book's task has ended, whoever asked for it.
     book_ended: CancellationToken,
@@ -91,7 +93,8 @@ impl ControllerRole {
             }
             _ => None,
         };
-        Ok(Self { controller, registry, book, nodes, stop_book, book_ended })
+        let providers = Providers::start(config, &book).await.context("the providers")?;
+        Ok(Self { controller, registry, book, nodes, providers, stop_book, book_ended })
     }
 
     pub(super) fn controller(&self) -> &Controller {
@@ -104,6 +107,19 @@ impl ControllerRole {
 
     pub(super) fn book(&self) -> &BookHandle {
         &self.book
+    }
+
+    /// Files, engines and their routes.
+    pub(super) fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// Providers run by another configuration from now on.
+    ///
+    /// # Errors
+    /// Something that can't be; all is as before.
+    pub(super) async fn reload_providers(&mut self, config: &Config) -> anyhow::Result<()> {
+        self.providers.reload(config).await
     }
 
     /// Serves the APIs on the addresses that were bound.
@@ -227,6 +243,7 @@ impl ControllerRole {
         if let Some(fleet) = self.fleet() {
             fleet.close().await;
         }
+        self.providers.shutdown().await;
         let flushed = self.registry.close().await;
         self.stop_book.cancel();
         self.book_ended.cancelled().await;

@@ -264,6 +264,7 @@ fn gateway_config(
         listeners: listeners(config).map(listener).collect::<anyhow::Result<_>>()?,
         domains: gateway.domains.clone(),
         hosts: edge::hosts(&gateway.hosts),
+        short_links: edge::short_links(gateway),
         acl: edge::acl(&gateway.acl),
         proxy_protocol: edge::proxy_protocol(&gateway.proxy_protocol),
         inbound_mtls: edge::inbound_mtls(&gateway.inbound_mtls_profiles),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Running, apart};
 use crate::config::diff::{Change, diff};
-use crate::config::resolved::Nodes;
+use crate::config::resolved::{Monitors, Nodes, Providers};
 use crate::config::{self, Config, tables};
 
 /// What a reload did, or would do.
@@ -78,6 +78,11 @@ impl Running {
         {
             overlay.reload(to, self.dir.as_deref(), &self.stop).await.context("the overlay")?;
         }
+        if let Some(controller) = &mut self.controller
+            && self.config.providers != next.providers
+        {
+            controller.reload_providers(&next).await.context("the providers")?;
+        }
         if let (Some(controller), Some(to)) = (&self.controller, &next.nodes)
             && self.config.nodes.as_ref() != Some(to)
         {
@@ -112,6 +117,14 @@ impl Running {
     fn mixed(&self, to: &Config) -> Config {
         let mut next = self.config.clone();
         next.log.level.clone_from(&to.log.level);
+        next.providers = Providers {
+            monitors: Monitors {
+                turns_at_once: next.providers.monitors.turns_at_once,
+                at_once: next.providers.monitors.at_once,
+                ..to.providers.monitors.clone()
+            },
+            ..to.providers.clone()
+        };
         if let (Some(next), Some(to)) = (&mut next.gateway, &to.gateway) {
             next.acl = to.acl.clone();
             next.health = to.health.clone();

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use rutter_gateway::{
-    AclConfig, HostMatching, MtlsProfile, ProxyProtocolConfig, ProxyProtocolMode, StreamConfig,
+    AclConfig, HostMatching, MtlsProfile, ProxyProtocolConfig, ProxyProtocolMode, ShortLinkConfig,
+    StreamConfig,
 };
 use smol_str::SmolStr;
 
@@ -15,6 +16,16 @@ pub(super) fn hosts(hosts: &raw::Hosts) -> HostMatching {
         raw::Hosts::AnyDomain => HostMatching::AnyDomain,
         raw::Hosts::Domains(domains) => HostMatching::Domains(domains.clone()),
     }
+}
+
+/// Names without a domain are found under the first of those that hosts are found under.
+pub(super) fn short_links(gateway: &resolved::Gateway) -> Option<ShortLinkConfig> {
+    let host = gateway.short_links.0.clone()?;
+    let suffix = match &gateway.hosts {
+        raw::Hosts::Domains(domains) => domains.first().cloned(),
+        raw::Hosts::Exact | raw::Hosts::AnyDomain => None,
+    };
+    Some(ShortLinkConfig { host, suffix })
 }
 
 pub(super) fn acl(acl: &resolved::Acl) -> AclConfig {
