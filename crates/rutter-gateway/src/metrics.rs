@@ -102,6 +102,8 @@ pub struct GatewayMetrics {
     pub try_timeouts: Counter,
     /// Requests that were not answered within `timeout`.
     pub request_timeouts: Counter,
+    /// Requests that found all connections taken that their route may have, and waited too long.
+    pub upstream_busy: Counter,
     /// Requests for which no route was left.
     pub routes_exhausted: Counter,
     /// Upstream connections opened.

@@ -16,7 +16,7 @@ use crate::failover::replay::RequestBody;
 use crate::upstream::{Connector, Target};
 
 /// Whom to ask, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct ProbeTarget {
     pub(crate) service: ServiceName,
     pub(crate) endpoint: Endpoint,
@@ -24,6 +24,18 @@ pub(crate) struct ProbeTarget {
     /// How requests are passed on, and so how it is asked.
     pub(crate) delivery: Arc<Delivery>,
 }
+
+impl PartialEq for ProbeTarget {
+    /// Of how requests are passed on only what concerns upstreams is how they are asked.
+    fn eq(&self, other: &Self) -> bool {
+        self.service == other.service
+            && self.endpoint == other.endpoint
+            && self.health_check == other.health_check
+            && self.delivery.upstream == other.delivery.upstream
+    }
+}
+
+impl Eq for ProbeTarget {}
 
 /// Asks; what was seen instead of health is the error.
 pub(crate) async fn probe(

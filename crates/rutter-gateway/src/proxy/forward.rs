@@ -208,7 +208,7 @@ impl<'a> Forward<'a> {
         match Box::pin(files::serve(folder, options, &self.head, target, &home.reads)).await {
             Ok(response) => Ok(Answer::Files { response, route: route.clone() }),
             Err(error) => {
-                tracing::warn!(route = %route.id, %error, "no files are served by the route");
+                tracing::debug!(route = %route.id, %error, "no files are served by the route");
                 Err(Stopped::NextRoute)
             }
         }
@@ -255,6 +255,7 @@ impl<'a> Forward<'a> {
         let shared = &self.worker.shared;
         shared.connector.slot(target).await.map_err(|Busy| {
             tracing::debug!(route = %route.id, "all connections that the route may have are in use");
+            shared.metrics.upstream_busy.add(1);
             match plan.has_another(&shared.health) {
                 true => Stopped::NextRoute,
                 false => Stopped::Answer(pages::BACKEND_BUSY),

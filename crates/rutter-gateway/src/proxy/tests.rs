@@ -12,4 +12,5 @@ mod places;
 mod silence;
 mod streaming;
 mod upgrade;
+mod upstream_frames;
 mod upstream_http2;

@@ -118,7 +118,12 @@ impl TryError {
         };
         let sent =
             if self.sent { "after the request was sent" } else { "before anything was sent" };
-        format!("{what} ({sent})")
+        // What a server of TLS says to plain HTTP is no HTTP.
+        let hint = match &self.source {
+            Some(error) if error.is_parse() => "; if it speaks TLS there, its scheme is https",
+            _ => "",
+        };
+        format!("{what} ({sent}){hint}")
     }
 }
 

@@ -79,6 +79,8 @@ pub(super) struct TlsClients {
     public: Option<Arc<WebPkiServerVerifier>>,
     controller: ArcSwapOption<WebPkiServerVerifier>,
     known: Mutex<HashMap<Key, Made>>,
+    /// What couldn't be made, and when that was found.
+    bad: Mutex<HashMap<Key, (Instant, TlsSetUpError)>>,
 }
 
 /// What a configuration depends on: the service, what the route says, and whether HTTP/2 is offered.
@@ -109,7 +111,8 @@ impl TlsClients {
             public: verifier(roots.store()?, &provider)?,
             controller: ArcSwapOption::empty(),
             provider,
-            known: Mutex::new(HashMap::new()),
+            known: Mutex::default(),
+            bad: Mutex::default(),
         };
         clients.set_controller_ca(controller_ca)?;
         Ok(clients)
@@ -137,14 +140,10 @@ impl TlsClients {
         let key = (tls.service.clone(), tls.profile.clone(), tls.http1_only);
         let files = match tls.profile.as_ref().filter(|p| p.has_files()) {
             None => Ok(Files::default()),
-            Some(profile) => {
-                let known =
-                    self.known().get(&key).filter(|m| m.looked.elapsed() < RECHECK).cloned();
-                if let Some(made) = known {
-                    return Ok(made.config);
-                }
-                read(profile).await
-            }
+            Some(profile) => match self.lately(&key) {
+                Some(said) => return said,
+                None => read(profile).await,
+            },
         };
         // Under the lock to the end: what is made of a controller's CA is never put in after
         // another has taken its place.
@@ -161,7 +160,10 @@ impl TlsClients {
                 tracing::warn!(service = %key.0, %error, "what was read before goes on for an upstream");
                 made.clone()
             }
-            (Err(error), None) => return Err(error),
+            (Err(error), None) => {
+                self.note_bad(key, &error);
+                return Err(error);
+            }
         };
         if known.len() >= MAX_CONFIGS && !known.contains_key(&key) {
             known.clear();
@@ -169,6 +171,33 @@ impl TlsClients {
         let config = new.config.clone();
         known.insert(key, Made { looked: Instant::now(), ..new });
         Ok(config)
+    }
+
+    /// What was found when the files were looked at a moment ago.
+    fn lately(&self, key: &Key) -> Option<Result<Arc<ClientConfig>, TlsSetUpError>> {
+        if let Some(made) = self.known().get(key) {
+            return (made.looked.elapsed() < RECHECK).then(|| Ok(made.config.clone()));
+        }
+        let bad = self.bad();
+        let (at, error) = bad.get(key)?;
+        (at.elapsed() < RECHECK).then(|| Err(error.clone()))
+    }
+
+    /// Tells the operator, once, and who asks in the next moment.
+    fn note_bad(&self, key: Key, error: &TlsSetUpError) {
+        let mut bad = self.bad();
+        let text = error.to_string();
+        if bad.get(&key).is_none_or(|(_, before)| before.to_string() != text) {
+            tracing::warn!(service = %key.0, %error, "no TLS with an upstream");
+        }
+        if bad.len() >= MAX_CONFIGS {
+            bad.clear();
+        }
+        bad.insert(key, (Instant::now(), error.clone()));
+    }
+
+    fn bad(&self) -> MutexGuard<'_, HashMap<Key, (Instant, TlsSetUpError)>> {
+        self.bad.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Key, Made>> {

@@ -30,7 +30,7 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 32] = [
+        let counters: [(&str, &str, &Counter); 33] = [
             (
                 "access_log_dropped",
                 "Lines of the access log that could not be kept or written",
@@ -51,6 +51,11 @@ impl Collector for Exported {
                 "upstream_connect_failures",
                 "Upstream connections that didn't come about",
                 &metrics.upstream_connect_failures,
+            ),
+            (
+                "upstream_busy",
+                "Requests that waited too long for one of a route's connections",
+                &metrics.upstream_busy,
             ),
             ("upstream_reuses", "Requests sent over a pooled connection", &metrics.upstream_reuses),
             ("connections", "Client connections accepted", &metrics.connections),

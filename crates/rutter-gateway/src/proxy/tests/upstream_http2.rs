@@ -53,6 +53,42 @@ async fn a_request_of_http1_reaches_an_origin_of_http2() {
 }
 
 #[tokio::test]
+async fn large_bodies_pass_both_ways_whoever_speaks_what() {
+    // Echoes as it reads, so that both ways are full at once.
+    let origin = H2Origin::start(None, |_, request, mut answer| async move {
+        let mut send = answer.send_response(Response::new(()), false).unwrap();
+        let mut body = request.into_body();
+        while let Some(Ok(mut chunk)) = body.data().await {
+            while !chunk.is_empty() {
+                send.reserve_capacity(chunk.len());
+                let room = std::future::poll_fn(|cx| send.poll_capacity(cx)).await;
+                let room = room.unwrap().unwrap().min(chunk.len());
+                body.flow_control().release_capacity(room).unwrap();
+                send.send_data(chunk.split_to(room), false).unwrap();
+            }
+        }
+        send.send_data(Bytes::new(), true).unwrap();
+    })
+    .await;
+    let gateway = TestGateway::alice(vec![h2c("agent/alice", origin.address)]).await;
+    let sent: Vec<u8> = (0..2_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let stream = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    let (from, mut to) = stream.into_split();
+    let (head, body) = (with_body("POST", "/", ""), sent.clone());
+    let head = head.replace("Content-Length: 0", &format!("Content-Length: {}", sent.len()));
+    let sending = tokio::spawn(async move {
+        to.write_all(head.as_bytes()).await.unwrap();
+        to.write_all(&body).await.unwrap();
+        to
+    });
+    let mut client = RawClient::new(tokio::io::join(from, tokio::io::sink()));
+    let echoed = client.answer().await.unwrap();
+    assert_eq!(echoed.status(), 200);
+    assert!(echoed.body == sent, "{} of {}", echoed.body.len(), sent.len());
+    drop(sending.await.unwrap());
+}
+
+#[tokio::test]
 async fn many_requests_share_a_connection_and_more_than_it_takes_open_another() {
     let (release, gate) = tokio::sync::watch::channel(false);
     let origin = H2Origin::start(None, move |n, request, answer| {
