@@ -8,7 +8,8 @@
 //!
 //! **Places.** A service of TCP or UDP that says a port is listened for there, from the moment that it
 //! has routes until it is gone. A place that can't be listened at (another program has the port, or this
-//! machine lacks the address for now) is told once and tried again every [`AGAIN`]. Of several
+//! machine lacks the address for now) is told once and tried again, at first soon ([`SOON`]) and then
+//! seldom ([`SELDOM`]). Of several
 //! services at one place the first by name is served, which is the same everywhere; the controller's
 //! catalogue lets only one in anyway.
 //!
@@ -21,8 +22,8 @@
 //!
 //! **The end.** Listeners close with those of HTTP. Streams go on until `limits.drain` is over, and
 //! are then closed and counted (`tunnels_cut`). Sockets of streams aren't handed over: a successor
-//! listens as soon as they are closed here, and who connects in between is refused, for as long as
-//! its next try, [`AGAIN`], takes.
+//! listens as soon as they are closed here, which its next try finds, and who connects in between is
+//! refused.
 //!
 //! Bounds: connections of TCP are among `limits.max_connections` and those of their client, as any;
 //! clients of UDP are bounded by [`StreamConfig::max_udp_sessions`] and per client as well. A stream
@@ -57,8 +58,11 @@ use crate::index::{Found, HostIndex};
 use crate::routes::Routes;
 use crate::server::Gate;
 
-/// How long until it is tried again to listen at a place.
-const AGAIN: Duration = Duration::from_millis(200);
+/// How long until it is first tried again to listen at a place; each further time twice as long.
+const SOON: Duration = Duration::from_millis(10);
+
+/// How long at most.
+const SELDOM: Duration = Duration::from_secs(1);
 
 /// The services that are no HTTP: where they are listened for, and by which ways they are passed on.
 #[derive(Debug)]

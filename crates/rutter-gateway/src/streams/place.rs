@@ -9,9 +9,9 @@ use rutter_route::Listener;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::AGAIN;
 use super::datagrams::Datagrams;
 use super::pick::Picker;
+use super::{SELDOM, SOON};
 use crate::routes::Routes;
 use crate::server::{Acceptor, Gate};
 
@@ -86,7 +86,7 @@ impl Place {
     }
 
     async fn bound(&self, mut bound: io::Result<Bound>) -> Bound {
-        let mut told = false;
+        let (mut told, mut again) = (false, SOON);
         loop {
             match bound {
                 Ok(bound) => {
@@ -102,7 +102,8 @@ impl Place {
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(again).await;
+            again = (again * 2).min(SELDOM);
             bound = self.bind();
         }
     }

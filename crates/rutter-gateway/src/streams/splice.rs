@@ -125,6 +125,9 @@ pub(super) async fn write_all(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()
 /// Splices until there are no more bytes (`true`), or few.
 async fn splice_on(from: &TcpStream, to: &TcpStream, note: &impl Fn(usize)) -> io::Result<bool> {
     let (mut n_little, mut n_turns) = (0, 0);
+    // A client that takes an answer slowly is to show it (`crate::socket`); of a stream nobody asks,
+    // and each time that the kernel has taken so little costs a wake-up.
+    SockRef::from(to).set_tcp_notsent_lowat(u32::MAX)?;
     loop {
         // Without one, such as when no more files may be open, it is copied as before.
         let Some(pipe) = Pipe::take() else { return Ok(false) };

@@ -30,7 +30,7 @@ impl Collector for Exported {
         let help = "Answers of the gateway by the first digit of their status";
         let described = encoder.encode_descriptor("rutter_gateway_answers", help, None, kind)?;
         answers.encode(described)?;
-        let counters: [(&str, &str, &Counter); 33] = [
+        let counters: [(&str, &str, &Counter); 44] = [
             (
                 "access_log_dropped",
                 "Lines of the access log that could not be kept or written",
@@ -99,7 +99,34 @@ impl Collector for Exported {
                 "Client connections cut off at the end of the drain time",
                 &metrics.connections_cut,
             ),
-            ("tunnels_cut", "Tunnels closed at the end of the drain time", &metrics.tunnels_cut),
+            (
+                "acl_denied",
+                "Connections and clients of UDP that the ACL doesn't let in",
+                &metrics.acl_denied,
+            ),
+            (
+                "proxy_headers_refused",
+                "Connections cut for their PROXY header, or for want of one",
+                &metrics.proxy_headers_refused,
+            ),
+            ("streams", "Streams of TCP passed on", &metrics.streams),
+            (
+                "streams_without_route",
+                "Streams for which no route was left",
+                &metrics.streams_without_route,
+            ),
+            ("streams_idle", "Streams on which nothing moved for too long", &metrics.streams_idle),
+            ("stream_bytes_in", "Bytes of streams from clients", &metrics.stream_bytes_in),
+            ("stream_bytes_out", "Bytes of streams to clients", &metrics.stream_bytes_out),
+            ("udp_sessions", "Clients of UDP that were given an upstream", &metrics.udp_sessions),
+            ("datagrams_in", "Datagrams from clients", &metrics.datagrams_in),
+            ("datagrams_out", "Datagrams to clients", &metrics.datagrams_out),
+            ("datagrams_dropped", "Datagrams that were not passed on", &metrics.datagrams_dropped),
+            (
+                "tunnels_cut",
+                "Tunnels and streams closed at the end of the drain time",
+                &metrics.tunnels_cut,
+            ),
             (
                 "tls_handshake_failures",
                 "TLS handshakes with clients that failed",
@@ -125,7 +152,7 @@ impl Collector for Exported {
         }
         let away = metrics.controller_away();
         let kept = away.is_some() && metrics.services_told.get() == 1;
-        let gauges: [(&str, &str, u64); 10] = [
+        let gauges: [(&str, &str, u64); 12] = [
             (
                 "controller_up",
                 "Whether the link to a controller elsewhere is up",
@@ -152,6 +179,12 @@ impl Collector for Exported {
                 metrics.resolved_names.get(),
             ),
             ("active_tunnels", "Tunnels open now", metrics.active_tunnels.get()),
+            ("active_streams", "Streams of TCP open now", metrics.active_streams.get()),
+            (
+                "active_udp_sessions",
+                "Clients of UDP that have an upstream now",
+                metrics.active_udp_sessions.get(),
+            ),
             (
                 "acme_not_after_seconds",
                 "When the certificate by ACME ends, since the Unix epoch",
