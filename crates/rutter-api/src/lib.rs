@@ -24,6 +24,7 @@ mod metrics;
 mod overlay;
 mod peer;
 mod serve;
+mod services;
 mod tables;
 mod tls;
 mod v1;
@@ -35,6 +36,7 @@ pub use overlay::{
 };
 pub use peer::Peer;
 pub use serve::{BindError, Limits, Listener};
+pub use services::Services;
 pub use tables::Tables;
 pub use tls::ServerCertificates;
 pub use v1::{

@@ -24,6 +24,7 @@ mod nodes;
 mod openapi;
 mod overlay;
 mod owner;
+mod services;
 mod tables;
 mod tokens;
 mod watch;
@@ -49,12 +50,13 @@ pub use openapi::document;
 pub use owner::{LocalToken, LocalTokens, Owner};
 
 use self::auth::Access;
-pub(crate) use self::owner::{Controlled, OfNodes};
+pub(crate) use self::owner::{Controlled, OfNodes, OfServices};
 use self::watch::Watchers;
 use crate::Clock;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::overlay::AsksOverlay;
+use crate::services::Services;
 use crate::tables::Tables;
 
 /// How often the token of one who watches is looked at again, unless a test says otherwise.
@@ -99,6 +101,7 @@ pub(crate) struct Inner {
     pub(crate) tables: Tables,
     pub(crate) metrics: Metrics,
     pub(crate) overlay: Option<AsksOverlay>,
+    pub(crate) services: Option<Services>,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) stop: CancellationToken,
 }
@@ -127,12 +130,14 @@ enum Handler {
     Controller(MethodRouter<Controlled>),
     /// A controller that has nodes.
     Nodes(MethodRouter<OfNodes>),
+    /// Whoever has providers.
+    Services(MethodRouter<OfServices>),
 }
 
 impl Endpoint {
     /// Whether only a controller has it.
     pub(crate) fn needs_controller(&self) -> bool {
-        !matches!(self.handler, Handler::Anyone(_))
+        !matches!(self.handler, Handler::Anyone(_) | Handler::Services(_))
     }
 
     /// What is asked at its path, with the check before it.
@@ -142,6 +147,10 @@ impl Endpoint {
         let method = MethodFilter::try_from(self.method).unwrap_or(MethodFilter::GET);
         let routes = match (self.handler, Controlled::of(api), OfNodes::of(api)) {
             (Handler::Anyone(handler), ..) => handler.with_state(api.clone()),
+            (Handler::Services(handler), ..) => match OfServices::of(api) {
+                Some(state) => handler.with_state(state),
+                None => on(method, owner::no_providers),
+            },
             (Handler::Controller(handler), Some(state), _) => handler.with_state(state),
             (Handler::Nodes(handler), _, Some(state)) => handler.with_state(state),
             (_, None, _) => on(method, owner::elsewhere).with_state(api.clone()),
@@ -167,6 +176,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         let handler = Handler::Nodes(handler);
         Endpoint { method, path, access, handler }
     };
+    let services = |path, handler| {
+        let handler = Handler::Services(handler);
+        Endpoint { method: Method::GET, path, access: read, handler }
+    };
     use self::nodes::{moves, pending, people, policy, preauth, routes, rows};
     vec![
         endpoint(Method::GET, "/healthz", Open, get(health::healthz)),
@@ -178,6 +191,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         controllers(Method::DELETE, "/v1/agent/routes", Agent, delete(agent::withdraw)),
         endpoint(Method::GET, "/metrics", read, get(metrics::serve)),
         endpoint(Method::GET, "/v1/overlay", read, get(overlay::serve)),
+        services("/v1/services", get(self::services::list)),
+        services("/v1/services/{name}", get(self::services::show)),
+        services("/v1/pools", get(self::services::pools)),
+        services("/v1/providers", get(self::services::providers::list)),
+        services("/v1/health", get(self::services::health::serve)),
+        services("/v1/events", get(self::services::events::list)),
+        services("/v1/events/watch", get(self::services::events::watch)),
         endpoint(Method::GET, "/v1/tables", read, get(tables::list)),
         endpoint(Method::GET, "/v1/tables/{table}/routes", read, get(tables::routes)),
         endpoint(Method::GET, "/v1/tables/{table}/routes/explain", read, get(tables::explain)),
@@ -233,6 +253,8 @@ pub struct ApiParts {
     pub metrics: Metrics,
     /// Says how the host of overlays of this process stands, if it is one.
     pub overlay: Option<AsksOverlay>,
+    /// The services of its providers, if it has some.
+    pub services: Option<Services>,
     /// What must be ready before this program may be sent work.
     pub readiness: Readiness,
     /// How often the token of one who watches is looked at again, such as [`RECHECK`].
@@ -243,10 +265,22 @@ pub struct ApiParts {
 
 /// The router of the listener `api`.
 pub fn router(parts: ApiParts) -> Router {
-    let ApiParts { owner, clock, tables, metrics, overlay, readiness, recheck, stop } = parts;
+    let ApiParts { owner, clock, tables, metrics, overlay, services, readiness, recheck, stop } =
+        parts;
     let count = (metrics.clone(), "api");
     let watchers = Watchers::new();
-    let api = Inner { owner, clock, recheck, readiness, tables, metrics, overlay, watchers, stop };
+    let api = Inner {
+        owner,
+        clock,
+        recheck,
+        readiness,
+        tables,
+        metrics,
+        overlay,
+        services,
+        watchers,
+        stop,
+    };
     let api = Api(Arc::new(api));
     let mut router = Router::new();
     for endpoint in endpoints() {

@@ -56,6 +56,23 @@ impl Problem {
     }
 }
 
+/// In one line, for whoever knows the file: `line 3: blog.port: expected ...; what to do`.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(spot) = self.spot {
+            write!(f, "line {}: ", spot.line)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path.join("."))?;
+        }
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Everything that is wrong with a file. Nothing was started or changed.
 #[derive(Debug, Clone)]
 pub struct ConfigError {

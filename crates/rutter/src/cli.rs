@@ -21,6 +21,7 @@ mod preauthkeys;
 mod reload;
 mod routes;
 mod run;
+mod services;
 mod tokens;
 mod up;
 mod upgrade;
@@ -110,6 +111,12 @@ enum Command {
     /// Look at routes, and at why
     #[command(subcommand)]
     Routes(routes::Routes),
+    /// Look at services of files and containers: what became of them, and how they are
+    #[command(subcommand)]
+    Services(services::Services),
+    /// Look at the files and engines that services come from
+    #[command(subcommand)]
+    Providers(services::ProvidersCommand),
     /// Look at nodes, approve what they advertise, say which router goes first
     #[command(subcommand)]
     Nodes(nodes::Nodes),
@@ -174,6 +181,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Members(members) => block_on(members.run(global)),
         Command::Tokens(tokens) => block_on(tokens.run(global)),
         Command::Routes(routes) => block_on(routes.run(global)),
+        Command::Services(services) => block_on(services.run(global)),
+        Command::Providers(providers) => block_on(providers.run(global)),
         Command::Nodes(nodes) => block_on(nodes.run(global)),
         Command::Preauthkeys(keys) => block_on(keys.run(global)),
         Command::Users(users) => block_on(users.run(global)),

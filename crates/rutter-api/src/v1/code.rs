@@ -54,6 +54,8 @@ codes! {
     NoLink "no_link" NOT_FOUND;
     /// This controller has no nodes.
     NoNodes "no_nodes" NOT_FOUND;
+    /// This process has no providers.
+    NoProviders "no_providers" NOT_FOUND;
     /// The path takes other methods.
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED;
     /// The request took too long to come.

@@ -18,6 +18,7 @@ use rutter_route::Now;
 
 use super::auth::Caller;
 use super::{Api, ApiError, ApiOptions, Code, Inner, Result};
+use crate::services::Services;
 
 /// Whose API it is.
 #[derive(Clone)]
@@ -182,6 +183,34 @@ impl OfNodes {
         let fleet = api.owner.fleet()?.clone();
         Some(Self { controlled: Controlled::of(api)?, fleet })
     }
+}
+
+/// What the handlers of services share: the API's, and the services themselves.
+#[derive(Clone)]
+pub(crate) struct OfServices {
+    pub(crate) api: Api,
+    pub(crate) services: Services,
+}
+
+impl OfServices {
+    /// `None` without providers.
+    pub(super) fn of(api: &Api) -> Option<Self> {
+        Some(Self { api: api.clone(), services: api.services.clone()? })
+    }
+}
+
+impl std::ops::Deref for OfServices {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.api
+    }
+}
+
+/// What a process without providers answers.
+pub(super) async fn no_providers() -> ApiError {
+    let error = "this process has no providers: write `providers:` in its file";
+    ApiError::new(Code::NoProviders, error)
 }
 
 /// What a controller without nodes answers.

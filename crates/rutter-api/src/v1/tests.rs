@@ -16,6 +16,7 @@ mod members;
 mod nodes;
 mod operators;
 mod routes;
+mod services;
 mod speaking;
 mod watching;
 
@@ -51,6 +52,15 @@ impl Api {
         link: Option<LinkAddress>,
         nodes: Option<(Fleet, BookHandle)>,
     ) -> Self {
+        Self::with(world, link, nodes, None).await
+    }
+
+    async fn with(
+        world: World,
+        link: Option<LinkAddress>,
+        nodes: Option<(Fleet, BookHandle)>,
+        services: Option<Services>,
+    ) -> Self {
         let admin = world.token(&[Scope::Admin]).await;
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let mut options = ApiOptions::new("http://192.0.2.1:7070".into(), None);
@@ -72,6 +82,7 @@ impl Api {
             tables,
             metrics: Metrics::of_controller(),
             overlay: None,
+            services,
             readiness: readiness.clone(),
             recheck: Duration::from_millis(50),
             stop: stop.clone(),
@@ -172,6 +183,7 @@ async fn nothing_is_ready_before_what_was_stored_is_restored() {
         tables: Tables::default(),
         metrics: Metrics::of_controller(),
         overlay: None,
+        services: None,
         readiness: Readiness::default(),
         recheck: RECHECK,
         stop: CancellationToken::new(),

@@ -41,11 +41,11 @@ use tokio::time::{Instant, Interval, interval_at};
 pub(crate) use self::parked::Watchers;
 use self::parked::{Parked, WatchId};
 use super::auth::Caller;
-use super::{Api, ApiError, Code, Result};
+use super::{Api, ApiError, Code, Inner, Result};
 use crate::tables::{TableAt, by_kind};
 
 /// How often something is sent, so that both ends notice a connection that is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Watches a table: a snapshot, then what changes, as server-sent events.
 #[utoipa::path(get, path = "/v1/tables/{table}/watch", tag = "routes",
@@ -144,6 +144,18 @@ struct Watch<D: Kind + Send + Sync> {
     _permit: OwnedSemaphorePermit,
 }
 
+impl Inner {
+    /// `None` when a watcher's token opens nothing any more. A registry that can't be asked is no
+    /// reason to end a watch.
+    pub(crate) async fn still_allowed(&self, caller: &Caller) -> Option<()> {
+        let now = self.clock.now();
+        match self.owner.authenticate(now, &caller.secret).await {
+            Err(error) if error.code == Code::Unauthenticated => None,
+            _ => Some(()),
+        }
+    }
+}
+
 /// What an event says.
 #[derive(Serialize)]
 struct Told<'a, D> {
@@ -164,18 +176,8 @@ impl<D: Kind + Send + Sync + Serialize> Watch<D> {
             tokio::select! {
                 () = self.api.stop.cancelled() => return None,
                 batch = subscription.next() => self.take(&batch?),
-                _ = self.recheck.tick() => self.still_allowed().await?,
+                _ = self.recheck.tick() => self.api.still_allowed(&self.caller).await?,
             }
-        }
-    }
-
-    /// `None` when the token opens nothing any more. A registry that can't be asked is no reason
-    /// to end a watch.
-    async fn still_allowed(&self) -> Option<()> {
-        let now = self.api.clock.now();
-        match self.api.owner.authenticate(now, &self.caller.secret).await {
-            Err(error) if error.code == Code::Unauthenticated => None,
-            _ => Some(()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rutter_api::{
-    ApiParts, BindError, Limits, Listener, Metrics, Owner, RECHECK, Readiness, Tables,
+    ApiParts, BindError, Limits, Listener, Metrics, Owner, RECHECK, Readiness, Services, Tables,
 };
 use rutter_book::SystemClock;
 use rutter_link::LinkListener;
@@ -33,6 +33,8 @@ pub(super) struct Around<'a> {
     pub(super) gateway: Option<&'a GatewayRole>,
     /// Whose tables are shown, too.
     pub(super) overlay: Option<&'a OverlayRole>,
+    /// The services of its providers, if it has some.
+    pub(super) services: Option<Services>,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     /// Ends the listeners.
@@ -127,6 +129,7 @@ pub(super) async fn serve(
         tables,
         metrics: around.metrics.clone(),
         overlay: around.overlay.map(OverlayRole::asks),
+        services: around.services.clone(),
         readiness: around.readiness.clone(),
         recheck: RECHECK,
         stop: around.stop.clone(),

@@ -71,6 +71,7 @@ impl Running {
             certificates,
             gateway: self.gateway.as_ref(),
             overlay: self.overlay.as_ref(),
+            services: None,
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             stop: &self.apis,

@@ -98,7 +98,12 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn fill<C: Contender>(&self) -> C {
         let contender = C::new();
-        contender.write(self.names.iter().map(|n| (Service::http(n.clone()), Some(writer::routes(n)))).collect());
+        contender.write(
+            self.names
+                .iter()
+                .map(|n| (Service::http(n.clone()), Some(writer::routes(n))))
+                .collect(),
+        );
         contender
     }
 

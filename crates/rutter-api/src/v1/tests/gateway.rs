@@ -34,6 +34,7 @@ impl Apart {
             tables,
             metrics: Metrics::new(),
             overlay: None,
+            services: None,
             readiness: readiness.clone(),
             recheck: Duration::from_millis(50),
             stop: CancellationToken::new(),

@@ -64,7 +64,7 @@ impl Watchers {
     }
 
     /// A place for one more; `None` when there is none.
-    pub(super) fn enter(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn enter(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.room).try_acquire_owned().ok()
     }
 
