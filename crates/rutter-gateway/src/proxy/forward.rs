@@ -154,7 +154,10 @@ impl<'a> Forward<'a> {
         if self.upgrade {
             target = target.for_upgrade().ok_or(Stopped::Answer(pages::NO_UPGRADE))?;
         }
-        let mut slot = self.slot(route, &target, plan).await?;
+        let mut slot = match target.is_limited() {
+            true => Box::pin(self.slot(route, &target, plan)).await?,
+            false => None,
+        };
         let options = &route.delivery.upstream;
         let mut pooled = self.pooled(&target).await;
         loop {

@@ -151,7 +151,8 @@ impl Connector {
         if tls.profile.as_ref().is_none_or(|profile| !profile.has_files()) {
             return true;
         }
-        match (self.shared.tls.config(tls).await, connection.made_with()) {
+        // In a box, as all that few requests wait for.
+        match (Box::pin(self.shared.tls.config(tls)).await, connection.made_with()) {
             (Ok(now), Some(then)) => Arc::ptr_eq(&now, then),
             _ => false,
         }

@@ -209,7 +209,9 @@ impl Connection {
                 sender.try_send_request(request).await.map_err(|e| Why::Error(e.into_error()))
             }
             Wire::Http2(stream) => {
-                stream.send(request, self.meter.clone()).await.map_err(Why::Stream)
+                // In a box, so that the many requests of HTTP/1.1 don't carry it along.
+                let sent = Box::pin(stream.send(request, self.meter.clone()));
+                sent.await.map_err(Why::Stream)
             }
         };
         match sent {

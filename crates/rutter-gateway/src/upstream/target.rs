@@ -152,7 +152,7 @@ impl Target {
     }
 
     /// Whether the number of connections to it is bounded.
-    pub(super) fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         self.limit.is_some()
     }
 }

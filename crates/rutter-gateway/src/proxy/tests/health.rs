@@ -110,3 +110,34 @@ async fn verdicts_reach_the_table() {
     let Verdict::Unhealthy { why, until: None } = &told.is else { panic!("{told:?}") };
     assert_eq!(why, "HEAD /healthz answered 503");
 }
+
+#[tokio::test]
+async fn a_route_is_asked_how_it_is_in_the_way_that_requests_go() {
+    use crate::testing::{Authority, H2Origin, Identity, say_h2, spec_with};
+    use rutter_route::UpstreamOptions;
+
+    let h2c = H2Origin::named("h2c").await;
+    let own = Identity::self_signed(&["whoever.example"]).acceptor_with_alpn(&["h2"]);
+    let unverified =
+        H2Origin::start(Some(own), |_, request, answer| say_h2(request, answer, "own")).await;
+    let mut config = quick();
+    config.upstream.roots = crate::Roots::Only(vec![Authority::new("public").certificate.clone()]);
+    let mut gateway = TestGateway::start(config).await;
+    let cases = [
+        (&h2c, format!("h2c://{}", h2c.address), UpstreamOptions::default()),
+        (
+            &unverified,
+            format!("https://{}", unverified.address),
+            UpstreamOptions { no_tls_verify: true, ..Default::default() },
+        ),
+    ];
+    for (origin, endpoint, options) in cases {
+        let route = checked(spec_with("agent/alice", &endpoint, options), "/healthz");
+        gateway.set("alice.nsl.sh", vec![route]).await;
+        assert_eq!(gateway.ask(&get("/")).await.status(), 200);
+        let heads = origin.heads();
+        let check = heads.iter().find(|head| head.uri().path() == "/healthz").expect("a check");
+        assert_eq!(check.uri().host(), Some("alice.nsl.sh"));
+        assert_eq!(gateway.metrics().probes_bad.get(), 0);
+    }
+}

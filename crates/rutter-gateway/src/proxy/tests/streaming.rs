@@ -16,6 +16,7 @@ async fn impatient(endpoint: &str) -> TestGateway {
     let mut config: GatewayConfig = config();
     config.listeners[0].h2c = true;
     config.limits.body_timeout = Duration::from_millis(100);
+    config.limits.send_timeout = Duration::from_millis(100);
     config.upstream.response_timeout = Duration::from_millis(400);
     config.upstream.try_timeout = Duration::from_millis(100);
     let mut gateway = TestGateway::start(config).await;
