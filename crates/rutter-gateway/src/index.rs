@@ -78,20 +78,28 @@ impl Found {
     }
 
     /// The routes of a path of that host: those of the longest prefix that covers it, else the
-    /// host's own. `None`: the host has routes for some paths, and this is none of them, or may be
-    /// read as another's ([`reading`]).
-    pub fn at(mut self, path: &str) -> Option<Self> {
-        if self.of_name.narrower.is_empty() {
-            return self.of_name.is_whole.then_some(self);
+    /// host's own. `None`: it is nobody's, as [`ByPath`] says.
+    pub fn at(self, path: &str) -> Option<Self> {
+        match self.by_path(path) {
+            ByPath::Routes(found) => Some(found),
+            ByPath::Nobodys | ByPath::TwoWays => None,
         }
-        self.narrower = self.of_name.narrower.find(path);
-        if let Some(plainest) = reading::plainest(path)
-            && self.of_name.narrower.find(&plainest) != self.narrower
-        {
-            tracing::debug!(service = %self.of_name.service, path, "read in two ways");
-            return None;
+    }
+
+    /// The same, saying why it is nobody's.
+    pub(crate) fn by_path(mut self, path: &str) -> ByPath {
+        if !self.of_name.narrower.is_empty() {
+            self.narrower = self.of_name.narrower.find(path);
+            if let Some(plainest) = reading::plainest(path)
+                && self.of_name.narrower.find(&plainest) != self.narrower
+            {
+                return ByPath::TwoWays;
+            }
         }
-        (self.narrower.is_some() || self.of_name.is_whole).then_some(self)
+        match self.narrower.is_some() || self.of_name.is_whole {
+            true => ByPath::Routes(self),
+            false => ByPath::Nobodys,
+        }
     }
 
     /// What the host's services ask of clients before a path is known: the first that asks for
@@ -101,6 +109,17 @@ impl Found {
         let mut all = std::iter::once(&self.of_name.asked).chain(narrower);
         all.find(|asked| **asked != Asked::Nothing).unwrap_or(&Asked::Nothing)
     }
+}
+
+/// What a path of a host leads to.
+#[derive(Debug)]
+pub(crate) enum ByPath {
+    /// These routes.
+    Routes(Found),
+    /// The host has routes for some paths, and this is none of them.
+    Nobodys,
+    /// A lenient server would read it as another service's ([`reading`]).
+    TwoWays,
 }
 
 /// Routes that stand in no index.

@@ -22,6 +22,7 @@ pub(crate) mod entry;
 mod forward;
 pub(crate) mod headers;
 mod http2;
+mod leads;
 pub(crate) mod miss;
 mod outbound;
 pub(crate) mod pages;
@@ -52,9 +53,9 @@ use crate::balance;
 use crate::failover::budget::RetryBudget;
 use crate::failover::replay::Replay;
 use crate::health::Health;
-use crate::index::{Found, HostIndex};
+use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
-use crate::mtls::{self, Misplaced, Shown};
+use crate::mtls::Shown;
 use crate::places::{ConnectedAt, Places};
 use crate::routes::Routes;
 use crate::server::Busy;
@@ -108,23 +109,6 @@ pub(crate) struct Shared {
     pub(crate) drain: crate::server::Drain,
     /// Ends tunnels, which would otherwise outlive the gateway.
     pub(crate) stop: CancellationToken,
-}
-
-impl Shared {
-    /// The first of what a host leads to, for who is connected there, that `wanted` takes: what has a
-    /// place of its own, then what has none.
-    pub(crate) fn find_map<R>(
-        &self,
-        at: ConnectedAt,
-        host: &str,
-        mut wanted: impl FnMut(Found) -> Option<R>,
-    ) -> Option<R> {
-        let placed = self.places.find_map(at.local, host, &mut wanted);
-        placed.or_else(|| {
-            let own = if at.is_place { None } else { self.index.find(host) };
-            own.and_then(wanted)
-        })
-    }
 }
 
 /// What one worker has of its own.
@@ -259,7 +243,7 @@ async fn answer(
     if let Some(answer) = challenged(worker, asker, &request, &asked) {
         return Outcome { answer: Ok(answer), tried: Tried::new(), served: false, under_way: None };
     }
-    if let Some(answer) = short_link(&worker.shared, asker.client.at, &asked) {
+    if let Some(answer) = leads::short_link(&worker.shared, asker.client.at, &asked) {
         return Outcome { answer, tried: Tried::new(), served: false, under_way: None };
     }
     if let Some(port) = asker.client.redirect {
@@ -274,11 +258,11 @@ async fn answer(
         worker.shared.metrics.large_bodies.add(1);
         return refused(pages::BODY_TOO_LARGE);
     }
-    let routes = match routes_of(&worker.shared, asker.client.at, &asked).await {
+    let routes = match leads::routes_of(&worker.shared, asker.client.at, &asked).await {
         Ok(routes) => routes,
         Err(page) => return refused(page),
     };
-    if let Err(page) = shows_what_is_asked(asker.client, &routes) {
+    if let Err(page) = leads::shows_what_is_asked(asker.client, &routes) {
         return refused(page);
     }
     let strips = routes.service.paths().filter(|_| routes.strip_prefix());
@@ -343,67 +327,6 @@ async fn answer(
         response
     });
     Outcome { answer, tried, served, under_way }
-}
-
-/// The answer to who asks for a short link: a redirect to HTTPS anyway, so it comes before the one
-/// that keeps the host.
-fn short_link(
-    shared: &Shared,
-    at: ConnectedAt,
-    asked: &admit::Asked,
-) -> Option<Result<Response<AnswerBody>, pages::Page>> {
-    let links = shared.short_links.as_ref().filter(|links| links.are_at(&asked.host))?;
-    let is_service = at.is_place || shared.find_map(at, &asked.host, Some).is_some();
-    (!is_service).then(|| links.answer(asked))
-}
-
-/// Whether a client has shown the certificate that a service asks for.
-fn shows_what_is_asked(client: &Client, routes: &Routes) -> Result<(), pages::Page> {
-    let shown = client.shown.as_deref();
-    mtls::check(shown, &routes.asked, &routes.service, client.tls).map_err(|why| match why {
-        Misplaced::Plain => pages::CERTIFICATE_REQUIRED,
-        Misplaced::OfAnother => pages::MISDIRECTED,
-    })
-}
-
-/// The routes by which a request for that host and path is forwarded: at least one. A path that is
-/// nobody's is answered as a host that is nobody's, so who looks for what there is learns nothing by
-/// the difference.
-async fn routes_of(
-    shared: &Shared,
-    at: ConnectedAt,
-    asked: &admit::Asked,
-) -> Result<Found, pages::Page> {
-    let mut is_known = at.is_place;
-    let found = shared.find_map(at, &asked.host, |found| {
-        is_known = true;
-        found.at(asked.target.path())
-    });
-    let found = match found {
-        Some(routes) => Ok(routes),
-        None if is_known => Err(pages::UNKNOWN_HOST),
-        None => Box::pin(missed(shared, &asked.host)).await,
-    };
-    let page = match found {
-        Ok(routes) if !routes.ranked.is_empty() => return Ok(routes),
-        Ok(_) => pages::NO_ROUTES,
-        // Who doesn't know yet sends nobody elsewhere.
-        Err(page) if page != pages::UNKNOWN_HOST => return Err(page),
-        Err(page) => page,
-    };
-    let default = shared.default_routes.clone().filter(|_| !at.is_place);
-    default.map(Found::from).ok_or(page)
-}
-
-/// The routes of a host that the index doesn't know, if there is somebody to ask.
-async fn missed(shared: &Shared, host: &str) -> Result<Found, pages::Page> {
-    if !shared.told.load(Ordering::Relaxed) {
-        return Err(pages::NOT_TOLD);
-    }
-    match shared.on_miss.get() {
-        Some(on_miss) => on_miss.find(&shared.index, host).await,
-        None => Err(pages::UNKNOWN_HOST),
-    }
 }
 
 /// Turns an upstream's answer into the client's; after a 101, begins the tunnel.

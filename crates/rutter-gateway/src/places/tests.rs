@@ -95,6 +95,9 @@ async fn a_place_at_a_listener_of_the_gateways_needs_none_of_its_own() {
         let answer = gateway.ask(&format!("GET {path} HTTP/1.1\r\nHost: app\r\n\r\n")).await;
         assert_eq!(answer.text(), want, "{path}");
     }
+    // What may be read as a place's path is not another's either.
+    let read_twice = gateway.ask("GET /%78 HTTP/1.1\r\nHost: app\r\n\r\n").await;
+    assert_eq!(read_twice.status(), 404);
     // An address alone is asked for at the gateway's ports.
     let other = TcpStream::connect(("127.0.0.2", port)).await.unwrap();
     let mut other = RawClient::new(other);
