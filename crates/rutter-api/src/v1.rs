@@ -130,14 +130,14 @@ enum Handler {
     Controller(MethodRouter<Controlled>),
     /// A controller that has nodes.
     Nodes(MethodRouter<OfNodes>),
-    /// Whoever has providers.
+    /// A controller that has providers.
     Services(MethodRouter<OfServices>),
 }
 
 impl Endpoint {
     /// Whether only a controller has it.
     pub(crate) fn needs_controller(&self) -> bool {
-        !matches!(self.handler, Handler::Anyone(_) | Handler::Services(_))
+        !matches!(self.handler, Handler::Anyone(_))
     }
 
     /// What is asked at its path, with the check before it.
@@ -147,7 +147,7 @@ impl Endpoint {
         let method = MethodFilter::try_from(self.method).unwrap_or(MethodFilter::GET);
         let routes = match (self.handler, Controlled::of(api), OfNodes::of(api)) {
             (Handler::Anyone(handler), ..) => handler.with_state(api.clone()),
-            (Handler::Services(handler), ..) => match OfServices::of(api) {
+            (Handler::Services(handler), Some(_), _) => match OfServices::of(api) {
                 Some(state) => handler.with_state(state),
                 None => on(method, owner::no_providers),
             },
