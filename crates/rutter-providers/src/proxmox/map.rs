@@ -1,6 +1,6 @@
 //! What a route becomes by belonging to a node or guest. Pure.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use rutter_route::HostName;
 use rutter_yaml::Problem;
@@ -111,24 +111,25 @@ fn address(
     if guest.kind == GuestKind::Qemu {
         return Err("has addresses that only it knows: write the route's `host`".to_owned());
     }
-    let (port, can_be_tried) = match &route.target {
-        Target::Http { port, .. } | Target::Tcp { port, .. } => (*port, true),
-        Target::Udp { port, .. } => (*port, false),
-        Target::Files { .. } => return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+    // A UDP server can't be tried: nobody answers an empty datagram.
+    let port = match &route.target {
+        Target::Http { port, .. } | Target::Tcp { port, .. } => Some(*port),
+        Target::Udp { .. } | Target::Files { .. } => None,
     };
-    match guest.addresses.as_slice() {
-        [] => Err("has no address yet".to_owned()),
-        // Nobody answers an empty datagram, so the first of a UDP server's has to do.
-        [only] | [only, ..] if guest.addresses.len() == 1 || !can_be_tried => Ok(*only),
-        addresses => {
+    match (guest.addresses.as_slice(), port) {
+        ([], _) => Err("has no address yet".to_owned()),
+        ([only], _) | ([only, ..], None) => Ok(*only),
+        (addresses, Some(port)) => {
             let door = Door { cluster: place.cluster, vmid: place.vmid, port };
             match reach.ask(door, addresses, change) {
                 Answer::At(address) => Ok(address),
                 Answer::NotYet => Err(format!("has not been tried on port {port} yet")),
                 Answer::Nobody => Err(format!("answers on port {port} by none of its addresses")),
-                Answer::TooMany => Err(format!(
-                    "has several addresses, and too many guests have: write the route's `host`"
-                )),
+                Answer::TooMany => {
+                    let why = "has several addresses, and too many guests have: write the \
+                               route's `host`";
+                    Err(why.to_owned())
+                }
             }
         }
     }

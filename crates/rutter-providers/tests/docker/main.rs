@@ -1,5 +1,6 @@
 //! The provider of containers against an engine that is played (`engine.rs`): there is no engine
 //! here, and what it answers is written from the documentation of its API.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of tests")]
 
 mod engine;
 mod house;

@@ -1,5 +1,6 @@
 //! Routes of files that belong to Proxmox guests, against a cluster that is played (`cluster.rs`):
 //! there is none here, and what it answers is written from the documentation of its API.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, outside of tests")]
 
 mod cluster;
 
