@@ -90,9 +90,7 @@ impl Found {
     pub(crate) fn by_path(mut self, path: &str) -> ByPath {
         if !self.of_name.narrower.is_empty() {
             self.narrower = self.of_name.narrower.find(path);
-            if let Some(plainest) = reading::plainest(path)
-                && self.of_name.narrower.find(&plainest) != self.narrower
-            {
+            if self.of_name.narrower.is_read_as_anothers(path, self.narrower) {
                 return ByPath::TwoWays;
             }
         }

@@ -140,7 +140,10 @@ impl Routes {
         if !stays || told == Some(served.hash) {
             return None;
         }
-        balance::cookie(served.hash, options, tls)
+        // A cookie's path can't have what ends it.
+        let prefix = self.service.paths().map(|prefix| prefix.as_str());
+        let path = prefix.filter(|prefix| !prefix.contains(';')).unwrap_or("/");
+        balance::cookie(served.hash, path, options, tls)
     }
 
     /// The one way of a gateway's default backend. It belongs to no service, so no certificate of a

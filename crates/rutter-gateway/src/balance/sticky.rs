@@ -20,10 +20,17 @@ pub(crate) fn member_of(headers: &HeaderMap) -> Option<u64> {
     u64::from_str_radix(value.trim(), 16).ok()
 }
 
-/// What a client is told to come back with. `tls`: whether it came by TLS.
-pub(crate) fn cookie(member: u64, options: &BalanceOptions, tls: bool) -> Option<HeaderValue> {
+/// What a client is told to come back with. `path`: the service's prefix, `/` if it has none; so
+/// services that share a host don't take each other's cookie (clients put the one with the longest
+/// path first, RFC 6265 5.4). `tls`: whether it came by TLS.
+pub(crate) fn cookie(
+    member: u64,
+    path: &str,
+    options: &BalanceOptions,
+    tls: bool,
+) -> Option<HeaderValue> {
     let secure = if tls { "; Secure" } else { "" };
-    let mut cookie = format!("{NAME}={member:016x}; Path=/; HttpOnly; SameSite=Lax{secure}");
+    let mut cookie = format!("{NAME}={member:016x}; Path={path}; HttpOnly; SameSite=Lax{secure}");
     if let Some(age) = options.sticky_max_age {
         cookie.push_str(&format!("; Max-Age={}", age.as_secs()));
     }
@@ -58,11 +65,15 @@ mod tests {
     #[test]
     fn the_cookie_has_the_originals_form_and_is_read_back() {
         let mut options = BalanceOptions { is_sticky: true, ..BalanceOptions::default() };
-        let plain = cookie(0xabc, &options, false).unwrap();
+        let plain = cookie(0xabc, "/", &options, false).unwrap();
         assert_eq!(plain, "godoxy_lb_sticky=0000000000000abc; Path=/; HttpOnly; SameSite=Lax");
         options.sticky_max_age = Some(Duration::from_secs(3600));
-        let tls = cookie(0xabc, &options, true).unwrap();
-        assert!(tls.to_str().unwrap().ends_with("; SameSite=Lax; Secure; Max-Age=3600"));
+        let tls = cookie(0xabc, "/api", &options, true).unwrap();
+        assert!(
+            tls.to_str()
+                .unwrap()
+                .ends_with("; Path=/api; HttpOnly; SameSite=Lax; Secure; Max-Age=3600")
+        );
         let back = plain.to_str().unwrap().split(';').next().unwrap();
         assert_eq!(member_of(&cookies(&[back])), Some(0xabc));
     }

@@ -9,42 +9,70 @@
 
 use std::sync::Arc;
 
+use super::reading::plainest;
 use crate::routes::Routes;
 
-/// The services with paths of their own, one a prefix, in order of the prefixes' text.
+/// The services with paths of their own.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Narrower(Vec<Arc<Routes>>);
+pub(crate) struct Narrower {
+    /// One a prefix, in order of the prefixes' text.
+    all: Vec<Arc<Routes>>,
+    /// How many of the prefixes may be read in two ways themselves, such as `/caf%C3%A9`.
+    n_odd: usize,
+}
 
 impl Narrower {
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Each of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Routes>> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// The one of that number.
     pub(super) fn get(&self, number: usize) -> Option<&Arc<Routes>> {
-        self.0.get(number)
+        self.all.get(number)
     }
 
     /// Puts one in, instead of the one of that prefix.
     pub(super) fn set(&mut self, prefix: &str, routes: Option<Arc<Routes>>) {
+        let is_odd = usize::from(plainest(prefix).is_some());
         match (self.place(prefix), routes) {
             (Ok(at), Some(routes)) => {
-                if let Some(place) = self.0.get_mut(at) {
+                if let Some(place) = self.all.get_mut(at) {
                     *place = routes;
                 }
             }
-            (Err(at), Some(routes)) => self.0.insert(at, routes),
+            (Err(at), Some(routes)) => {
+                self.all.insert(at, routes);
+                self.n_odd += is_odd;
+            }
             (Ok(at), None) => {
-                self.0.remove(at);
+                self.all.remove(at);
+                self.n_odd -= is_odd;
             }
             (Err(_), None) => {}
         }
+    }
+
+    /// Whether a lenient server would read a path as that of another service than `found`, the one
+    /// that has it by its bytes.
+    pub(super) fn is_read_as_anothers(&self, path: &str, found: Option<usize>) -> bool {
+        let Some(read) = plainest(path) else { return false };
+        if self.n_odd == 0 {
+            return self.find(&read) != found;
+        }
+        let reads = |(number, routes): (usize, &Arc<Routes>)| {
+            let prefix = prefix_of(routes);
+            let prefix = plainest(prefix).unwrap_or_else(|| prefix.to_owned());
+            let rest = read.strip_prefix(prefix.trim_end_matches('/'))?;
+            (rest.is_empty() || rest.starts_with('/')).then_some((prefix.len(), number))
+        };
+        let longest = self.all.iter().enumerate().filter_map(reads).max();
+        longest.map(|(_, number)| number) != found
     }
 
     /// The number of the one with the longest prefix that covers a path.
@@ -55,7 +83,7 @@ impl Narrower {
                 Ok(at) => at,
                 Err(after) => after.checked_sub(1)?,
             };
-            let before = self.0.get(at)?;
+            let before = self.all.get(at)?;
             if before.service.paths().is_some_and(|prefix| prefix.covers(path)) {
                 return Some(at);
             }
@@ -64,7 +92,7 @@ impl Narrower {
     }
 
     fn place(&self, prefix: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|routes| prefix_of(routes).cmp(prefix))
+        self.all.binary_search_by(|routes| prefix_of(routes).cmp(prefix))
     }
 }
 

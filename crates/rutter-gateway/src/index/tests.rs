@@ -269,6 +269,20 @@ fn a_path_that_may_be_read_as_anothers_is_nobodys() {
     for (asked, want) in ones {
         assert_eq!(leads(&index, asked).as_deref(), Some(want), "{asked}");
     }
+    // A prefix that may itself be read in two ways is found as it is written, and no other way.
+    let index = matching(HostMatching::Exact, &["app", "app/caf%C3%A9", "app/z;b", "app/a"]);
+    let cases = [
+        ("app/caf%C3%A9/x", Some("app/caf%C3%A9")),
+        ("app/caf%c3%a9", None),
+        ("app/%63af%C3%A9", None),
+        ("app/x/..", Some("app")),
+        ("app/a/%62", Some("app/a")),
+        ("app/z;b/x", Some("app/z;b")),
+        ("app/z", Some("app")),
+    ];
+    for (asked, want) in cases {
+        assert_eq!(leads(&index, asked).as_deref(), want, "{asked}");
+    }
     // A host whose paths are all one service's is as it was.
     let index = matching(HostMatching::Exact, &["app"]);
     assert_eq!(leads(&index, "app/%61dmin/..//x").as_deref(), Some("app"));
