@@ -135,6 +135,9 @@ impl Schedule {
         let Some(&id) = self.by_key.get(key) else { return };
         let Some(watched) = self.watched.get_mut(&id) else { return };
         let was_engines = watched.state.is_engines();
+        if health.is_none() && !was_engines {
+            return;
+        }
         watched.state.engine_says(health, now);
         let is_handed_back = was_engines && !watched.state.is_engines();
         if is_handed_back {
