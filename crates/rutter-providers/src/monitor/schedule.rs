@@ -2,9 +2,11 @@
 //!
 //! Each route is asked at once, again after a jitter of up to 9 seconds (less if its interval is
 //! shorter), and then each interval: so routes that come together aren't asked together for ever.
-//! One queue holds all times, one entry a route at most, so its room is in proportion to routes
+//! A queue holds all times, one entry a route at most, so its room is in proportion to routes
 //! whatever comes and goes. Routes that are due when all places are taken wait in the order of
-//! their times; who waited isn't asked twice for it.
+//! their times; who waited isn't asked twice for it. Whoever was slow to answer stands in a queue
+//! apart, which gets half of the places at most: a thousand hosts that swallow what they are asked
+//! must not keep the others from being asked.
 //!
 //! Turns are kept a route, not an event: whoever is slow to hear is told the last one, and there
 //! are never more of them than routes. What is watched is bounded by who says so, the catalogue.
@@ -26,6 +28,9 @@ use super::rings::{History, Period, Rings};
 use super::state::{Answer, State};
 use super::{HealthCell, HealthStatus, Seen, Turned};
 
+/// Who took so long to answer is slow.
+const SLOW: Duration = Duration::from_millis(500);
+
 /// The longest jitter.
 const MOST_JITTER: Duration = Duration::from_secs(9);
 
@@ -33,12 +38,25 @@ const MOST_JITTER: Duration = Duration::from_secs(9);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct WatchId(u64);
 
+/// Who is asked next when, the first first.
+type Queue = BTreeSet<(Mono, WatchId)>;
+
+/// Somebody who is to be asked.
+#[derive(Debug)]
+pub(super) struct ToAsk {
+    pub(super) id: WatchId,
+    pub(super) route: Arc<Route>,
+    /// Whether it was slow to answer.
+    pub(super) is_slow: bool,
+}
+
 /// All that is watched.
 #[derive(Debug)]
 pub(super) struct Schedule {
     by_key: HashMap<EntryKey, WatchId, RandomState>,
     watched: HashMap<WatchId, Watched, RandomState>,
-    due: BTreeSet<(Mono, WatchId)>,
+    due: Queue,
+    due_slow: Queue,
     turned: BTreeSet<WatchId>,
     n_watches: u64,
     turns_at_once: bool,
@@ -73,7 +91,8 @@ impl Schedule {
         Self {
             by_key: HashMap::default(),
             watched: HashMap::default(),
-            due: BTreeSet::new(),
+            due: Queue::new(),
+            due_slow: Queue::new(),
             turned: BTreeSet::new(),
             n_watches: 0,
             turns_at_once,
@@ -148,15 +167,16 @@ impl Schedule {
         self.set_off(id, now);
     }
 
-    /// The next that is to be asked now, if one is due. Its answer is waited for without end:
-    /// whoever asks must answer, or forget it.
-    pub(super) fn take_due(&mut self, now: Now) -> Option<(WatchId, Arc<Route>)> {
+    /// The next that is to be asked now, if one is due; of the slow ones only if there is a place
+    /// for one. Its answer is waited for without end: whoever asks must answer, or forget it.
+    pub(super) fn take_due(&mut self, takes_slow: bool, now: Now) -> Option<ToAsk> {
         loop {
-            let &(due, id) = self.due.first()?;
+            let (due, id) = self.first(takes_slow)?;
             if due > now.mono {
                 return None;
             }
-            self.due.remove(&(due, id));
+            let is_slow = !self.due.remove(&(due, id));
+            self.due_slow.remove(&(due, id));
             let watched = self.watched.get_mut(&id)?;
             if watched.state.is_engines() {
                 let next = now.mono.after(watched.interval());
@@ -165,13 +185,18 @@ impl Schedule {
                 continue;
             }
             watched.phase = Phase::Asked(now.mono);
-            return Some((id, watched.route.clone()));
+            return Some(ToAsk { id, route: watched.route.clone(), is_slow });
         }
     }
 
-    /// When the next is due.
-    pub(super) fn next_due(&self) -> Option<Mono> {
-        self.due.first().map(|(due, _)| *due)
+    /// When the next is due, of the slow ones only if there is a place for one.
+    pub(super) fn next_due(&self, takes_slow: bool) -> Option<Mono> {
+        self.first(takes_slow).map(|(due, _)| due)
+    }
+
+    fn first(&self, takes_slow: bool) -> Option<(Mono, WatchId)> {
+        let slow = self.due_slow.first().filter(|_| takes_slow);
+        self.due.first().into_iter().chain(slow).min().copied()
     }
 
     /// What came of asking. An answer of who is asked otherwise by now, or not at all, is none.
@@ -232,6 +257,7 @@ impl Schedule {
         if !watched.is_asked() && !is_engines {
             if let Phase::Due(due) = watched.phase {
                 self.due.remove(&(due, id));
+                self.due_slow.remove(&(due, id));
             }
             watched.phase = Phase::Resting;
             watched.n_asked = 0;
@@ -253,9 +279,13 @@ impl Schedule {
         let Some(watched) = self.watched.get_mut(&id) else { return };
         if let Phase::Due(before) = watched.phase {
             self.due.remove(&(before, id));
+            self.due_slow.remove(&(before, id));
         }
         watched.phase = Phase::Due(at);
-        self.due.insert((at, id));
+        match watched.state.latency() >= SLOW {
+            true => self.due_slow.insert((at, id)),
+            false => self.due.insert((at, id)),
+        };
     }
 
     /// Shows what is known, and notes a turn.
@@ -273,6 +303,7 @@ impl Schedule {
         let watched = self.watched.remove(&id)?;
         if let Phase::Due(due) = watched.phase {
             self.due.remove(&(due, id));
+            self.due_slow.remove(&(due, id));
         }
         self.turned.remove(&id);
         Some(watched)

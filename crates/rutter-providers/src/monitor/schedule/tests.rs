@@ -27,7 +27,7 @@ fn answer(found: Found) -> Answer {
 
 /// Whom it asks now.
 fn due(schedule: &mut Schedule, now: Now) -> Vec<WatchId> {
-    std::iter::from_fn(|| schedule.take_due(now).map(|(id, _)| id)).collect()
+    std::iter::from_fn(|| schedule.take_due(true, now).map(|to_ask| to_ask.id)).collect()
 }
 
 /// Asks whoever is due, and answers.
@@ -90,13 +90,13 @@ fn what_is_known_stays_if_how_it_is_asked_stays() {
     let again = schedule.watch(&key("a"), &route("healthcheck: {interval: 1s}"), at(100));
     assert!(Arc::ptr_eq(&cell, &again));
     assert_eq!(cell.seen().status, HealthStatus::Healthy);
-    assert!(schedule.next_due().unwrap() <= Mono(1100));
+    assert!(schedule.next_due(true).unwrap() <= Mono(1100));
     // Another target: nothing is known, that is told, and it is asked at once.
     let again = schedule.watch(&key("a"), &route("scheme: https"), at(200));
     assert!(Arc::ptr_eq(&cell, &again));
     assert_eq!(cell.seen().status, HealthStatus::Unknown);
     assert_eq!(schedule.next_turned(at(200)).map(|t| t.to.status), Some(HealthStatus::Unknown));
-    assert_eq!(schedule.next_due(), Some(Mono(200)));
+    assert_eq!(schedule.next_due(true), Some(Mono(200)));
     assert_eq!(schedule.len(), 1);
 }
 
@@ -112,7 +112,7 @@ fn an_answer_of_who_is_asked_otherwise_by_now_is_none() {
     assert_eq!(new.len(), 1);
     schedule.forget(&key("a"));
     schedule.answered(new[0], answer(Found::Well), at(30));
-    assert_eq!((schedule.len(), schedule.next_due()), (0, None));
+    assert_eq!((schedule.len(), schedule.next_due(true)), (0, None));
     assert_eq!(cell.seen().status, HealthStatus::Unknown);
     assert!(!schedule.has_turned());
 }
@@ -126,15 +126,15 @@ fn who_is_not_to_be_asked_is_unknown_unless_its_engine_says_something() {
         let cell = schedule.watch(&key("a"), &route(""), at(0));
         ask(&mut schedule, Found::Well, at(0));
         schedule.watch(&key("a"), &resting, at(10));
-        assert_eq!((cell.seen().status, schedule.next_due()), (HealthStatus::Unknown, None));
+        assert_eq!((cell.seen().status, schedule.next_due(true)), (HealthStatus::Unknown, None));
         let says = |status| Some(Seen { status, ..Seen::default() });
         schedule.engine_says(&key("a"), says(HealthStatus::Unhealthy), at(20));
         assert_eq!(cell.seen().status, HealthStatus::Unhealthy);
         assert_eq!(due(&mut schedule, at(20)), [], "its cell is refreshed, nobody is asked");
         schedule.engine_says(&key("a"), None, at(30));
-        assert_eq!((cell.seen().status, schedule.next_due()), (HealthStatus::Unknown, None));
+        assert_eq!((cell.seen().status, schedule.next_due(true)), (HealthStatus::Unknown, None));
         schedule.watch(&key("a"), &route(""), at(40));
-        assert_eq!(schedule.next_due(), Some(Mono(40)));
+        assert_eq!(schedule.next_due(true), Some(Mono(40)));
     }
 }
 
@@ -207,10 +207,12 @@ proptest! {
                     schedule.watch(&key, &routes[usize::from(what)], at(now));
                 }
                 3 => schedule.forget(&key),
-                4 => asked.extend(schedule.take_due(at(now)).map(|(id, _)| id)),
+                4 => asked.extend(schedule.take_due(n > 0, at(now)).map(|to_ask| to_ask.id)),
                 5 => {
                     if let Some(id) = asked.pop() {
-                        schedule.answered(id, answer(Found::Ill), at(now));
+                        let latency = Duration::from_millis(wait);
+                        let answer = Answer { latency, ..answer(Found::Ill) };
+                        schedule.answered(id, answer, at(now));
                     }
                 }
                 _ => {
@@ -225,7 +227,9 @@ proptest! {
                 match watched.phase {
                     Phase::Due(due) => {
                         places += 1;
-                        prop_assert!(schedule.due.contains(&(due, *id)));
+                        let queues = [&schedule.due, &schedule.due_slow];
+                        let n = queues.iter().filter(|queue| queue.contains(&(due, *id))).count();
+                        prop_assert_eq!(n, 1);
                     }
                     Phase::Asked(_) => prop_assert!(asked.contains(id)),
                     Phase::Resting => {
@@ -234,7 +238,7 @@ proptest! {
                     }
                 }
             }
-            prop_assert_eq!(places, schedule.due.len());
+            prop_assert_eq!(places, schedule.due.len() + schedule.due_slow.len());
             prop_assert!(schedule.turned.iter().all(|id| schedule.watched.contains_key(id)));
         }
     }
@@ -255,4 +259,30 @@ fn a_hundred_thousand_routes_cost_a_place_in_the_queue_each() {
         schedule.forget(&key(&n.to_string()));
     }
     assert_eq!((schedule.len(), schedule.due.len(), schedule.turned.len()), (0, 0, 0));
+}
+
+#[test]
+fn who_is_slow_keeps_nobody_from_being_asked() {
+    let mut schedule = Schedule::new(false, 0);
+    for n in 0..10 {
+        schedule.watch(&key(&n.to_string()), &route("healthcheck: {interval: 1s}"), at(0));
+    }
+    let ids = due(&mut schedule, at(0));
+    for id in &ids[..9] {
+        let answer = Answer { latency: Duration::from_secs(5), ..answer(Found::Ill) };
+        schedule.answered(*id, answer, at(0));
+    }
+    schedule.answered(ids[9], answer(Found::Well), at(0));
+    // All are due, the slow ones first; without a place for them the other is asked.
+    let now = at(60_000);
+    let asked = schedule.take_due(false, now).unwrap();
+    assert_eq!((asked.id, asked.is_slow), (ids[9], false));
+    assert!(schedule.take_due(false, now).is_none());
+    assert_eq!(schedule.next_due(false), None);
+    assert!(schedule.next_due(true).is_some());
+    // With places they are asked too, and one that is quick again is slow no more.
+    let slow: Vec<_> = std::iter::from_fn(|| schedule.take_due(true, now)).collect();
+    assert!(slow.len() == 9 && slow.iter().all(|to_ask| to_ask.is_slow));
+    schedule.answered(slow[0].id, answer(Found::Well), now);
+    assert!(schedule.next_due(false).is_some());
 }
