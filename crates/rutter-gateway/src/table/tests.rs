@@ -89,7 +89,7 @@ mod relay {
             };
             let up = SourceState::Up(SourceInfo::default());
             chain.gateway.table.source(NOW, &chain.session.clone(), up.clone()).unwrap();
-            for source in ["agent/alice", "tunnel/alice"] {
+            for source in ["agent/alice", "tunnel/alice", "provider/file:routes.yml"] {
                 chain.controller.table.source(NOW, &session(source), up.clone()).unwrap();
             }
             chain
@@ -243,7 +243,9 @@ mod relay {
         chain.advertise("tunnel/alice", "bob.nsl.sh", TUNNEL, 2);
         chain.advertise("agent/alice", "eve.nsl.sh", "cluster:eu", 1);
         chain.advertise("agent/alice", "bob.nsl.sh/api", "discard", 1);
-        chain.advertise("agent/alice", "*.nsl.sh", "files:/srv", 1);
+        chain.advertise("provider/file:routes.yml", "*.nsl.sh", "files:/srv", 1);
+        // Who isn't of this machine has nothing to say of its files.
+        chain.advertise("agent/alice", "mine.nsl.sh", "files:/etc", 1);
         chain.advertise("tunnel/alice", "*.nsl.sh", tcp, 1);
         let folder = "Files(Folder(\"/srv\"))";
         let mut shown = chain.shown();
@@ -251,10 +253,11 @@ mod relay {
         assert_eq!(
             shown,
             [
-                format!("*.nsl.sh: agent {folder}"),
+                format!("*.nsl.sh: file {folder}"),
                 "bob.nsl.sh/api: agent Hole".into(),
                 format!("bob.nsl.sh: tunnel {TUNNEL}"),
                 "eve.nsl.sh: ".into(),
+                "mine.nsl.sh: ".into(),
                 format!("tcp:alice.nsl.sh: agent {tcp}"),
             ]
         );

@@ -124,9 +124,14 @@ fn speaks(listener: Listener, scheme: Scheme) -> bool {
 }
 
 /// `None`: a next hop of another kind, such as a node or a cluster, which this gateway can't reach
-/// by itself; or a path id that this gateway never gave.
+/// by itself; or a path id that this gateway never gave; or somebody else's wish for files of this
+/// machine.
 fn spec(listener: Listener, told: &ToldRoute) -> Option<RouteSpec> {
     let key = relay::claim_of(&told.route.path)?;
+    if names_files(told) && !may_name_files(&key.source) {
+        tracing::warn!(source = %key.source, "a route that names files of this machine isn't taken");
+        return None;
+    }
     let hop = match &told.attributes.next_hop {
         NextHop::Endpoint(endpoint) if speaks(listener, endpoint.scheme) => {
             Hop::Endpoint(endpoint.clone())
@@ -146,6 +151,23 @@ fn spec(listener: Listener, told: &ToldRoute) -> Option<RouteSpec> {
         health_check: told.attributes.health_check.clone(),
         standing: told.standing,
     })
+}
+
+/// Whether a route has the gateway read files of its machine: to serve them, or for TLS with its
+/// upstream.
+fn names_files(told: &ToldRoute) -> bool {
+    let options = told.attributes.delivery.as_ref().map(|delivery| &delivery.upstream);
+    matches!(told.attributes.next_hop, NextHop::Files(_))
+        || options.is_some_and(|options| {
+            options.trusted_certificate.is_some() || options.client_certificate.is_some()
+        })
+}
+
+/// Whose routes may: what the operator wrote, by hand or in a provider's words. Agents, tunnels, peers
+/// and neighbours speak for other machines than this one; that none of their sessions takes such a
+/// route is no reason to serve a folder to the world should one ever come.
+fn may_name_files(source: &SourceId) -> bool {
+    matches!(source.kind(), SourceKind::Provider | SourceKind::Operator)
 }
 
 /// The word for a source in `X-Mesh-Route`: its kind, or for a provider the name that the foreign

@@ -32,9 +32,13 @@ pub(crate) struct BadFile {
 /// What the files hold, byte by byte.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Files {
-    trusted: Option<(SmolStr, Vec<u8>)>,
-    client: Option<((SmolStr, Vec<u8>), (SmolStr, Vec<u8>))>,
+    trusted: Option<Content>,
+    /// A chain and its key.
+    client: Option<(Content, Content)>,
 }
+
+/// A file's name and what is in it.
+type Content = (SmolStr, Vec<u8>);
 
 impl Files {
     /// Reads all that the options name. It blocks.
@@ -84,7 +88,7 @@ impl BadFile {
     }
 }
 
-fn read(path: &SmolStr) -> Result<(SmolStr, Vec<u8>), BadFile> {
+fn read(path: &SmolStr) -> Result<Content, BadFile> {
     use std::io::Read;
     let failed = |error: std::io::Error| BadFile::new(path, error);
     let file = std::fs::File::open(Path::new(path.as_str())).map_err(failed)?;
@@ -99,9 +103,7 @@ fn read(path: &SmolStr) -> Result<(SmolStr, Vec<u8>), BadFile> {
     Ok((path.clone(), content))
 }
 
-fn certificates(
-    (path, content): &(SmolStr, Vec<u8>),
-) -> Result<Vec<CertificateDer<'static>>, BadFile> {
+fn certificates((path, content): &Content) -> Result<Vec<CertificateDer<'static>>, BadFile> {
     let expected = || BadFile::new(path, "expected certificates in PEM form");
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(content).collect();
     let all = all.map_err(|_| expected())?;
