@@ -10,10 +10,14 @@ use smol_str::SmolStr;
 use super::ProxmoxError;
 use super::api::Api;
 use super::inventory::{Guest, GuestKind, Inventory, MAX_GUESTS, Node};
-use super::wire::{Config, Interface, Member, Resource, addresses, nodes};
+use super::wire::{Config, Interface, Member, Resource, addresses, had, nodes, written};
 
 /// How long a container's addresses and the cluster's nodes are taken as they were.
 pub(super) const STAYS: Duration = Duration::from_secs(30);
+
+/// How long after it turned a container that has no address is asked for one at each look: DHCP
+/// takes its time.
+const STARTS_FOR: Duration = Duration::from_secs(60);
 
 /// How many questions are asked at once.
 const AT_ONCE: usize = 8;
@@ -30,8 +34,14 @@ pub(super) struct Watching {
 struct Container {
     node: SmolStr,
     status: SmolStr,
-    addresses: Vec<IpAddr>,
+    /// The addresses of its configuration.
+    written: Vec<IpAddr>,
+    /// Those that its interfaces had when they were known last.
+    had: Vec<IpAddr>,
+    /// When they were read.
     at: Instant,
+    /// When it turned or moved last.
+    since: Instant,
 }
 
 impl Watching {
@@ -65,7 +75,8 @@ impl Watching {
         self.read_containers(&guests).await;
         let guest = |(vmid, (kind, one)): (u32, (GuestKind, Resource))| {
             let known = self.containers.get(&vmid);
-            let addresses = known.map(|known| known.addresses.clone()).unwrap_or_default();
+            let addresses = known.map(|known| addresses(&known.written, &known.had));
+            let addresses = addresses.unwrap_or_default();
             let Resource { node, name, status, .. } = one;
             (vmid, Guest { node, name, kind, status, addresses })
         };
@@ -96,46 +107,71 @@ impl Watching {
         let read: Vec<_> = to_read.map(|one| read_addresses(&self.api, one)).collect();
         let read = futures_util::stream::iter(read).buffer_unordered(AT_ONCE);
         let read: Vec<_> = read.collect().await;
-        for (one, addresses) in read {
-            let addresses = match addresses {
-                Ok(addresses) => addresses,
+        for (one, read) in read {
+            let known = self.containers.get(&one.vmid);
+            let before = known.map(|known| (known.written.clone(), known.had.clone()));
+            let before = before.unwrap_or_default();
+            let (written, had) = match read {
+                Ok(ReadAddresses { written, had }) => (written, had.unwrap_or(before.1)),
                 Err(error) => {
-                    tracing::debug!(vmid = one.vmid, %error, "a container's addresses aren't known");
-                    let known = self.containers.get(&one.vmid);
-                    known.map(|known| known.addresses.clone()).unwrap_or_default()
+                    tracing::debug!(vmid = one.vmid, %error, "a container can't be asked for");
+                    before
                 }
             };
             let (node, status) = (one.node.clone(), one.status.clone());
-            self.containers.insert(one.vmid, Container { node, status, addresses, at: now });
+            let since = known.filter(|known| known.is_as(one)).map_or(now, |known| known.since);
+            let container = Container { node, status, written, had, at: now, since };
+            self.containers.insert(one.vmid, container);
         }
     }
 }
 
 impl Container {
+    /// Whether it is where it was, and does what it did.
+    fn is_as(&self, is: &Resource) -> bool {
+        self.status == is.status && self.node == is.node
+    }
+
     /// Whether its addresses may be others than they were.
     fn may_have_changed(&self, is: &Resource, now: Instant) -> bool {
-        self.status != is.status
-            || self.node != is.node
-            || now.saturating_duration_since(self.at) >= STAYS
+        let is_starting = is.is_running()
+            && self.written.is_empty()
+            && self.had.is_empty()
+            && now.saturating_duration_since(self.since) < STARTS_FOR;
+        !self.is_as(is) || is_starting || now.saturating_duration_since(self.at) >= STAYS
     }
 }
 
-/// A container's addresses; one that doesn't run has those of its configuration.
+/// The addresses of a container: those of its configuration, and those that its interfaces have,
+/// if they could be asked.
+struct ReadAddresses {
+    written: Vec<IpAddr>,
+    had: Option<Vec<IpAddr>>,
+}
+
 async fn read_addresses<'a>(
     api: &'a Api,
     one: &'a Resource,
-) -> (&'a Resource, Result<Vec<IpAddr>, ProxmoxError>) {
+) -> (&'a Resource, Result<ReadAddresses, ProxmoxError>) {
     (one, try_read_addresses(api, one).await)
 }
 
-async fn try_read_addresses(api: &Api, one: &Resource) -> Result<Vec<IpAddr>, ProxmoxError> {
+/// One that doesn't run has the addresses of its configuration alone.
+async fn try_read_addresses(api: &Api, one: &Resource) -> Result<ReadAddresses, ProxmoxError> {
     let path = format!("nodes/{}/lxc/{}", one.node, one.vmid);
     let config: Config = api.get(&format!("{path}/config")).await?;
-    let interfaces: Option<Vec<Interface>> = match one.status == "running" {
-        true => api.get(&format!("{path}/interfaces")).await?,
-        false => None,
+    let had = match one.is_running() {
+        false => Some(Vec::new()),
+        true => match api.get::<Option<Vec<Interface>>>(&format!("{path}/interfaces")).await {
+            Ok(interfaces) => Some(had(&interfaces.unwrap_or_default())),
+            // Older versions don't say.
+            Err(error) => {
+                tracing::debug!(vmid = one.vmid, %error, "a container's interfaces aren't known");
+                None
+            }
+        },
     };
-    Ok(addresses(&config, &interfaces.unwrap_or_default()))
+    Ok(ReadAddresses { written: written(&config), had })
 }
 
 #[cfg(test)]
@@ -151,11 +187,17 @@ mod tests {
             serde_json::from_value(value).unwrap()
         };
         let (node, status) = ("pve1".into(), "running".into());
-        let known = Container { node, status, addresses: Vec::new(), at };
+        let (written, had) = (vec![[10, 0, 0, 5].into()], Vec::new());
+        let mut known = Container { node, status, written, had, at, since: at };
         let soon = at + STAYS - Duration::from_millis(1);
         assert!(!known.may_have_changed(&is("pve1", "running"), soon));
         assert!(known.may_have_changed(&is("pve1", "running"), at + STAYS));
         assert!(known.may_have_changed(&is("pve1", "stopped"), soon));
         assert!(known.may_have_changed(&is("pve2", "running"), soon));
+        // One that has just started gets its address when DHCP gives it one.
+        known.written.clear();
+        assert!(known.may_have_changed(&is("pve1", "running"), soon));
+        known.at += STARTS_FOR;
+        assert!(!known.may_have_changed(&is("pve1", "running"), at + STARTS_FOR));
     }
 }

@@ -77,6 +77,11 @@ pub(super) fn nodes(members: Vec<Member>) -> BTreeMap<SmolStr, Node> {
 }
 
 impl Resource {
+    /// Whether it runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.status == "running"
+    }
+
     /// What sort of guest it is; `None`: none that runs, such as a template.
     pub(super) fn guest_kind(&self) -> Option<GuestKind> {
         let kind = match self.kind.as_str() {
@@ -88,31 +93,41 @@ impl Resource {
     }
 }
 
-/// A container's addresses: first those of its configuration in the order of its networks, then
-/// those that its interfaces have besides.
-pub(super) fn addresses(config: &Config, interfaces: &[Interface]) -> Vec<IpAddr> {
+/// A container's addresses: those of its configuration, and behind them those that it has besides.
+pub(super) fn addresses(written: &[IpAddr], had: &[IpAddr]) -> Vec<IpAddr> {
+    let mut all = Vec::new();
+    for address in written.iter().chain(had) {
+        if !all.contains(address) {
+            all.push(*address);
+        }
+    }
+    all.truncate(MAX_ADDRESSES);
+    all
+}
+
+/// The addresses of a configuration, in the order of its networks.
+pub(super) fn written(config: &Config) -> Vec<IpAddr> {
     let mut networks: Vec<(u32, &str)> = config
         .iter()
         .filter_map(|(key, value)| Some((key.strip_prefix("net")?.parse().ok()?, value.as_str()?)))
         .collect();
     networks.sort_unstable();
-    let written = networks.iter().flat_map(|(_, network)| network.split(',')).filter_map(|part| {
+    let parts = networks.iter().flat_map(|(_, network)| network.split(','));
+    let addresses = parts.filter_map(|part| {
         let (key, value) = part.split_once('=')?;
         // `ip=dhcp` is none.
         matches!(key.trim(), "ip" | "ip6").then(|| address(value))?
     });
-    let had = interfaces.iter().flat_map(|interface| {
+    addresses.filter(is_somewhere).collect()
+}
+
+/// The addresses that interfaces have.
+pub(super) fn had(interfaces: &[Interface]) -> Vec<IpAddr> {
+    let texts = interfaces.iter().flat_map(|interface| {
         let more = interface.addresses.iter().map(|one| &one.address);
         [&interface.inet, &interface.inet6].into_iter().flatten().chain(more)
     });
-    let mut all = Vec::new();
-    for address in written.chain(had.filter_map(|text| address(text))) {
-        if is_somewhere(&address) && !all.contains(&address) {
-            all.push(address);
-        }
-    }
-    all.truncate(MAX_ADDRESSES);
-    all
+    texts.filter_map(|text| address(text)).filter(is_somewhere).collect()
 }
 
 /// How many addresses of a guest are taken; of a host of containers, it has a bridge for each.
@@ -162,10 +177,12 @@ mod tests {
             {"name": "eth2", "inet": "no address"},
         ]))
         .unwrap();
-        let said: Vec<String> =
-            addresses(&config, &interfaces).iter().map(ToString::to_string).collect();
+        let said: Vec<String> = addresses(&written(&config), &had(&interfaces))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(said, ["10.0.0.5", "fd00::5", "10.0.9.9", "192.168.7.7"]);
-        assert_eq!(addresses(&Config::new(), &[]), Vec::<IpAddr>::new());
+        assert_eq!(written(&Config::new()), Vec::<IpAddr>::new());
     }
 
     #[test]

@@ -60,6 +60,8 @@ struct State {
     tickets: usize,
     /// How often a container's configuration was asked for.
     n_read: usize,
+    /// Whether it is too old to say what interfaces have.
+    is_old: bool,
 }
 
 impl Cluster {
@@ -88,6 +90,11 @@ impl Cluster {
     /// Makes the tickets that it gave worthless.
     pub(crate) fn end_tickets(&self) {
         self.state.lock().unwrap().tickets += 1000;
+    }
+
+    /// Has it say nothing of interfaces, as older versions do.
+    pub(crate) fn grow_old(&self) {
+        self.state.lock().unwrap().is_old = true;
     }
 
     pub(crate) fn n_read(&self) -> usize {
@@ -205,6 +212,9 @@ impl Cluster {
                         state.n_read += 1;
                         let network = format!("name=eth0,bridge=vmbr0,ip={}", guest.written);
                         json!({"hostname": guest.name, "memory": 512, "net0": network})
+                    }
+                    _ if state.is_old => {
+                        return answer(StatusCode::NOT_IMPLEMENTED, "no such method".to_owned());
                     }
                     _ => guest.has.iter().map(|has| json!({"name": "eth0", "inet": has})).collect(),
                 }

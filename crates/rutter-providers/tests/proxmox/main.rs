@@ -103,6 +103,27 @@ async fn a_guest_is_followed_as_it_stops_and_starts_and_moves() {
 }
 
 #[tokio::test]
+async fn a_container_that_gets_its_address_late_is_asked_until_it_has_one() {
+    let cluster = Cluster::new();
+    cluster.put(101, Guest::container("app", "dhcp"));
+    let followed = Followed::of(&[&cluster], token(), true).await;
+    let text = "app: {port: 3000}";
+    let waits = "app unresolved: Proxmox container 101 (`app`) on node `pve1` has no address yet";
+    assert_eq!(followed.all(text), [waits]);
+    cluster.change(101, |app| app.has = vec!["10.0.0.77/24".to_owned()]);
+    followed.until(text, &["app 10.0.0.77:3000"]).await;
+}
+
+#[tokio::test]
+async fn an_old_cluster_says_the_addresses_that_were_written() {
+    let cluster = Cluster::new();
+    cluster.grow_old();
+    cluster.put(101, Guest::container("app", "10.0.0.51/24"));
+    let followed = Followed::of(&[&cluster], token(), true).await;
+    assert_eq!(followed.all("app: {port: 3000}"), ["app 10.0.0.51:3000"]);
+}
+
+#[tokio::test]
 async fn of_several_addresses_the_one_that_answers_is_used() {
     let own = own_address().await;
     let listener = TcpListener::bind((own, 0)).await.unwrap();
