@@ -119,6 +119,7 @@ impl Running {
         before: &mut Option<Predecessor>,
     ) -> anyhow::Result<Self> {
         descriptors::raise();
+        config.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
         if let Some(before) = before {
             before.hello().await?;
         }

@@ -55,8 +55,6 @@ pub struct Setup {
     pub http: Option<SocketAddr>,
     /// Where HTTPS is served (`HTTPS_ADDR`); `None`: nowhere.
     pub https: Option<SocketAddr>,
-    /// Where the API is served (`API_ADDR`); `None`: nowhere.
-    pub api: Option<SocketAddr>,
     /// The files of routes, in their order, relative to the folder of `config.yml`.
     pub include: Vec<String>,
     /// The container engines by name.
@@ -96,7 +94,6 @@ impl Default for Setup {
         Self {
             http: Some(everywhere(80)),
             https: Some(everywhere(443)),
-            api: Some(SocketAddr::from(([127, 0, 0, 1], 8888))),
             include: Vec::new(),
             docker: BTreeMap::new(),
             proxmox: Vec::new(),

@@ -35,7 +35,7 @@ pub(crate) struct Run {
     /// Leave out a key of config.yml although it protects, such as `entrypoint.middlewares`
     #[arg(long, value_name = "KEY")]
     without: Vec<String>,
-    /// Listen elsewhere: `http`, `https`, `api` or `godoxy`, `=`, and `ADDRESS:PORT` or `off`
+    /// Listen elsewhere: `http`, `https` or `api`, `=`, and `ADDRESS:PORT` or `off`
     #[arg(long, value_name = "NAME=ADDRESS")]
     listen: Vec<ListenAt>,
     /// The form of logs, which go to standard error

@@ -76,15 +76,20 @@ impl Godoxy {
         let name = below(&folder, Path::new(&folder.name()));
         report.files.push(FileReport::of_fields(name, fields, self.all));
         report.files.extend(self.variables(&folder, &reading.variables));
+        let setup = &reading.setup;
         let settings = Settings {
-            health: reading.setup.health.clone(),
-            reserved_ports: Vec::new(),
-            inbound_mtls_profiles: reading.setup.inbound_mtls_profiles.keys().cloned().collect(),
-            has_global_mtls: reading.setup.inbound_mtls_profile.is_some(),
-            ..Settings::default()
+            health: setup.health.clone(),
+            reserved_ports: [setup.http, setup.https]
+                .into_iter()
+                .flatten()
+                .map(|address| address.port())
+                .collect(),
+            are_files_enriched: !setup.proxmox.is_empty(),
+            inbound_mtls_profiles: setup.inbound_mtls_profiles.keys().cloned().collect(),
+            has_global_mtls: setup.inbound_mtls_profile.is_some(),
         };
         let mut routes = Vec::new();
-        for file in &reading.setup.include {
+        for file in &setup.include {
             let path = folder.route_file(file);
             let name = below(&folder, &path);
             let read = rutter_yaml::read(&path).and_then(|text| {
@@ -111,7 +116,7 @@ impl Godoxy {
                 starts,
                 "nothing is written: config.yml is refused, see the report without --write"
             );
-            let text = config::canonical(&reading.setup, &folder, &GodoxyOptions::default());
+            let text = config::canonical(setup, &folder, &GodoxyOptions::default());
             write_private(path, &text).with_context(|| format!("writing {}", path.display()))?;
             report.written = Some(path.display().to_string());
         }

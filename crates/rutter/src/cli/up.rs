@@ -1,6 +1,7 @@
 //! `rutter up`: a controller and a gateway on this machine, nothing else needed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::Args;
 use rutter_route::ServiceName;
@@ -51,6 +52,9 @@ pub(crate) struct Up {
     /// The port of the link, which gateways and agents elsewhere speak
     #[arg(long, value_name = "PORT", default_value_t = LINK)]
     link_port: u16,
+    /// Serve the routes of a file in GoDoxy's form, too; it is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    routes: Vec<PathBuf>,
     /// Print nothing but logs
     #[arg(long, short)]
     quiet: bool,
@@ -118,12 +122,15 @@ impl Up {
                 gateway: Some(raw::GatewayListeners { http: Some(http), https: None }),
                 compat: Some(raw::CompatListeners {
                     mesh_router: Some(at(self.mesh_router_port, None)),
-                    godoxy: None,
                 }),
             }),
             controller: Some(raw::Controller::default()),
             gateway: Some(raw::Gateway::default()),
             nodes: Some(raw::Nodes::default()),
+            providers: Some(raw::Providers {
+                files: Some(self.routes.clone()),
+                ..raw::Providers::default()
+            }),
             ..raw::File::default()
         };
         config::resolve(&file).map_err(|problems| {

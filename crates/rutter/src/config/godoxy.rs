@@ -9,6 +9,7 @@ mod folder;
 
 use std::net::SocketAddr;
 
+use rutter_providers::godoxy::config::SetupReading;
 use rutter_yaml::Problem;
 
 use super::{Config, ConfigError, Origin};
@@ -45,8 +46,6 @@ pub(crate) enum Listener {
     Https,
     /// Rutter's own API.
     Api,
-    /// GoDoxy's API.
-    Godoxy,
 }
 
 impl std::str::FromStr for ListenAt {
@@ -55,8 +54,7 @@ impl std::str::FromStr for ListenAt {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "expected `http=`, `https=`, `api=` or `godoxy=` and `ADDRESS:PORT` or `off`, \
-                 found `{text}`"
+                "expected `http=`, `https=` or `api=`, and `ADDRESS:PORT` or `off`, found `{text}`"
             )
         };
         let (name, at) = text.split_once('=').ok_or_else(wrong)?;
@@ -64,7 +62,6 @@ impl std::str::FromStr for ListenAt {
             "http" => Listener::Http,
             "https" => Listener::Https,
             "api" => Listener::Api,
-            "godoxy" => Listener::Godoxy,
             _ => return Err(wrong()),
         };
         let address = match at {
@@ -82,19 +79,32 @@ impl std::str::FromStr for ListenAt {
 pub(super) fn load(origin: &Origin, options: &GodoxyOptions) -> Result<Config, ConfigError> {
     let folder = Folder::find(&origin.file)?;
     let reading = folder.read(&options.without)?;
-    let mut problems = reading.problems;
-    problems.extend(reading.variables.into_iter().filter_map(|variable| variable.problem));
+    let mut problems = reading.problems.clone();
+    problems.extend(reading.variables.iter().filter_map(|variable| variable.problem.clone()));
     if !problems.is_empty() {
         return Err(folder.error(problems));
     }
-    for remark in reading.remarks.iter().filter(|remark| remark.kind.is_warning()) {
-        let at = remark.problem.path.join(".");
-        tracing::warn!(config = %folder.name(), key = at, "{}", remark.problem.message);
-    }
     let text = canonical(&reading.setup, &folder, options);
     // What is wrong now stands in no file that people know, so each is told by its name.
-    super::parse(&folder.name(), &text, origin.data.clone()).map_err(|error| {
+    let parsed = super::parse(&folder.name(), &text, origin.data.clone());
+    let mut config = parsed.map_err(|error| {
         let told = |problem: Problem| Problem { spot: None, ..problem };
         folder.error(error.problems.into_iter().map(told).collect())
-    })
+    })?;
+    config.remarks = remarks(&folder, &reading);
+    Ok(config)
+}
+
+/// What people may not expect of what starts.
+fn remarks(folder: &Folder, reading: &SetupReading) -> Vec<String> {
+    let of_file = reading.remarks.iter().filter(|remark| remark.kind.is_warning()).map(|remark| {
+        let Problem { path, message, spot, .. } = &remark.problem;
+        let line = spot.map(|spot| format!(":{}", spot.line)).unwrap_or_default();
+        format!("{}{line}: {}: {message}", folder.name(), path.join("."))
+    });
+    let of_variables = reading.variables.iter().filter_map(|variable| {
+        let (kind, why) = variable.remark?;
+        kind.is_warning().then(|| format!("{}: {why}", variable.name))
+    });
+    of_file.chain(of_variables).collect()
 }

@@ -110,10 +110,7 @@ section! {
     CompatListeners {
         /// Mesh Router's API. Beyond loopback over TLS by the controller's CA, unless `tls` says
         /// otherwise.
-        mesh_router: Listen = Says("off; `127.0.0.1:8192` in `rutter up`"),
-        /// What GoDoxy's API lets read of routes. Beyond loopback over TLS by the controller's CA,
-        /// unless `tls` says otherwise.
-        godoxy: Listen = Says("off")
+        mesh_router: Listen = Says("off; `127.0.0.1:8192` in `rutter up`")
     }
 }
 
@@ -385,6 +382,9 @@ section! {
         /// How long a request may take from its head to the head of its answer, over all routes
         /// and its upload. `0s`: for as long as something moves.
         timeout: Period = Is("0s"),
+        /// How long the share of a member of a group rises to what its weight says, once it is new or
+        /// well again. `0s`: it has all of it at once.
+        slow_start: Period = Is("0s"),
         /// Routes tried for one request, at most.
         max_tries: usize = Is("8"),
         /// Idle connections a worker keeps, in all.

@@ -60,6 +60,7 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
         nodes: file.nodes.as_ref().map(|raw| nodes::resolve(raw, to)),
         providers: providers::resolve(file, to),
         tables: tables::resolve(file, &cluster, to),
+        remarks: Vec::new(),
         domain,
         data,
         cluster,

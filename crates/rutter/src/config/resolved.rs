@@ -48,6 +48,9 @@ pub(crate) struct Config {
     pub(crate) nodes: Option<Nodes>,
     pub(crate) providers: Providers,
     pub(crate) tables: BTreeMap<TableName, Table>,
+    /// What is to be said of the files that it was made of, for the log; nothing happens by it.
+    #[serde(skip)]
+    pub(crate) remarks: Vec<String>,
 }
 
 /// What is logged, and how.
@@ -102,7 +105,6 @@ pub(crate) struct GatewayListeners {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct CompatListeners {
     pub(crate) mesh_router: Option<Listener>,
-    pub(crate) godoxy: Option<Listener>,
 }
 
 impl Listeners {
@@ -114,7 +116,6 @@ impl Listeners {
             ("listeners.gateway.http", &self.gateway.http),
             ("listeners.gateway.https", &self.gateway.https),
             ("listeners.compat.mesh_router", &self.compat.mesh_router),
-            ("listeners.compat.godoxy", &self.compat.godoxy),
         ]
         .into_iter()
         .filter_map(|(name, listener)| Some((name, listener.as_ref()?)))
@@ -274,6 +275,7 @@ pub(crate) struct Upstream {
     pub(crate) response_timeout: Period,
     pub(crate) try_timeout: Period,
     pub(crate) timeout: Period,
+    pub(crate) slow_start: Period,
     pub(crate) max_tries: usize,
     pub(crate) max_idle: usize,
     pub(crate) max_idle_per_upstream: usize,

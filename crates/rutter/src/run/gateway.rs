@@ -387,6 +387,7 @@ fn upstream(
             budget_percent: gateway.retry_budget.budget_percent,
             min_retries_per_second: gateway.retry_budget.min_retries_per_second,
         },
+        slow_start: upstream.slow_start.into(),
         max_tries: upstream.max_tries,
         max_idle: upstream.max_idle,
         max_idle_per_upstream: upstream.max_idle_per_upstream,

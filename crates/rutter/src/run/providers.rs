@@ -125,7 +125,9 @@ impl Providers {
         self.files.loaded().await;
         let heard = async {
             let mut look = interval(Duration::from_millis(20));
-            while self.registry().providers().iter().any(|p| p.state == ProviderState::NotYet) {
+            while self.registry().providers().iter().any(|provider| {
+                provider.state == ProviderState::NotYet && self.begun.contains(&provider.id)
+            }) {
                 look.tick().await;
             }
         };

@@ -35,6 +35,7 @@ impl Running {
             anyhow!("there is no file to read: this was started by options, not by `rutter run`")
         })?;
         let to = config::load(origin).map_err(|error| anyhow!("{error}"))?;
+        to.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
         let changes = diff(&self.config, &to);
         if !dry_run {
             self.take(&to, &changes).await?;

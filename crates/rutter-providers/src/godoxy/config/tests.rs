@@ -285,7 +285,6 @@ fn variables_of_the_environment_are_taken_in_the_originals_order() {
     let setup = &reading.setup;
     assert_eq!(setup.http, Some("[::]:82".parse().unwrap()));
     assert_eq!(setup.https, None, "nothing for an address is no listener");
-    assert_eq!(setup.api, Some("127.0.0.1:8889".parse().unwrap()));
     assert!(!setup.has_sni_streams && !setup.is_debug, "`DEBUG` alone is anybody's");
     assert_eq!(setup.short_links, "links");
     assert_eq!(setup.docker["local"].url, "tcp://engine:2375");

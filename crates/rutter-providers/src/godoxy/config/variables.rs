@@ -26,12 +26,10 @@ enum Does {
     Sets(fn(&mut Setup, &str) -> Result<(), String>),
     /// Nothing, for that reason.
     Nothing(&'static str),
-    /// Something else than in the original.
-    Otherwise(fn(&mut Setup, &str) -> Result<(), String>, &'static str),
 }
 
 const NO_DASHBOARD: &str = "there is no dashboard yet";
-const BY_TOKEN: &str = "the API is asked with a token: `rutter tokens create --scope read NAME`";
+const NO_API: &str = "GoDoxy's API isn't there yet: `rutter services list` and `/v1/services` tell the same";
 const NO_LOGIN: &str =
     "nobody logs in here yet: the middleware `oidc` refuses the routes that ask for it";
 
@@ -39,15 +37,15 @@ const NO_LOGIN: &str =
 const VARIABLES: &[(&str, Does)] = &[
     ("HTTP_ADDR", Does::Sets(|to, value| address(value).map(|at| to.http = at))),
     ("HTTPS_ADDR", Does::Sets(|to, value| address(value).map(|at| to.https = at))),
-    ("API_ADDR", Does::Otherwise(|to, value| address(value).map(|at| to.api = at), BY_TOKEN)),
-    ("LOCAL_API_ADDR", Does::Nothing(BY_TOKEN)),
-    ("LOCAL_API_ALLOW_NON_LOOPBACK", Does::Nothing(BY_TOKEN)),
-    ("API_USER", Does::Nothing(BY_TOKEN)),
-    ("API_PASSWORD", Does::Nothing(BY_TOKEN)),
-    ("API_SKIP_ORIGIN_CHECK", Does::Nothing(BY_TOKEN)),
-    ("API_JWT_SECRET", Does::Nothing(BY_TOKEN)),
-    ("API_JWT_SECURE", Does::Nothing(BY_TOKEN)),
-    ("API_JWT_TOKEN_TTL", Does::Nothing(BY_TOKEN)),
+    ("API_ADDR", Does::Nothing(NO_API)),
+    ("LOCAL_API_ADDR", Does::Nothing(NO_API)),
+    ("LOCAL_API_ALLOW_NON_LOOPBACK", Does::Nothing(NO_API)),
+    ("API_USER", Does::Nothing(NO_API)),
+    ("API_PASSWORD", Does::Nothing(NO_API)),
+    ("API_SKIP_ORIGIN_CHECK", Does::Nothing(NO_API)),
+    ("API_JWT_SECRET", Does::Nothing(NO_API)),
+    ("API_JWT_SECURE", Does::Nothing(NO_API)),
+    ("API_JWT_TOKEN_TTL", Does::Nothing(NO_API)),
     ("OIDC_ISSUER_URL", Does::Nothing(NO_LOGIN)),
     ("OIDC_CLIENT_ID", Does::Nothing(NO_LOGIN)),
     ("OIDC_CLIENT_SECRET", Does::Nothing(NO_LOGIN)),
@@ -92,9 +90,6 @@ pub(super) fn read(to: &mut Setup, environment: Environment<'_>) -> Vec<Variable
         let (done, remark) = match does {
             Does::Sets(take) => (take(to, value.trim()), None),
             Does::Nothing(why) => (Ok(()), Some((RemarkKind::Ignored, *why))),
-            Does::Otherwise(take, why) => {
-                (take(to, value.trim()), Some((RemarkKind::Differs, *why)))
-            }
         };
         let problem = done.err().map(|why| Problem::at_path(vec![key], why));
         set.push(Variable { name, problem, remark });

@@ -57,7 +57,6 @@ fn listeners(setup: &Setup, folder: &Folder, options: &GodoxyOptions) -> Value {
         "api": said(at(Listener::Api, Some(api), options)),
         "link": "off",
         "gateway": { "http": said(at(Listener::Http, setup.http, options)), "https": https },
-        "compat": { "godoxy": said(at(Listener::Godoxy, setup.api, options)) },
     })
 }
 

@@ -99,6 +99,7 @@ fn upstream(raw: &raw::Upstream, to: &mut Problems) -> Upstream {
         response_timeout: raw.response_timeout.unwrap_or(Period::seconds(300)),
         try_timeout: raw.try_timeout.unwrap_or(Period::seconds(15)),
         timeout: raw.timeout.unwrap_or(Period::seconds(0)),
+        slow_start: raw.slow_start.unwrap_or(Period::seconds(0)),
         max_tries: raw.max_tries.unwrap_or(8),
         max_idle: raw.max_idle.unwrap_or(1024),
         max_idle_per_upstream: raw.max_idle_per_upstream.unwrap_or(64),
