@@ -29,7 +29,8 @@ enum Does {
 }
 
 const NO_DASHBOARD: &str = "there is no dashboard yet";
-const NO_API: &str = "GoDoxy's API isn't there yet: `rutter services list` and `/v1/services` tell the same";
+const NO_API: &str =
+    "GoDoxy's API isn't there yet: `rutter services list` and `/v1/services` tell the same";
 const NO_LOGIN: &str =
     "nobody logs in here yet: the middleware `oidc` refuses the routes that ask for it";
 
