@@ -170,6 +170,11 @@ impl Client {
     }
 }
 
+/// A client for what isn't Rutter, by the roots that this system trusts.
+pub(crate) fn for_url(url: &Url) -> anyhow::Result<reqwest::Client> {
+    http(trust::client_config(url.scheme() == "https", None)?)
+}
+
 fn http(tls: rustls::ClientConfig) -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)

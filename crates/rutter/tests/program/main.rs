@@ -9,6 +9,7 @@
 mod apart;
 mod backup;
 mod demo;
+mod godoxy;
 mod handover;
 mod joining;
 mod life;

@@ -139,7 +139,7 @@ async fn heard_of(client: &reqwest::Client, url: &str) -> reqwest::Response {
 }
 
 /// A browser that finds the name at the gateway.
-fn tls_visitor(
+pub(crate) fn tls_visitor(
     root: &CertificateDer<'static>,
     host: &str,
     gateway: std::net::SocketAddr,

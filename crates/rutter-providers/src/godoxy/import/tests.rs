@@ -65,3 +65,59 @@ fn what_is_missing_is_told_too() {
     let refused = fields.iter().filter(|field| field.outcome == Outcome::Refused);
     assert_eq!(refused.count(), 1, "{fields:?}");
 }
+
+/// All fields that GoDoxy has, by the sections of its configuration and of a route.
+const FIELDS: &str = "
+    scheme host port bind root spa index no_tls_verify response_header_timeout max_conns_per_host
+    disable_compression ssl_server_name ssl_trusted_certificate ssl_certificate ssl_certificate_key
+    ssl_protocols inbound_mtls_profile rules rule_file healthcheck load_balance middlewares homepage
+    access_log relay_proxy_protocol_header tls_termination agent proxmox idlewatcher
+    disable use_get path interval timeout retries
+    link mode weight sticky sticky_max_age options
+    stdout format retention keep rotate_interval filters fields status_codes method headers cidr
+    negative values query cookies
+    show name icon category description url favorite widget_config
+    idle_timeout wake_timeout stop_timeout stop_method stop_signal start_endpoint depends_on
+    no_loading_page node vmid vmname services files
+    acl default allow_local allow deny log log_allowed notify to include_allowed
+    autocert provider email domains cert_path key_path resolvers certificate_key_type ca_dir_url
+    ca_certs eab_kid eab_hmac acme_key_path extra
+    entrypoint proxy_protocol trusted_proxies support_proxy_protocol not_found
+    inbound_mtls_profiles use_system_cas ca_files defaults
+    providers include docker agents notification maxmind tls ca_file cert_file key_file
+    token_id secret username password realm
+    webui display_name aliases match_domains use_default_categories timeout_shutdown
+    alias path_prefix strip path_patterns";
+
+#[test]
+fn every_field_stands_in_an_example() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/godoxy");
+    let mut keys = std::collections::BTreeSet::new();
+    for set in std::fs::read_dir(dir)
+        .unwrap()
+        .filter_map(|entry| std::fs::read_dir(entry.unwrap().path().join("config")).ok())
+    {
+        for file in set {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let (plain, _) = environment::without_braces(&text).unwrap();
+            gather(&Tree::parse(&plain).unwrap(), &mut keys);
+        }
+    }
+    let stands = |field: &&str| keys.iter().any(|key| crate::godoxy::fields::is_alike(key, field));
+    let missing: Vec<_> = FIELDS.split_whitespace().filter(|field| !stands(field)).collect();
+    assert_eq!(missing, [""; 0]);
+    let known = crate::godoxy::written::field_names();
+    let missing: Vec<_> = known.iter().filter(|field| !stands(field)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+fn gather(tree: &Tree, to: &mut std::collections::BTreeSet<String>) {
+    match tree {
+        Tree::Map(entries) => entries.iter().for_each(|(key, tree)| {
+            to.insert(key.clone());
+            gather(tree, to);
+        }),
+        Tree::List(list) => list.iter().for_each(|tree| gather(tree, to)),
+        _ => {}
+    }
+}

@@ -7,6 +7,8 @@ use anyhow::{Context, bail};
 use rutter_providers::{HttpScheme, ProviderId, ProviderKind, Reading, Route, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::client;
+
 /// The longest list that is taken, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,8 +79,8 @@ impl Against {
 pub(super) async fn ask(url: &str) -> anyhow::Result<Vec<Theirs>> {
     let base = reqwest::Url::parse(url).context("that is no URL")?;
     let url = base.join("/api/v1/route/list")?;
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
-    let mut response = client.get(url).send().await?;
+    let client = client::for_url(&url)?;
+    let mut response = client.get(url).timeout(PATIENCE).send().await?;
     if matches!(response.status().as_u16(), 401 | 403) {
         bail!("it asks for a login: set LOCAL_API_ADDR there, and ask at that address");
     }
