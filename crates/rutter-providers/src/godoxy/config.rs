@@ -172,11 +172,7 @@ fn path(text: Option<String>) -> Option<PathBuf> {
 
 /// Networks, each as one or as a single address.
 fn network(text: &str) -> Result<Prefix, String> {
-    let by_address = || {
-        let address: std::net::IpAddr = text.parse().ok()?;
-        let length = if address.is_ipv4() { 32 } else { 128 };
-        format!("{address}/{length}").parse().ok()
-    };
+    let by_address = || text.parse().ok().map(Prefix::host);
     let wrong = || format!("expected an address or a network such as 10.0.0.0/8, found `{text}`");
     by_address().or_else(|| text.parse().ok()).ok_or_else(wrong)
 }

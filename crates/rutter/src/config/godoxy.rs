@@ -106,5 +106,14 @@ fn remarks(folder: &Folder, reading: &SetupReading) -> Vec<String> {
         let (kind, why) = variable.remark?;
         kind.is_warning().then(|| format!("{}: {why}", variable.name))
     });
-    of_file.chain(of_variables).collect()
+    let trusted = reading.setup.proxy_protocol.iter().flat_map(|proxies| &proxies.trusted);
+    let trusts_all = trusted.filter(|network| network.length() == 0).count() > 0;
+    let trusts_all = trusts_all.then(|| {
+        format!(
+            "{}: everybody's PROXY header is believed: whoever connects can say that they are \
+             somebody else",
+            folder.name()
+        )
+    });
+    of_file.chain(of_variables).chain(trusts_all).collect()
 }

@@ -26,7 +26,7 @@ use rutter_providers::godoxy::Settings;
 use rutter_providers::godoxy::config::{DotEnv, ProxmoxAt, ProxmoxLogin};
 use rutter_providers::monitor::{MonitorSettings, Monitors};
 use rutter_providers::proxmox::Proxmox;
-use rutter_providers::registry::{ProviderState, Registry};
+use rutter_providers::registry::ProviderState;
 use rutter_providers::{Enriches, ProviderId, ProviderKind};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -125,7 +125,7 @@ impl Providers {
         self.files.loaded().await;
         let heard = async {
             let mut look = interval(Duration::from_millis(20));
-            while self.registry().providers().iter().any(|provider| {
+            while self.catalogue.registry().providers().iter().any(|provider| {
                 provider.state == ProviderState::NotYet && self.begun.contains(&provider.id)
             }) {
                 look.tick().await;
@@ -136,19 +136,10 @@ impl Providers {
         }
     }
 
-    /// What everybody looks at.
-    pub(crate) fn registry(&self) -> &Registry {
-        self.catalogue.registry()
-    }
-
-    /// The monitors, for what they remember.
-    pub(crate) fn monitors(&self) -> &Monitors {
-        &self.monitors
-    }
-
-    /// How the files are.
-    pub(crate) fn files(&self) -> &Files {
-        &self.files
+    /// For the surfaces that show them.
+    pub(super) fn services(&self) -> rutter_api::Services {
+        let registry = self.catalogue.registry().clone();
+        rutter_api::Services { registry, monitors: self.monitors.clone() }
     }
 
     /// Ends them; what was said stands until the book ends.

@@ -71,7 +71,7 @@ impl Running {
             certificates,
             gateway: self.gateway.as_ref(),
             overlay: self.overlay.as_ref(),
-            services: None,
+            services: self.controller.as_ref().map(|role| role.providers().services()),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             stop: &self.apis,

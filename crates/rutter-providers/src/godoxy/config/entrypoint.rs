@@ -45,11 +45,7 @@ pub(super) fn read(to: &mut Setup, tree: &Tree, notes: &mut Notes) {
             notes.within("proxy_protocol", |notes| proxies.resolve(notes))
         }
         None if raw.supports_proxy_protocol => {
-            let message = "anybody's header is believed, as in the original: write \
-                           `proxy_protocol: {mode: mixed, trusted_proxies: [...]}` instead";
-            notes.within("support_proxy_protocol", |notes| {
-                notes.remark(RemarkKind::Mistake, message);
-            });
+            // Whoever starts by it is told so: it is what the original does, too.
             let everybody = ["0.0.0.0/0", "::/0"].iter().filter_map(|all| all.parse().ok());
             Some(ProxyProtocol { is_required: false, trusted: everybody.collect() })
         }

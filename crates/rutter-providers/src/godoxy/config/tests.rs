@@ -210,7 +210,7 @@ fn several_entries_of_a_list_are_left_out_by_their_numbers() {
 
 #[test]
 fn what_does_nothing_or_something_else_is_named() {
-    use RemarkKind::{Differs, Ignored, Mistake};
+    use RemarkKind::{Differs, Ignored};
     for (text, kind, path) in [
         ("homepage: {use_default_categories: true}", Ignored, "homepage"),
         ("webui: {aliases: [godoxy]}", Ignored, "webui.aliases"),
@@ -236,11 +236,6 @@ fn what_does_nothing_or_something_else_is_named() {
             "entrypoint: {access_log: {stdout: true, filters: {host: {values: [a]}}}}",
             Differs,
             "entrypoint.access_log.filters",
-        ),
-        (
-            "entrypoint: {support_proxy_protocol: true}",
-            Mistake,
-            "entrypoint.support_proxy_protocol",
         ),
         ("autocert: {certificate_key_type: RSA2048}", Differs, "autocert.certificate_key_type"),
         ("defaults: {healthcheck: {retries: 2}}", Differs, "defaults.healthcheck.retries"),
