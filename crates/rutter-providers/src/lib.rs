@@ -8,7 +8,6 @@
 //!   what was refused and why.
 //! - [`files`] watches files, [`docker`] container engines, [`proxmox`] what stands behind hosts.
 //! - [`conflict`] decides who has an alias that several want.
-//! - [`hosts`] says which alias a request's host asks for.
 //! - [`catalogue`] judges all of them together and tells the table; [`registry`] shows the outcome.
 //! - [`monitor`] says of each route whether its endpoint is well.
 //!
@@ -29,7 +28,6 @@ mod enrich;
 pub mod files;
 pub mod godoxy;
 mod health;
-pub mod hosts;
 mod map;
 pub mod monitor;
 mod provider;

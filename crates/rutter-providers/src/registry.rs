@@ -88,7 +88,8 @@ impl Registry {
     }
 
     /// HTTP's entry of an alias, else of the host as it is. Whoever asks has taken port and final
-    /// dot from the host; [`crate::hosts`] has the rules of an entrypoint.
+    /// dot from the host; the rules of an entrypoint (first label, domains, wildcards) are the
+    /// gateway's.
     pub fn get_http_route_or_exact(&self, alias: &str, host: &str) -> Option<Arc<Entry>> {
         self.http().get(alias).or_else(|| self.http().get(host))
     }

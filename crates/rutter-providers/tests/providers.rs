@@ -9,8 +9,7 @@ use rutter_providers::conflict::{Claim, ClaimKind, Judgement, Place, judge};
 use rutter_providers::godoxy::{
     Container, Engine, Port, Protocol, Settings, read_container, read_file,
 };
-use rutter_providers::hosts::{HostKey, MatchDomains, find};
-use rutter_providers::{Alias, ContainerId, Reading, Route};
+use rutter_providers::{ContainerId, Reading, Route};
 use rutter_route::ListenAt;
 
 fn file(text: &str) -> Reading {
@@ -154,24 +153,4 @@ proptest! {
         there.extend(back);
         prop_assert_eq!(judged(&there), judged(&claims()));
     }
-}
-
-#[test]
-fn a_requests_host_leads_to_the_route_that_was_written() {
-    let routes = file("app: {port: 1}\n'*.shop.com': {port: 2}\napi.shop.com: {port: 3}\n").routes;
-    let names = |host: &str| {
-        let there_is = |key: HostKey<'_>| {
-            let is = |route: &&Route| match (&route.alias, key) {
-                (Alias::Name(name), HostKey::Name(key)) => name.as_str() == key,
-                (Alias::Under(domain), HostKey::Under(key)) => domain.as_str() == key,
-                _ => false,
-            };
-            routes.iter().find(is).map(|route| route.name.clone())
-        };
-        find(host, &MatchDomains::default(), there_is)
-    };
-    assert_eq!(names("App.example.com:443").as_deref(), Some("app"));
-    assert_eq!(names("api.shop.com").as_deref(), Some("api.shop.com"));
-    assert_eq!(names("other.shop.com.").as_deref(), Some("*.shop.com"));
-    assert_eq!(names("shop.com"), None);
 }

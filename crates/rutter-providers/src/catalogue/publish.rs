@@ -23,7 +23,13 @@ pub(super) fn publish(rows: &mut Rows, dirty: &Dirty, links: &mut Links, shown: 
     for key in dirty {
         let verdict = rows.verdict(key);
         let Some(row) = rows.row_mut(key) else { continue };
-        let entry = row.what.as_ref().map(|what| Arc::new(entry(key, row, what, verdict)));
+        let entry = row.what.as_ref().map(|what| entry(key, row, what, verdict));
+        if let (Some(before), Some(now)) = (&row.entry, &entry)
+            && is_same(before, now)
+        {
+            continue;
+        }
+        let entry = entry.map(Arc::new);
         for entry in [&row.entry, &entry].into_iter().flatten() {
             touched.extend(link_of(entry));
         }
@@ -108,6 +114,20 @@ fn entry(key: &EntryKey, row: &Row, what: &What, verdict: Verdict) -> Entry {
         verdict,
         health: row.health.clone(),
     }
+}
+
+/// Whether nothing is to be seen of a change.
+fn is_same(before: &Entry, now: &Entry) -> bool {
+    let same = match (&before.what, &now.what) {
+        (What::Route(before), What::Route(now)) => Arc::ptr_eq(before, now),
+        (What::Excluded(before), What::Excluded(now)) => Arc::ptr_eq(before, now),
+        (What::Refused(before), What::Refused(now)) => Arc::ptr_eq(before, now),
+        _ => false,
+    };
+    let place = |entry: &Entry| (entry.pool, entry.pool_key.clone());
+    same && before.verdict == now.verdict
+        && place(before) == place(now)
+        && Arc::ptr_eq(&before.health, &now.health)
 }
 
 /// A link as everybody sees it; nothing without members.

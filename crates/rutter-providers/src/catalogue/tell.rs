@@ -263,19 +263,20 @@ impl Job {
                 Some(full.to_smolstr())
             }
             Says::Allow => {
-                let on = (service, &self.path);
-                let by = By::Rule(RULE.into());
-                // Taking back needs no room.
-                let _ = table.decide_path(now, source, on, Decision::Clear, by, "");
+                self.allow(now, table, service);
                 None
             }
-            Says::Advertise { attributes, .. } => {
+            Says::Advertise { attributes, is_denied } => {
                 let mut route = Advertisement::new(service.clone(), (**attributes).clone());
                 route.path = self.path.clone();
-                match table.advertise(now, &self.session, route) {
-                    Answer::Stands(_) => None,
-                    Answer::Refused(why) => Some(why.to_smolstr()),
+                let Answer::Refused(why) = table.advertise(now, &self.session, route) else {
+                    return None;
+                };
+                if *is_denied {
+                    // No word stays of what isn't there.
+                    self.allow(now, table, service);
                 }
+                Some(why.to_smolstr())
             }
             Says::Withdraw => {
                 table.withdraw(now, &self.session, service, &self.path);
@@ -291,6 +292,15 @@ impl Job {
                 None
             }
         }
+    }
+}
+
+impl Job {
+    fn allow(&self, now: Now, table: &mut Table<Service>, service: &Service) {
+        let by = By::Rule(RULE.into());
+        let on = (service, &self.path);
+        // Taking back needs no room.
+        let _ = table.decide_path(now, &self.session.source, on, Decision::Clear, by, "");
     }
 }
 

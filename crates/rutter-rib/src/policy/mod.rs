@@ -128,7 +128,7 @@ impl Default for Bounds {
             per_source: 2_000_000,
             per_owner: 4_000_000,
             per_destination: 64,
-            paths: 16,
+            paths: 64,
             events: 16_384,
             events_per_destination: 64,
             held: 100_000,

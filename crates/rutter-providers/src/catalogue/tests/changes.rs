@@ -111,6 +111,24 @@ async fn a_loser_that_cant_be_denied_is_not_in_the_table() {
 }
 
 #[tokio::test]
+async fn a_loser_that_found_no_room_is_denied_no_more_when_it_finds_some() {
+    let bounds = Bounds { per_source: 2, ..Bounds::default() };
+    let house = House::with(Policy { bounds, ..Policy::default() }, None).await;
+    let (a, b) = (file_id("a.yml"), file_id("b.yml"));
+    house.begin(&a, 0).await;
+    house.begin(&b, 1).await;
+    house.catalogue.says(&a, file("app: {port: 1}\n")).await.unwrap();
+    house.catalogue.says(&b, file("x: {port: 1}\ny: {port: 1}\n")).await.unwrap();
+    let three = "x: {port: 1}\ny: {port: 1}\napp: {port: 1}\n";
+    house.catalogue.says(&b, file(three)).await.unwrap();
+    assert_eq!(house.at("app").await, [("provider/a.yml app".to_owned(), Eligible)]);
+    assert_eq!(house.counts().await.decisions, 0);
+    house.catalogue.gone(&a).await.unwrap();
+    house.catalogue.says(&b, file("y: {port: 1}\napp: {port: 1}\n")).await.unwrap();
+    assert_eq!(house.at("app").await, [("provider/b.yml app".to_owned(), Eligible)]);
+}
+
+#[tokio::test]
 async fn a_route_whose_guest_is_stopped_is_unresolved_until_none_says_so() {
     let house = House::new().await;
     let id = file_id("a.yml");

@@ -121,6 +121,11 @@ async fn another_order_in_the_configuration_has_other_winners() {
         house.catalogue.says(id, file("app: {port: 1}\n")).await.unwrap();
     }
     assert_eq!(house.catalogue.registry().get("app").unwrap().key.to_string(), "a.yml:app");
+    // Of a place that changes nothing nobody sees anything.
+    let before = house.catalogue.registry().get("app").unwrap();
+    house.begin(&b, 4).await;
+    house.begin(&b, 2).await;
+    assert!(Arc::ptr_eq(&before, &house.catalogue.registry().get("app").unwrap()));
     house.begin(&a, 3).await;
     assert_eq!(house.catalogue.registry().get("app").unwrap().key.to_string(), "b.yml:app");
     let standings: Vec<Standing> = house.at("app").await.into_iter().map(|(_, s)| s).collect();
