@@ -9,11 +9,11 @@
 //!
 //! A file is read when it is closed or renamed to its name, so what is in it is served within
 //! milliseconds, and never a part of it. A text that is the one before is no change. What can't be
-//! read changes nothing of what stands: a file that is broken keeps its last good reading, and
-//! says so here and in the log. The original reloads all routes of a file on any event, and drops
+//! read changes nothing of what stands: a file that is broken keeps its last good reading, and its
+//! provider counts as lost until it is good again. The original reloads all routes of a file on any event, and drops
 //! them when the file can't be read.
 //!
-//! A file that isn't there at the start is an error in the log, and is waited for.
+//! A file that isn't there is waited for; its provider is lost as well, and has no routes.
 
 mod log;
 mod read;
@@ -31,11 +31,12 @@ use rutter_route::Wall;
 use tokio::sync::{mpsc, watch as signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::{Catalogue, CatalogueError, ProviderInfo};
+use crate::catalogue::{Catalogue, CatalogueError, ProviderInfo, Said};
 use crate::godoxy::Settings;
 use crate::{Enriches, ProviderId, Reading};
 
 pub use settle::FileStanding;
+use settle::Tell;
 use task::Task;
 
 /// How many readings may wait to be heard; then files are read later.
@@ -93,6 +94,20 @@ pub(crate) enum Told {
         /// What.
         reading: Reading,
     },
+    /// A provider's file can't be read; what was in it stands.
+    Lost {
+        /// Whose.
+        provider: ProviderId,
+        /// Which file, and why.
+        why: String,
+    },
+    /// A provider's file isn't there; what was in it goes.
+    Gone {
+        /// Whose.
+        provider: ProviderId,
+        /// Which file.
+        why: String,
+    },
     /// Each file was tried once.
     AllRead,
 }
@@ -129,14 +144,7 @@ impl Files {
         tokio::spawn(async move {
             let forward = async {
                 while let Some(told) = hear.recv().await {
-                    match told {
-                        Told::Reading { provider, reading } => {
-                            catalogue.says(&provider, reading).await?;
-                        }
-                        Told::AllRead => {
-                            shared.is_loaded.send_replace(true);
-                        }
-                    }
+                    tell(&catalogue, told, &shared).await?;
                 }
                 Ok::<_, CatalogueError>(())
             };
@@ -179,33 +187,45 @@ impl Files {
     }
 }
 
+async fn tell(catalogue: &Catalogue, told: Told, shared: &Shared) -> Result<(), CatalogueError> {
+    match told {
+        Told::Reading { provider, reading } => {
+            catalogue.says(&provider, reading).await?;
+        }
+        Told::Lost { provider, why } => catalogue.lost(&provider, &why).await?,
+        Told::Gone { provider, why } => {
+            let known = catalogue.registry().providers();
+            let stands = |said: &Said| said.n_routes + said.n_refused + said.n_excluded > 0;
+            if known.iter().any(|known| *known.id == provider && stands(&known.said)) {
+                catalogue.says(&provider, Reading::default()).await?;
+                catalogue.lost(&provider, &why).await?;
+            }
+        }
+        Told::AllRead => {
+            shared.is_loaded.send_replace(true);
+        }
+    }
+    Ok(())
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Vec<FileStatus>> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how a file is, and says in the log if it is otherwise than before.
-    fn note(&self, n: usize, standing: &FileStanding, reading: Option<&Reading>, now: Wall) {
+    /// Notes how a file is.
+    fn note(&self, n: usize, standing: &FileStanding, tell: Option<&Tell>, now: Wall) {
         let mut statuses = self.lock();
         let Some(status) = statuses.get_mut(n) else { return };
-        if status.standing != *standing {
-            let file = status.path.display();
-            match standing {
-                FileStanding::Missing => {
-                    tracing::error!(%file, "a file of routes isn't there; it is waited for");
-                }
-                FileStanding::Broken(why) => {
-                    let n_routes = status.n_routes;
-                    tracing::error!(n_routes, "{why}; what was read before stands");
-                }
-                FileStanding::Unread | FileStanding::Good => {}
+        status.standing = standing.clone();
+        match tell {
+            Some(Tell::Reading(reading)) => {
+                status.n_routes = reading.routes.len();
+                status.n_refused = reading.refused.len();
+                status.read_at = now.0 / 1000;
             }
-            status.standing = standing.clone();
-        }
-        if let Some(reading) = reading {
-            status.n_routes = reading.routes.len();
-            status.n_refused = reading.refused.len();
-            status.read_at = now.0 / 1000;
+            Some(Tell::Gone) => (status.n_routes, status.n_refused) = (0, 0),
+            Some(Tell::Lost(_)) | None => {}
         }
     }
 }

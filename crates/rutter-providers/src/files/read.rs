@@ -91,8 +91,7 @@ pub(super) fn read(
 ) -> Read {
     let reads = AssertUnwindSafe(|| try_read(path, known, variables, settings));
     catch_unwind(reads).unwrap_or_else(|_| {
-        let why = "reading it broke; the program's log says where";
-        let found = Found::Broken(format!("{}: {why}", path.display()));
+        let found = Found::Broken("reading it broke; the log says where".to_owned());
         Read { print: Print::of(path), digest: None, found }
     })
 }
@@ -105,7 +104,7 @@ fn try_read(path: &Path, known: Option<u64>, variables: &Variables, settings: &S
         Ok(None) => return nothing(Found::Torn),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return nothing(Found::Missing),
         Err(error) => {
-            let broken = nothing(Found::Broken(format!("{name}: {error}")));
+            let broken = nothing(Found::Broken(error.to_string()));
             return Read { print: Print::of(path), ..broken };
         }
     };
@@ -117,9 +116,18 @@ fn try_read(path: &Path, known: Option<u64>, variables: &Variables, settings: &S
     } else {
         let environment = |name: &str| variables(name);
         let read: Result<Reading, ConfigError> = read_file(&name, &text, &environment, settings);
-        read.map_or_else(|error| Found::Broken(error.to_string()), Found::Good)
+        read.map_or_else(|error| Found::Broken(in_a_line(&error)), Found::Good)
     };
     Read { print: Some(print), digest: Some(digest), found }
+}
+
+/// Why a text isn't a file of routes, without the file's name, which is told with it.
+fn in_a_line(error: &ConfigError) -> String {
+    let said = error.problems.iter().map(|problem| match problem.spot {
+        Some(spot) => format!("line {}, column {}: {}", spot.line, spot.column, problem.message),
+        None => problem.message.clone(),
+    });
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// Its text, or none if it was changed while it was read.

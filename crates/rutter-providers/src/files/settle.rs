@@ -38,6 +38,17 @@ pub enum FileStanding {
     Broken(String),
 }
 
+/// What is to be told of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Tell {
+    /// All that is in it.
+    Reading(Reading),
+    /// It can't be read, and why: what was in it stands.
+    Lost(String),
+    /// It isn't there: what was in it goes.
+    Gone,
+}
+
 /// One file's state.
 #[derive(Debug)]
 pub(super) struct Settling {
@@ -51,8 +62,8 @@ pub(super) struct Settling {
     /// What a look saw that isn't what was read.
     print_seen: Option<Option<Print>>,
     absent_since: Option<Mono>,
-    /// Whether routes may stand that it said.
-    has_told: bool,
+    /// Whether routes may stand that it said, or that were in it before this reader began.
+    may_stand: bool,
     standing: FileStanding,
 }
 
@@ -68,7 +79,7 @@ impl Settling {
             print: None,
             print_seen: None,
             absent_since: None,
-            has_told: false,
+            may_stand: true,
             standing: FileStanding::Unread,
         }
     }
@@ -129,7 +140,7 @@ impl Settling {
     }
 
     /// What came of reading it; the answer is what is to be told.
-    pub(super) fn took(&mut self, read: Read, now: Mono) -> Option<Reading> {
+    pub(super) fn took(&mut self, read: Read, now: Mono) -> Option<Tell> {
         self.is_being_read = false;
         self.print_seen = None;
         if self.is_being_written {
@@ -141,29 +152,59 @@ impl Settling {
             return None;
         }
         self.print = read.print;
-        let is_absent = matches!(&read.found, Found::Missing | Found::Empty);
-        if is_absent && self.has_told {
-            let since = *self.absent_since.get_or_insert(now);
-            if now.since(since) < GRACE {
-                self.wanted = Some(since.after(GRACE));
-                return None;
+        match read.found {
+            Found::Missing => self.is_missing(now),
+            Found::Empty if self.is_cut_off(now) => None,
+            found => {
+                self.absent_since = None;
+                self.has_text(found, read.digest)
             }
         }
-        self.absent_since = None;
-        let (standing, told) = match read.found {
-            // Every one of these has a text, which is remembered.
-            Found::Same | Found::Torn => return None,
-            Found::Good(reading) => (FileStanding::Good, Some(reading)),
-            Found::Empty => (FileStanding::Good, Some(Reading::default())),
-            Found::Missing => (FileStanding::Missing, self.has_told.then(Reading::default)),
-            Found::Broken(why) => (FileStanding::Broken(why), None),
-        };
-        self.digest = read.digest;
-        self.standing = standing;
-        if let Some(reading) = &told {
-            self.has_told = *reading != Reading::default();
+    }
+
+    fn is_missing(&mut self, now: Mono) -> Option<Tell> {
+        self.digest = None;
+        let is_first = self.standing == FileStanding::Unread;
+        if is_first {
+            self.standing = FileStanding::Missing;
         }
-        told
+        if self.may_stand && self.is_for_a_moment(now) {
+            return is_first.then(|| Tell::Lost("it isn't there; it is waited for".to_owned()));
+        }
+        self.standing = FileStanding::Missing;
+        std::mem::take(&mut self.may_stand).then_some(Tell::Gone)
+    }
+
+    /// An empty file is one without routes, but for a moment after it had some.
+    fn is_cut_off(&mut self, now: Mono) -> bool {
+        let had_routes = self.may_stand && self.standing != FileStanding::Unread;
+        had_routes && self.is_for_a_moment(now)
+    }
+
+    /// Whether it is too early to believe what is seen; it is looked at again then.
+    fn is_for_a_moment(&mut self, now: Mono) -> bool {
+        let since = *self.absent_since.get_or_insert(now);
+        let is = now.since(since) < GRACE;
+        if is {
+            self.wanted = Some(since.after(GRACE));
+        }
+        is
+    }
+
+    fn has_text(&mut self, found: Found, digest: Option<u64>) -> Option<Tell> {
+        let (standing, told) = match found {
+            Found::Good(reading) => (FileStanding::Good, Tell::Reading(reading)),
+            Found::Empty => (FileStanding::Good, Tell::Reading(Reading::default())),
+            Found::Broken(why) => (FileStanding::Broken(why.clone()), Tell::Lost(why)),
+            Found::Same | Found::Torn | Found::Missing => return None,
+        };
+        self.digest = digest;
+        if let Tell::Reading(reading) = &told {
+            self.may_stand = *reading != Reading::default();
+        }
+        let was = std::mem::replace(&mut self.standing, standing);
+        // That it is broken in the same way is told once.
+        (was != self.standing || matches!(told, Tell::Reading(_))).then_some(told)
     }
 
     fn want(&mut self, now: Mono) {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Reading;
 
 use super::read::{Print, Read, is_link, read};
-use super::settle::Settling;
+use super::settle::{Settling, Tell};
 use super::watch::Folders;
 use super::{FilesConfig, Shared, Told};
 
@@ -148,13 +148,27 @@ impl Task {
         let now = SystemClock.now();
         let Some(file) = self.config.files.get(n) else { return Ok(()) };
         let (id, path) = (file.provider.id.clone(), file.path.clone());
-        let reading = self.on(n, |settling| settling.took(read, now.mono)).flatten();
+        let tell = self.on(n, |settling| settling.took(read, now.mono)).flatten();
         if let Some(standing) = self.settling.get(n).map(Settling::standing) {
-            self.shared.note(n, standing, reading.as_ref(), now.wall);
+            self.shared.note(n, standing, tell.as_ref(), now.wall);
         }
-        if let Some(reading) = reading {
-            super::log::say(&path, &reading);
-            self.tell_of(n, id, reading).await?;
+        match tell {
+            Some(Tell::Reading(reading)) => {
+                super::log::say(&path, &reading);
+                self.tell_of(n, id, reading).await?;
+            }
+            Some(Tell::Lost(why)) => {
+                let why = format!("{}: {why}", path.display());
+                self.say(Told::Lost { provider: id, why }).await?;
+            }
+            Some(Tell::Gone) => {
+                if let Some(raw) = self.raw.get_mut(n) {
+                    *raw = None;
+                }
+                let why = format!("{}: it isn't there; it is waited for", path.display());
+                self.say(Told::Gone { provider: id, why }).await?;
+            }
+            None => {}
         }
         if self.unread.remove(&n) && self.unread.is_empty() {
             self.say(Told::AllRead).await?;

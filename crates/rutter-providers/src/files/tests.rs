@@ -70,6 +70,7 @@ async fn start(
     loop {
         match watched.next().await {
             Told::Reading { provider, reading } => first.insert(provider.to_string(), reading),
+            Told::Lost { .. } | Told::Gone { .. } => continue,
             Told::AllRead => return (watched, first),
         };
     }
@@ -84,7 +85,7 @@ impl Watched {
     async fn next_hosts(&mut self) -> (String, Vec<String>) {
         match self.next().await {
             Told::Reading { provider, reading } => (provider.to_string(), hosts(&reading)),
-            Told::AllRead => panic!("that was told before"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -96,19 +97,11 @@ impl Watched {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Waits until a file stands as it should; it is looked at again with each that is told, and
-    /// nothing may be told.
-    async fn stands(&mut self, name: &str, is: fn(&FileStanding) -> bool) {
-        let by = Instant::now() + LONG;
-        loop {
-            let statuses = self.files.statuses();
-            let status = statuses.iter().find(|s| s.path.ends_with(name)).unwrap();
-            if is(&status.standing) {
-                return;
-            }
-            assert!(Instant::now() < by, "{status:?}");
-            let heard = timeout(Duration::from_millis(5), self.hear.recv()).await;
-            assert!(heard.is_err(), "{heard:?}");
+    /// Why a file is lost, as is told next.
+    async fn next_loss(&mut self) -> String {
+        match self.next().await {
+            Told::Lost { why, .. } => why,
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -168,11 +161,11 @@ async fn a_broken_file_keeps_the_last_good_reading_and_says_so() {
     let (mut watched, _) = watched(&[("a.yml", &format!("a: {}", route("old")))]).await;
     for broken in ["a: [", "- list", "a: 1\na: 2"] {
         watched.write("a.yml", broken);
-        watched.stands("a.yml", |s| matches!(s, FileStanding::Broken(_))).await;
+        let why = watched.next_loss().await;
+        assert!(why.contains("a.yml: "), "{why}");
         let status = watched.files.statuses().remove(0);
         assert_eq!(status.n_routes, 1);
-        let FileStanding::Broken(why) = status.standing else { unreachable!() };
-        assert!(why.contains("a.yml"), "{why}");
+        assert!(matches!(status.standing, FileStanding::Broken(_)), "{status:?}");
     }
     watched.write("a.yml", &format!("a: {}", route("good")));
     assert_eq!(watched.next_hosts().await.1, ["good"]);
@@ -199,7 +192,7 @@ async fn a_deleted_files_routes_go_and_it_is_waited_for() {
     let (mut watched, _) = watched(&[("a.yml", &text)]).await;
     fs::remove_file(watched.path("a.yml")).unwrap();
     let removed = Instant::now();
-    assert!(watched.next_hosts().await.1.is_empty());
+    assert!(matches!(watched.next().await, Told::Gone { .. }));
     assert!(removed.elapsed() >= settle::GRACE / 2, "{:?}", removed.elapsed());
     assert_eq!(watched.files.statuses()[0].standing, FileStanding::Missing);
     watched.write("a.yml", &text);
@@ -223,6 +216,10 @@ async fn what_is_not_there_at_the_start_is_waited_for_even_with_its_folder() {
     assert!(first.is_empty());
     for status in watched.files.statuses() {
         assert_eq!(status.standing, FileStanding::Missing);
+    }
+    for _ in 0..2 {
+        // What another reader may have said goes.
+        assert!(matches!(watched.next().await, Told::Gone { .. }));
     }
     watched.write("missing.yml", &format!("a: {}", route("here")));
     assert_eq!(watched.next_hosts().await.1, ["here"]);

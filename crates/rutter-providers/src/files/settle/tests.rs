@@ -14,6 +14,10 @@ fn one_route() -> Reading {
     crate::godoxy::read_file("f", text, &|name| variables(name), &Default::default()).unwrap()
 }
 
+fn told() -> Option<Tell> {
+    Some(Tell::Reading(one_route()))
+}
+
 fn good(digest: u64) -> Read {
     Read { print: None, digest: Some(digest), found: Found::Good(one_route()) }
 }
@@ -26,7 +30,7 @@ fn found(found: Found) -> Read {
 fn settled() -> Settling {
     let mut file = Settling::new(START);
     assert_eq!((file.wanted(), file.begin(START)), (Some(START), None));
-    assert_eq!(file.took(good(1), START), Some(one_route()));
+    assert_eq!(file.took(good(1), START), told());
     assert_eq!((file.wanted(), file.standing()), (None, &FileStanding::Good));
     file
 }
@@ -41,7 +45,7 @@ fn a_file_that_was_closed_is_read_at_once_and_what_follows_once_more() {
         file.touched(ms(1000 + after));
         assert_eq!(file.wanted(), None, "it is being read");
     }
-    assert_eq!(file.took(good(2), ms(1005)), Some(one_route()));
+    assert_eq!(file.took(good(2), ms(1005)), told());
     assert_eq!(file.wanted(), Some(ms(1020)));
 }
 
@@ -109,36 +113,55 @@ fn one_that_is_gone_or_empty_keeps_its_routes_for_a_moment() {
             assert!(back.wanted() <= Some(at));
             back.begin(at);
             let told = back.took(found(absent()), at);
-            assert_eq!(told, (at > ms(200)).then(Reading::default));
+            let gone = match absent() {
+                Found::Missing => Tell::Gone,
+                _ => Tell::Reading(Reading::default()),
+            };
+            assert_eq!(told, (at > ms(200)).then_some(gone));
         }
         assert_eq!(back.wanted(), None);
     }
 }
 
 #[test]
-fn one_that_was_never_there_says_nothing_and_an_empty_one_has_no_routes() {
+fn one_that_was_never_there_is_lost_and_an_empty_one_has_no_routes() {
     let mut file = Settling::new(START);
     file.begin(START);
-    assert_eq!(file.took(found(Found::Missing), START), None);
+    assert!(matches!(file.took(found(Found::Missing), START), Some(Tell::Lost(_))));
+    // What a reader before this one told may stand still.
+    assert_eq!(
+        (file.standing(), file.wanted()),
+        (&FileStanding::Missing, Some(START.after(GRACE)))
+    );
+    file.begin(START.after(GRACE));
+    assert_eq!(file.took(found(Found::Missing), START.after(GRACE)), Some(Tell::Gone));
+    file.touched(ms(5000));
+    file.begin(ms(5000));
+    assert_eq!(file.took(found(Found::Missing), ms(5000)), None);
     assert_eq!((file.standing(), file.wanted()), (&FileStanding::Missing, None));
     let mut file = Settling::new(START);
     file.begin(START);
-    assert_eq!(file.took(found(Found::Empty), START), Some(Reading::default()));
+    let none = Some(Tell::Reading(Reading::default()));
+    assert_eq!(file.took(found(Found::Empty), START), none);
     assert_eq!(file.standing(), &FileStanding::Good);
 }
 
 #[test]
-fn a_broken_one_tells_nothing_and_the_last_good_text_is_read_anew_after_it() {
+fn a_broken_one_is_lost_once_and_the_last_good_text_is_read_anew_after_it() {
     let mut file = settled();
     file.touched(ms(100));
     file.begin(ms(100));
-    let broken = Read { print: None, digest: Some(2), found: Found::Broken("x".to_owned()) };
-    assert_eq!(file.took(broken, ms(100)), None);
+    let broken =
+        |digest| Read { print: None, digest: Some(digest), found: Found::Broken("x".to_owned()) };
+    assert_eq!(file.took(broken(2), ms(100)), Some(Tell::Lost("x".to_owned())));
+    file.touched(ms(150));
+    file.begin(ms(150));
+    assert_eq!(file.took(broken(2), ms(150)), None);
     assert_eq!(file.standing(), &FileStanding::Broken("x".to_owned()));
     file.touched(ms(200));
     // The text before it is known no more: it must be told that it is good again.
     assert_eq!(file.begin(ms(200)), Some(2));
-    assert_eq!(file.took(good(1), ms(200)), Some(one_route()));
+    assert_eq!(file.took(good(1), ms(200)), told());
     assert_eq!(file.standing(), &FileStanding::Good);
 }
 

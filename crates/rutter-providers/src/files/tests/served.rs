@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 use super::*;
 use crate::catalogue::Watching;
 use crate::monitor::{HealthStatus, MonitorSettings, Monitors};
-use crate::registry::{Entry, RegistryEvent};
+use crate::registry::{Entry, ProviderState, RegistryEvent};
 use crate::testing::House;
 
 fn entry(house: &House, alias: &str) -> Arc<Entry> {
@@ -57,6 +57,37 @@ async fn an_edited_file_is_served_and_routes_of_others_stay_what_they_are() {
     until(&house, || registry.num_active_routes() == 38).await;
     assert!(registry.get("app7").is_none());
     assert!(Arc::ptr_eq(&entry(&house, "app8"), &untouched));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_files_after_another_takes_back_what_went_meanwhile() {
+    let folder = TempDir::new().unwrap();
+    for name in ["kept.yml", "broken.yml", "gone.yml"] {
+        let text = format!("{}: {}", name.trim_end_matches(".yml"), route("x"));
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let house = House::new().await;
+    let registry = house.catalogue.registry();
+    let config = config(folder.path(), &["kept.yml", "broken.yml", "gone.yml"]);
+    let stop = CancellationToken::new();
+    let first = Files::start(config.clone(), house.catalogue.clone(), stop.clone()).await.unwrap();
+    first.loaded().await;
+    assert_eq!(registry.num_active_routes(), 3);
+    stop.cancel();
+    // As when the program's configuration is read again.
+    fs::remove_file(folder.path().join("gone.yml")).unwrap();
+    fs::write(folder.path().join("broken.yml"), "a: [").unwrap();
+    let kept = entry(&house, "kept");
+    let stop = CancellationToken::new();
+    let _guard = stop.clone().drop_guard();
+    let second = Files::start(config, house.catalogue.clone(), stop).await.unwrap();
+    second.loaded().await;
+    until(&house, || registry.get("gone").is_none()).await;
+    assert!(Arc::ptr_eq(&entry(&house, "kept"), &kept));
+    assert!(registry.get("broken").is_some(), "its last good reading stands");
+    let providers = registry.providers();
+    let broken = providers.iter().find(|provider| provider.id.name() == "broken.yml").unwrap();
+    assert!(matches!(&broken.state, ProviderState::Lost { why } if why.contains("broken.yml")));
 }
 
 fn hosts_of(entry: &Entry) -> String {
