@@ -154,12 +154,15 @@ pub(crate) fn check(
         (Some(shown), asked) => {
             let agrees = match asked {
                 Asked::Of(profile) => *profile == shown.profile,
-                _ => false,
+                // Who has shown more than is asked for may have it: the host's other paths ask.
+                Asked::Nothing => true,
+                Asked::Several => false,
             };
-            match &shown.to {
-                ShownTo::Listener => agrees || *asked == Asked::Nothing,
-                ShownTo::Service(name) => agrees && *name == service.name,
-            }
+            let is_there = match &shown.to {
+                ShownTo::Listener => true,
+                ShownTo::Service(name) => *name == service.name,
+            };
+            agrees && is_there
         }
     };
     match passes {

@@ -111,10 +111,11 @@ impl Datagrams {
             worker,
         };
         let mut sweep = tokio::time::interval(SWEEP.min(idle / 4).max(Duration::from_millis(1)));
+        let mut stopped = std::pin::pin!(self.stop.cancelled());
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return,
+                () = &mut stopped => return,
                 _ = sweep.tick() => sessions.sweep(idle),
                 ready = socket.readable() => match ready {
                     Ok(()) => sessions.take_batch(),

@@ -1,5 +1,6 @@
 //! Streams over real sockets.
 
+mod balanced;
 mod sni;
 mod tcp;
 pub(crate) mod udp;

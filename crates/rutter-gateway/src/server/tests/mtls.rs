@@ -257,3 +257,31 @@ async fn at_a_place_of_its_own_a_service_is_asked_for_no_less() {
         assert_eq!(misdirected, (!of_listener).then_some(421));
     }
 }
+
+#[tokio::test]
+async fn a_path_that_asks_is_not_reached_by_what_its_host_asks_for() {
+    let scene = Scene::new().await;
+    let mut gateway = TestGateway::start(scene.config()).await;
+    let set = async |gateway: &mut TestGateway, service: &str, route| {
+        gateway.feed.apply(vec![(service.parse().unwrap(), Some(vec![route]))]).await;
+    };
+    set(&mut gateway, "staff.nsl.sh", scene.plain()).await;
+    set(&mut gateway, "staff.nsl.sh/admin", scene.asking("staff")).await;
+    let status = async |gateway: &TestGateway, path: &str, shows| {
+        let mut client =
+            scene.connect(gateway.server.addresses()[1], "staff.nsl.sh", shows).await.ok()?;
+        client.try_send(get(path).replace("alice", "staff")).await.ok()?;
+        client.answer().await.map(|answer| answer.status())
+    };
+    let staff = || Some(scene.staff.sign(&["bob"]));
+    assert_eq!(status(&gateway, "/admin/x", staff()).await, Some(200));
+    // The handshake asks before it is known which path will be wanted.
+    assert_eq!(status(&gateway, "/admin/x", None).await, None);
+    assert_eq!(status(&gateway, "/", staff()).await, Some(200));
+
+    set(&mut gateway, "staff.nsl.sh", scene.asking("guests")).await;
+    let guest = || Some(scene.guests.sign(&["eve"]));
+    assert_eq!(status(&gateway, "/", guest()).await, Some(200));
+    assert_eq!(status(&gateway, "/admin/x", guest()).await, Some(421));
+    assert_eq!(status(&gateway, "/admin/x", staff()).await, None);
+}

@@ -236,3 +236,31 @@ async fn streams_go_on_through_the_drain_and_are_closed_and_counted_at_its_end()
     assert_eq!(metrics.tunnels_cut.get(), 1);
     drop(feed);
 }
+
+#[tokio::test]
+async fn a_successor_listens_as_soon_as_the_first_has_closed() {
+    let (service, at) = place("tcp").await;
+    let mut old = TestGateway::start(config()).await;
+    let there = echo("a:").await;
+    old.set_stream(&service, vec![tcp("agent/a", there)]).await;
+    let mut stays = connect(at).await;
+    hears(&mut stays, "a:").await;
+    let mut new = TestGateway::start(config()).await;
+    new.set_stream(&service, vec![tcp("agent/a", there)]).await;
+    let TestGateway { server, feed, .. } = old;
+    let metrics = new.metrics();
+    let ending = tokio::spawn(server.shutdown(Duration::ZERO));
+    within(async {
+        while metrics.streams.get() == 0 {
+            if let Ok(mut stream) = TcpStream::connect(at).await {
+                hears(&mut stream, "a:").await;
+            }
+        }
+    })
+    .await;
+    stays.write_all(b"on").await.unwrap();
+    hears(&mut stays, "on").await;
+    drop(stays);
+    within(ending).await.unwrap();
+    drop(feed);
+}
