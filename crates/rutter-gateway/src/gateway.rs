@@ -116,8 +116,10 @@ impl GatewayHandle {
     /// Takes what may change while it runs: the certificates (their files are read again), the
     /// detector's numbers, `limits.max_target_bytes`, `.max_body_bytes` and
     /// `.max_connections_per_client`, `upstream.max_tries`, the times of upstream answers, the retry
-    /// budget and the trusted proxies. Listeners, workers, domains, roots, pools and the other
-    /// limits need a restart; other listeners are an error, the rest is not looked at here.
+    /// budget, the trusted proxies, the ACL, whose PROXY headers are believed, and the profiles of
+    /// client certificates (their files are read again). Listeners, workers, domains, roots, pools
+    /// and the other limits need a restart; other listeners are an error, the rest is not looked at
+    /// here.
     ///
     /// # Errors
     /// A file can't be read or a number is out of its bounds; nothing has changed then.

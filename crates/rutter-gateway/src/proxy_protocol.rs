@@ -193,11 +193,14 @@ fn told<A: Into<IpAddr>>(client: (A, u16), to: (A, u16)) -> Told {
 
 /// A header that says so.
 pub(crate) fn write(version: ProxyHeader, told: Told) -> Vec<u8> {
-    // Both are of one family on the wire; where they differ IPv4 is written as IPv6.
-    let (client, to) = match (told.client.is_ipv4(), told.to.is_ipv4()) {
-        (true, false) => (as_v6(told.client), told.to),
-        (false, true) => (told.client, as_v6(told.to)),
-        _ => (told.client, told.to),
+    // A listener of both families gives addresses of IPv4 as IPv6. On the wire both are of one
+    // family; where they differ IPv4 is written as IPv6.
+    let [client, to] =
+        [told.client, told.to].map(|a| SocketAddr::new(a.ip().to_canonical(), a.port()));
+    let (client, to) = match (client.is_ipv4(), to.is_ipv4()) {
+        (true, false) => (as_v6(client), to),
+        (false, true) => (client, as_v6(to)),
+        _ => (client, to),
     };
     match version {
         ProxyHeader::V1 => v1::Addresses::from((client, to)).to_string().into_bytes(),

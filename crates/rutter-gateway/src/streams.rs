@@ -127,6 +127,8 @@ impl Streams {
             if !there.serve() {
                 there.stop.cancel();
                 at.remove(&key);
+            } else {
+                there.tell_others();
             }
             return;
         };
@@ -137,8 +139,11 @@ impl Streams {
             }
             there
         });
-        there.wanted.insert(service.clone(), routes);
+        let is_new = there.wanted.insert(service.clone(), routes).is_none();
         there.serve();
+        if is_new {
+            there.tell_others();
+        }
     }
 
     /// The routes of a service that is asked for by that name on an HTTPS listener, if there is one.
@@ -205,11 +210,15 @@ impl AtPlace {
     fn serve(&self) -> bool {
         let Some((_, first)) = self.wanted.first_key_value() else { return false };
         self.place.set(first.clone());
+        true
+    }
+
+    /// Says who wants the place and doesn't have it.
+    fn tell_others(&self) {
+        let Some((served, _)) = self.wanted.first_key_value() else { return };
         let others: Vec<_> = self.wanted.keys().skip(1).map(Service::to_string).collect();
         if !others.is_empty() {
-            let served = &first.service;
             tracing::warn!(%served, ?others, "several services want one place; the first has it");
         }
-        true
     }
 }

@@ -14,7 +14,7 @@ use super::order::CERTIFICATE;
 use super::{AcmeChallenge, AcmeConfig, AcmeStore};
 use crate::config::{GatewayConfig, ListenerConfig};
 use crate::testing::{
-    Authority, Origin, RawClient, TestGateway, any_port, config, get, refused, route, until,
+    Authority, Origin, RawClient, TestGateway, any_port, config, get, refused, route, spec, until,
 };
 use crate::upstream::Roots;
 use server::Ca;
@@ -109,6 +109,24 @@ async fn names_are_proven_by_http_though_the_listener_redirects() {
 #[tokio::test]
 async fn names_are_proven_within_the_handshake() {
     proves(AcmeChallenge::TlsAlpn01).await;
+}
+
+#[tokio::test]
+async fn a_ca_gets_its_proof_where_streams_have_the_name_and_all_others_show_certificates() {
+    let scene = Scene::new().await;
+    let mut config = scene.config(AcmeChallenge::TlsAlpn01);
+    let ca_file = scene.directory.path().join("clients.pem");
+    std::fs::write(&ca_file, &scene.own.certificate_pem).unwrap();
+    let profile = crate::MtlsProfile { ca_files: vec![ca_file], system_roots: false };
+    config.inbound_mtls.insert("clients".into(), profile);
+    config.listeners[1].inbound_mtls_profile = Some("clients".into());
+    let mut gateway = TestGateway::start(config).await;
+    // To nobody: passed on, the proof would be asked for in vain.
+    let nobody = spec("agent/db", &format!("tcp://{}", refused().await));
+    gateway.set_stream(&"tcp:alice.nsl.sh".parse().unwrap(), vec![nobody]).await;
+    let addresses = gateway.server.addresses();
+    scene.ca.leads_to(addresses[0], addresses[1]);
+    issued(&gateway).await;
 }
 
 #[tokio::test]

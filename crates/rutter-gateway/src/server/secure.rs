@@ -42,7 +42,7 @@ enum Begun {
     /// Nothing was read.
     Not(TcpStream),
     /// The client has said hello.
-    Hello(TcpStream, Hello),
+    Hello(TcpStream, Box<Hello>),
 }
 
 impl Serving {
@@ -58,23 +58,29 @@ impl Serving {
     ) -> Option<Waiting> {
         let shared = &self.worker.shared;
         let configs = front.tls.as_ref()?.configs();
+        let mut is_validation = false;
         let (begun, shown) = if self.name_matters() {
             let hello = self.hello(&mut stream, by).await?;
             let name = hello.name();
-            let by_name = name.as_deref().filter(|_| !self.is_validation(&hello));
+            is_validation = self.is_validation(&hello);
+            let by_name = name.as_deref().filter(|_| !is_validation);
             if let Some(routes) = by_name.and_then(|name| self.stream_of(name)) {
                 let told = told.or_else(|| as_connected(&stream, client.peer).ok())?;
                 self.stream_in_tls(stream, hello, &configs, &routes, by, told).await;
                 return None;
             }
-            (Begun::Hello(stream, hello), by_name.and_then(|name| self.asked_by(client.at, name)))
+            (
+                Begun::Hello(stream, Box::new(hello)),
+                by_name.and_then(|name| self.asked_by(client.at, name)),
+            )
         } else {
             (Begun::Not(stream), None)
         };
-        // What the whole listener asks for is asked of everybody.
+        // What the whole listener asks for is asked of everybody, but for a CA, which gets a proof and
+        // no more.
         let of_listener =
             |profile: &_| Shown { profile: Clone::clone(profile), to: ShownTo::Listener };
-        let shown = front.profile.as_ref().map(of_listener).or(shown);
+        let shown = front.profile.as_ref().map(of_listener).or(shown).filter(|_| !is_validation);
         let config = match &shown {
             None => configs.http.clone(),
             Some(shown) => match configs.of_profile(&shown.profile) {
@@ -185,7 +191,7 @@ impl Serving {
         told: Told,
     ) {
         let stranger = if ends_tls(routes) {
-            let begun = Begun::Hello(stream, hello);
+            let begun = Begun::Hello(stream, Box::new(hello));
             let stream = self.handshake(begun, configs.stream.clone(), by).await;
             let Some(stream) = stream else { return };
             Stranger { stream: Stream::Tls(Box::new(stream)), told, read: Bytes::new() }

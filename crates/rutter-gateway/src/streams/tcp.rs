@@ -79,7 +79,7 @@ async fn connect<'a>(
     drop(settings);
     while let Some(route) = plan.next(&shared.health).await {
         // Behind a hole nobody is asked: it keeps the place.
-        let Some(endpoint) = route.endpoint() else { return None };
+        let endpoint = route.endpoint()?;
         if !pick::is_alike(routes, route) {
             continue;
         }
