@@ -39,7 +39,7 @@ bare:
             "5 ok app.port",
             "7 ignored app.access_log.stdout",
             "9 different app.healthcheck.retries",
-            "2 ok app.host",
+            "4 ok app.host",
             "11 refused shut.host",
             "13 refused shut.middlewares.oidc",
             "14 ok bare",
@@ -54,7 +54,7 @@ fn a_finding_of_an_entry_is_its_lists() {
     let text = "acl:\n  deny: ['ip:192.0.2.1', 'country:XX']\nentrypoint:\n  middlewares:\n    - use: oidc\n";
     let reading = read_config("config.yml", text, &|_| None, &[]).unwrap();
     let fields = config_fields(text, &reading);
-    assert_eq!(shown(&fields), ["2 refused acl.deny", "4 refused entrypoint.middlewares.0.use"]);
+    assert_eq!(shown(&fields), ["2 refused acl.deny", "5 refused entrypoint.middlewares.0.use"]);
 }
 
 #[test]
