@@ -22,8 +22,10 @@
 
 mod backoff;
 mod batch;
+mod changes;
 mod config;
 mod connect;
+mod describe;
 mod engine;
 mod error;
 mod known;

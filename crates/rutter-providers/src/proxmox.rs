@@ -26,6 +26,7 @@
 //! are written by number or name, since nothing says their addresses.
 
 mod api;
+mod dial;
 mod error;
 mod index;
 mod inventory;

@@ -1,14 +1,9 @@
 //! The task that follows one engine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bollard::models::ContainerSummary;
-use futures_util::StreamExt;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::ProviderId;
 use crate::catalogue::{Catalogue, CatalogueError};
@@ -17,8 +12,10 @@ use crate::monitor::Monitors;
 
 use super::backoff::Backoff;
 use super::batch::{Batch, Whose};
-use super::engine::{Engine, Events};
-use super::known::{Known, Listed};
+use super::changes::Changes;
+use super::describe::describe;
+use super::engine::Engine;
+use super::known::Known;
 use super::{DockerError, Endpoint, map};
 
 /// How often all is listed though no event asks for it: engines drop events of listeners that are
@@ -28,12 +25,6 @@ const REFRESH: Duration = Duration::from_secs(300);
 /// How often all that the engine knows of health is said again: a route that another had the place
 /// of is watched from when it gets it, and nothing was heard of it before.
 const SAID_AGAIN: Duration = Duration::from_secs(10);
-
-/// How many events wait; of more it isn't known whose they were, so all is listed.
-const MAX_WAITING: usize = 1024;
-
-/// How many containers are inspected at once.
-const AT_ONCE: usize = 8;
 
 /// A container engine as a provider.
 #[derive(Debug, Clone)]
@@ -187,92 +178,6 @@ impl Following {
     fn say_health(&mut self, whose: &Whose) {
         for (key, seen) in self.known.health(whose) {
             self.monitors.engine_says(&key, seen);
-        }
-    }
-}
-
-/// Puts to each listed container what only inspecting it says. One that went meanwhile is left
-/// out.
-async fn describe(
-    engine: &Engine,
-    listed: Vec<ContainerSummary>,
-) -> Result<Vec<Listed>, DockerError> {
-    let described: Vec<_> = listed.into_iter().map(|one| describe_one(engine, one)).collect();
-    let mut described = futures_util::stream::iter(described).buffered(AT_ONCE);
-    let mut all = Vec::new();
-    while let Some(described) = described.next().await {
-        all.extend(described?);
-    }
-    Ok(all)
-}
-
-/// A container with its ports if it has its host's network, and why it isn't well.
-async fn describe_one(
-    engine: &Engine,
-    one: ContainerSummary,
-) -> Result<Option<Listed>, DockerError> {
-    let mut health = map::health(&one);
-    let is_on_host = map::is_on_host_network(&one);
-    let mut exposed = None;
-    if is_on_host || map::is_found_unwell(&one) {
-        let id = one.id.clone().unwrap_or_default();
-        // It went between the two questions.
-        let Some(inspected) = engine.inspect(&id).await? else { return Ok(None) };
-        exposed = is_on_host.then(|| map::exposed(&inspected));
-        if let (Some(seen), Some(detail)) = (&mut health, map::detail(&inspected)) {
-            seen.detail = detail;
-        }
-    }
-    Ok(map::container(one, exposed).map(|container| Listed { container, health }))
-}
-
-/// The changes that an engine's events tell of, read as fast as they come: engines drop what a
-/// slow listener leaves waiting.
-struct Changes {
-    waiting: mpsc::Receiver<Result<map::Changed, DockerError>>,
-    were_missed: Arc<AtomicBool>,
-    _reader: AbortOnDropHandle<()>,
-}
-
-impl Changes {
-    fn of(events: Events) -> Self {
-        let (to, waiting) = mpsc::channel(MAX_WAITING);
-        let were_missed = Arc::new(AtomicBool::new(false));
-        let reader = tokio::spawn(read(events, to, were_missed.clone()));
-        Self { waiting, were_missed, _reader: AbortOnDropHandle::new(reader) }
-    }
-
-    /// Whose state changed.
-    async fn next(&mut self) -> Result<map::Changed, DockerError> {
-        self.waiting.recv().await.unwrap_or(Err(DockerError::Ended))
-    }
-
-    /// Whether there were changes since the last question of which it isn't known whose.
-    fn were_missed(&self) -> bool {
-        self.were_missed.swap(false, Ordering::AcqRel)
-    }
-}
-
-async fn read(
-    mut events: Events,
-    to: mpsc::Sender<Result<map::Changed, DockerError>>,
-    were_missed: Arc<AtomicBool>,
-) {
-    loop {
-        match events.next().await.map(map::changed) {
-            Ok(None) => {}
-            Ok(Some(changed)) => match to.try_send(Ok(changed)) {
-                Ok(()) => {}
-                // The others wait, so whoever takes them sees this too.
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    were_missed.store(true, Ordering::Release);
-                }
-                Err(mpsc::error::TrySendError::Closed(_)) => return,
-            },
-            Err(error) => {
-                let _ = to.send(Err(error)).await;
-                return;
-            }
         }
     }
 }

@@ -1,16 +1,13 @@
 //! The tasks that follow clusters, and what files' routes are told by them.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use rutter_yaml::Problem;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::godoxy::config::ProxmoxAt;
@@ -18,9 +15,10 @@ use crate::godoxy::is_this_host;
 use crate::{Enriches, Reading, Refused, Route, Target};
 
 use super::api::{Api, place};
+use super::dial::try_door;
 use super::index::{Cluster, Index};
 use super::inventory::Inventory;
-use super::reach::{Door, Reach};
+use super::reach::Reach;
 use super::watching::Watching;
 use super::{ProxmoxError, map};
 
@@ -36,12 +34,6 @@ const FORGOTTEN_AFTER: u64 = 16;
 
 /// How long the first look may take before routes are told without it.
 const FIRST: Duration = Duration::from_secs(5);
-
-/// How long an address may take to answer.
-const DIAL: Duration = Duration::from_secs(5);
-
-/// How long addresses that stand before one that answered have left to answer.
-const EARLIER: Duration = Duration::from_millis(250);
 
 /// How many guests are tried at once.
 const TRIED_AT_ONCE: usize = 64;
@@ -189,31 +181,6 @@ impl Proxmox {
             }
         }
     }
-}
-
-/// Tries a door: the first of its addresses, in their order, that takes a connection. All are tried
-/// at once, and once one answers those before it have [`EARLIER`] left to.
-async fn try_door((door, addresses): (Door, Vec<IpAddr>)) -> (Door, Vec<IpAddr>, Option<IpAddr>) {
-    let dialed = addresses.iter().enumerate().map(|(n, address)| dial(n, *address, door.port));
-    let mut dialed: FuturesUnordered<_> = dialed.collect();
-    let mut first: Option<(usize, IpAddr)> = None;
-    let mut until = tokio::time::Instant::now() + DIAL;
-    while let Ok(Some(answer)) = timeout_at(until, dialed.next()).await {
-        let Some(answers) = answer else { continue };
-        if first.is_none() {
-            until = until.min(tokio::time::Instant::now() + EARLIER);
-        }
-        first = Some(first.map_or(answers, |first| first.min(answers)));
-        if first.is_some_and(|(n, _)| n == 0) {
-            break;
-        }
-    }
-    drop(dialed);
-    (door, addresses, first.map(|(_, address)| address))
-}
-
-async fn dial(n: usize, address: IpAddr, port: u16) -> Option<(usize, IpAddr)> {
-    TcpStream::connect((address, port)).await.is_ok().then_some((n, address))
 }
 
 impl Enriches for Proxmox {

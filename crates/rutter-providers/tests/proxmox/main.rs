@@ -12,7 +12,6 @@ use rutter_providers::godoxy::config::{ProxmoxAt, ProxmoxLogin};
 use rutter_providers::godoxy::{Settings, read_file};
 use rutter_providers::proxmox::{MAX_GUESTS, Proxmox};
 use rutter_providers::{Enriches, Reading, Target};
-use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use cluster::{Cluster, Guest, TOKEN, USER};
@@ -121,32 +120,6 @@ async fn an_old_cluster_says_the_addresses_that_were_written() {
     cluster.put(101, Guest::container("app", "10.0.0.51/24"));
     let followed = Followed::of(&[&cluster], token(), true).await;
     assert_eq!(followed.all("app: {port: 3000}"), ["app 10.0.0.51:3000"]);
-}
-
-#[tokio::test]
-async fn of_several_addresses_the_one_that_answers_is_used() {
-    let own = own_address().await;
-    let listener = TcpListener::bind((own, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let cluster = Cluster::new();
-    // The first is nobody's (RFC 5737).
-    let mut app = Guest::container("app", "192.0.2.1/24");
-    app.has = vec![format!("{own}/24")];
-    cluster.put(101, app);
-    let followed = Followed::of(&[&cluster], token(), true).await;
-    let text = format!("app: {{port: {port}}}");
-    followed.until(&text, &[&format!("app {own}:{port}")]).await;
-    drop(listener);
-    // It stays: that nobody listens there is for its monitor to see.
-    assert_eq!(followed.all(&text), [format!("app {own}:{port}")]);
-}
-
-/// An address of this host that isn't its loopback's.
-async fn own_address() -> std::net::IpAddr {
-    let socket = tokio::net::UdpSocket::bind(("0.0.0.0", 0)).await.unwrap();
-    // Nothing is sent: it only chooses the way.
-    socket.connect(("192.0.2.1", 9)).await.unwrap();
-    socket.local_addr().unwrap().ip()
 }
 
 #[tokio::test]
