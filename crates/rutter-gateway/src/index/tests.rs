@@ -144,11 +144,15 @@ fn domains(domains: &[&str]) -> HostMatching {
     HostMatching::Domains(domains.iter().map(|d| d.parse().unwrap()).collect())
 }
 
+/// How hosts are matched, the services that there are, and what hosts lead to.
+type Vectors =
+    (HostMatching, &'static [&'static str], &'static [(&'static str, Option<&'static str>)]);
+
 #[test]
 fn the_vectors_of_host_matching_hold() {
     let any = || HostMatching::AnyDomain;
     let two = || domains(&["domain.com", "sub.domain.com"]);
-    let cases: &[(HostMatching, &[&str], &[(&str, Option<&str>)])] = &[
+    let cases: &[Vectors] = &[
         (
             any(),
             &["app1"],

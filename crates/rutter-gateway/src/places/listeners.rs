@@ -214,9 +214,16 @@ async fn bound(mut tried: std::io::Result<TcpListener>, address: SocketAddr) -> 
 mod tests {
     use super::*;
 
+    /// Places, the gateway's own listeners, and what is needed beside these.
+    type Case = (
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static [(&'static str, Option<usize>)],
+    );
+
     #[test]
     fn a_listener_is_made_only_where_the_gateway_has_none() {
-        let cases: &[(&[&str], &[&str], &[(&str, Option<usize>)])] = &[
+        let cases: &[Case] = &[
             (&[":8443"], &["0.0.0.0:443"], &[("0.0.0.0:8443", None)]),
             (&[":443"], &["127.0.0.1:443"], &[]),
             (&["10.0.0.1:443"], &["0.0.0.0:443"], &[]),

@@ -25,6 +25,7 @@ const LIVE: &[&[&str]] = &[
     &["gateway", "upstream", "max_tries"],
     &["gateway", "upstream", "response_timeout"],
     &["gateway", "upstream", "try_timeout"],
+    &["gateway", "upstream", "slow_start"],
     &["gateway", "upstream", "timeout"],
     &["gateway", "tls"],
     &["gateway", "certificates"],

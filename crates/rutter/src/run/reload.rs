@@ -138,6 +138,7 @@ impl Running {
             next.upstream.max_tries = to.upstream.max_tries;
             next.upstream.response_timeout = to.upstream.response_timeout;
             next.upstream.try_timeout = to.upstream.try_timeout;
+            next.upstream.slow_start = to.upstream.slow_start;
             next.upstream.timeout = to.upstream.timeout;
             next.tls.clone_from(&to.tls);
             next.trusted_proxies.clone_from(&to.trusted_proxies);
