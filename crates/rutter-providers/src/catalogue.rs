@@ -21,6 +21,7 @@
 //! Bounds: [`QUEUE`] commands wait, over it who speaks waits. Routes are bounded by the table; one
 //! that it does not take is shown as such, and its places stay its own.
 
+mod differences;
 mod error;
 mod publish;
 mod rows;

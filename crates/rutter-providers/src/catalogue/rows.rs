@@ -12,7 +12,7 @@ use super::{ProviderInfo, Said};
 use crate::conflict::{Change, Claim, Claimant, Claims, Judgement};
 use crate::monitor::HealthCell;
 use crate::registry::{Entry, EntryKey, ProviderState, Verdict, What};
-use crate::{ContainerId, ProviderId, Reading, Remark};
+use crate::{ContainerId, ProviderId, Remark};
 
 /// All there is.
 #[derive(Debug, Default)]
@@ -136,44 +136,6 @@ impl Rows {
         }
     }
 
-    /// What is different if a provider has this, and nothing else: each route that comes, or is
-    /// another (`Some`), or goes (`None`).
-    pub(super) fn differences(
-        &self,
-        by: &ProviderId,
-        reading: Reading,
-    ) -> Vec<(EntryKey, Option<What>)> {
-        let Some(provider) = self.providers.get(by) else { return Vec::new() };
-        let mut seen = HashMap::<EntryKey, (), RandomState>::default();
-        let mut differences = Vec::new();
-        let mut one = |name: &str, container: Option<&ContainerId>, what: Heard| {
-            let key = provider.key(name, container);
-            if seen.insert(key.clone(), ()).is_some() {
-                tracing::warn!(route = %key, "said twice: the first counts");
-                return;
-            }
-            let before = provider.rows.get(&key).and_then(|row| row.what.as_ref());
-            if !before.is_some_and(|before| what.is(before)) {
-                differences.push((key, Some(what.into())));
-            }
-        };
-        // What is refused is so whatever else is said by its name.
-        for refused in reading.refused {
-            one(&refused.name.clone(), refused.container.clone().as_ref(), Heard::Refused(refused));
-        }
-        for route in reading.routes {
-            one(&route.name.clone(), route.container.clone().as_ref(), Heard::Route(route));
-        }
-        for excluded in reading.excluded {
-            let (name, container) = (excluded.name.clone(), excluded.container.clone());
-            one(&name, container.as_ref(), Heard::Excluded(excluded));
-        }
-        let gone = provider.rows.keys().filter(|key| !seen.contains_key(*key));
-        let gone: Vec<_> = gone.map(|key| (key.clone(), None)).collect();
-        differences.extend(gone);
-        differences
-    }
-
     /// Makes differences, and judges. Returns every row to look at.
     pub(super) fn take(&mut self, differences: Vec<(EntryKey, Option<What>)>) -> Dirty {
         let mut dirty = Dirty::new();
@@ -269,35 +231,6 @@ impl Default for Row {
             health: Arc::default(),
             is_watched: false,
             entry: None,
-        }
-    }
-}
-
-/// One thing that was said, before it is known whether it is new.
-enum Heard {
-    Route(crate::Route),
-    Excluded(crate::Excluded),
-    Refused(crate::Refused),
-}
-
-impl Heard {
-    /// Whether it is what stands.
-    fn is(&self, what: &What) -> bool {
-        match (self, what) {
-            (Self::Route(is), What::Route(was)) => *is == **was,
-            (Self::Excluded(is), What::Excluded(was)) => *is == **was,
-            (Self::Refused(is), What::Refused(was)) => *is == **was,
-            _ => false,
-        }
-    }
-}
-
-impl From<Heard> for What {
-    fn from(said: Heard) -> Self {
-        match said {
-            Heard::Route(route) => Self::Route(Arc::new(route)),
-            Heard::Excluded(excluded) => Self::Excluded(Arc::new(excluded)),
-            Heard::Refused(refused) => Self::Refused(Arc::new(refused)),
         }
     }
 }

@@ -9,6 +9,7 @@ use rutter_route::{Incarnation, Service, Session, SourceInfo, SourceState, Table
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::differences::differences;
 use super::publish::{Links, publish};
 use super::rows::{Dirty, Provider, Rows, Told};
 use super::tell::{Plan, Stopped};
@@ -177,7 +178,8 @@ impl Task {
 
     async fn says(&mut self, by: &ProviderId, reading: Reading) -> Result<Said, BookClosed> {
         let remarks = reading.remarks.clone();
-        let differences = self.rows.differences(by, reading);
+        let Some(provider) = self.rows.provider(by) else { return Ok(Said::default()) };
+        let differences = differences(provider, reading);
         let n_changed = differences.len();
         let mut dirty = self.rows.take(differences);
         if let Some(provider) = self.rows.provider_mut(by) {

@@ -327,11 +327,10 @@ impl Told {
 fn watch(key: &EntryKey, row: &mut Row, verdict: &Verdict, monitors: Option<&Monitors>) {
     let Some(monitors) = monitors else { return };
     match (&row.what, verdict) {
+        (Some(What::Route(_)), Verdict::Granted) if row.is_watched && !row.is_new => {}
         (Some(What::Route(route)), Verdict::Granted) => {
-            if row.is_new || !row.is_watched {
-                row.health = monitors.watch(key, route);
-                row.is_watched = true;
-            }
+            row.health = monitors.watch(key, route);
+            row.is_watched = true;
         }
         _ if row.is_watched => {
             monitors.forget(key);

@@ -185,7 +185,7 @@ impl<D: Destination> Table<D> {
             .map(|p| {
                 let candidate = self.candidate(*p);
                 let received = self.sets.get(candidate.received).clone();
-                self.import(policy, key, &candidate, received, None)
+                self.import(policy, key, candidate, received, None)
             })
             .collect();
         if !policy.strict {

@@ -18,7 +18,7 @@ async fn a_loser_is_denied_by_a_rule_that_names_the_winner_and_comes_up_when_it_
     let said = house.catalogue.says(&docker, container("app", "10.0.0.1", &[])).await.unwrap();
     assert_eq!((said.n_changed, said.n_routes, said.n_denied), (1, 1, 0));
     let bare = ("provider/docker@local app#app00000".to_owned(), Eligible);
-    assert_eq!(house.at("app").await, [bare.clone()]);
+    assert_eq!(house.at("app").await, std::slice::from_ref(&bare));
 
     let said = house.catalogue.says(&files, file("app: {port: 1}\n")).await.unwrap();
     assert_eq!((said.n_changed, said.n_routes, said.n_denied), (1, 1, 0));
