@@ -95,7 +95,7 @@ fn what_aliases_add_is_bounded_by_the_text() {
         bomb.push_str(&format!("a{n}: &a{n} [{before}]\n"));
     }
     #[derive(Debug, Default, Deserialize)]
-    struct Anything(#[expect(dead_code, reason = "it is only read")] serde::de::IgnoredAny);
+    struct Anything(serde::de::IgnoredAny);
     assert!(parse::<Anything>(&bomb, Dialect::Go).is_err());
     assert!(Positions::of(&bomb, Dialect::Go).find(&["a0".to_owned()]).is_none());
 }

@@ -6,7 +6,8 @@
 //! reader fills in the rest as it reads.
 //!
 //! A sample is two bytes: 3 bits of status, 13 of latency, to 1 in 256. A ring takes its room when
-//! its first sample is due, so a route takes [`Rings::MOST_BYTES`] only after seven hours.
+//! its first sample is due, so the thousand bytes that a route takes at most are taken only after
+//! seven hours.
 
 #[cfg(test)]
 mod tests;
