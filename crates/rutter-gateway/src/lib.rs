@@ -11,6 +11,7 @@
 //! - [`health`]: the detector, its probes, and what is believed of each route;
 //! - `failover`: what may be sent again, where, and what may not;
 //! - `upstream`: connections to services, verified, counted and pooled;
+//! - `files`: a folder's files as answers;
 //! - `proxy`: one request from its head to its answer;
 //! - `access`: the access log;
 //! - `acme`: certificates from a CA, ordered and renewed;
@@ -25,7 +26,8 @@
 //!
 //! Invariants:
 //! - a request that may not be repeated is sent once, whatever fails;
-//! - no upstream certificate goes unverified;
+//! - no upstream certificate goes unverified but where its route says so;
+//! - nothing outside a folder that is served is opened for it;
 //! - no queue, map, body or buffer is without a bound.
 #![forbid(unsafe_code)]
 
