@@ -2,6 +2,7 @@
 
 mod agent;
 mod nodes;
+mod services;
 
 use super::diff::diff;
 use super::section::{Preset, Section, Shape};
