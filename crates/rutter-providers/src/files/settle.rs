@@ -55,6 +55,8 @@ pub(super) struct Settling {
     wanted: Option<Mono>,
     is_being_read: bool,
     is_being_written: bool,
+    /// Whether somebody wrote since it began to be read.
+    was_written: bool,
     last_read: Option<Mono>,
     /// What the file's text was when it was read last, whether good or not.
     digest: Option<u64>,
@@ -74,6 +76,7 @@ impl Settling {
             wanted: Some(now),
             is_being_read: false,
             is_being_written: false,
+            was_written: false,
             last_read: None,
             digest: None,
             print: None,
@@ -104,6 +107,7 @@ impl Settling {
     /// Somebody writes into it.
     pub(super) fn is_written(&mut self) {
         self.is_being_written = true;
+        self.was_written = true;
         self.wanted = None;
     }
 
@@ -135,6 +139,7 @@ impl Settling {
     pub(super) fn begin(&mut self, now: Mono) -> Option<u64> {
         self.wanted = None;
         self.is_being_read = true;
+        self.was_written = false;
         self.last_read = Some(now);
         self.digest
     }
@@ -143,8 +148,9 @@ impl Settling {
     pub(super) fn took(&mut self, read: Read, now: Mono) -> Option<Tell> {
         self.is_being_read = false;
         self.print_seen = None;
-        if self.is_being_written {
-            // Some of it may be of before and some of after: its end comes.
+        if self.was_written {
+            // It may be a part of what is written: it is read when that is closed, which it may
+            // be by now.
             return None;
         }
         if let Found::Torn = read.found {

@@ -5,7 +5,9 @@
 //! once, as it is by then.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Reading;
 
-use super::read::{Print, Read, is_link, read};
+use super::read::{Found, Print, Read, is_link, read};
 use super::settle::{Settling, Tell};
-use super::watch::Folders;
+use super::watch::{Folders, Marks};
 use super::{FilesConfig, Shared, Told};
 
 /// How often files are looked at that are watched: for what nobody tells of, such as a change on
@@ -28,6 +30,10 @@ const CHECK: Duration = Duration::from_secs(5);
 
 /// How often they are looked at while some can't be watched.
 const CHECK_UNWATCHED: Duration = Duration::from_secs(1);
+
+/// How long the kernel's words are waited for when a file was read. They take microseconds; none
+/// come of what isn't watched.
+const BARRIER: Duration = Duration::from_millis(10);
 
 /// What was done on another thread.
 enum Done {
@@ -137,9 +143,15 @@ impl Task {
         let config = self.config.clone();
         let Some(path) = config.files.get(n).map(|file| file.path.clone()) else { return };
         let known = self.on(n, |settling| settling.begin(now)).flatten();
+        let marks = self.folders.marks();
         self.n_reading += 1;
         self.working.spawn_blocking(move || {
-            Done::Read(n, read(&path, known, &config.variables, &config.settings))
+            let n_opened = marks.n_opened(n);
+            let read = read(&path, known, &config.variables, &config.settings);
+            if matches!(read.found, Found::Good(_)) {
+                hear_of_writers(&marks, n, &path, n_opened);
+            }
+            Done::Read(n, read)
         });
     }
 
@@ -232,11 +244,11 @@ impl Task {
     fn take_marks(&mut self) {
         let now = SystemClock.now().mono;
         let marked = self.folders.take();
-        for n in marked.touched {
-            self.on(n, |settling| settling.touched(now));
-        }
         for n in marked.written {
             self.on(n, Settling::is_written);
+        }
+        for n in marked.touched {
+            self.on(n, |settling| settling.touched(now));
         }
         for n in marked.set {
             self.on(n, |settling| settling.may_have_changed(now));
@@ -262,6 +274,19 @@ impl Task {
             self.wanted.insert((at, n));
         }
         Some(done)
+    }
+}
+
+/// Waits until all is heard that happened to a file before now: somebody may have written into it
+/// while it was read, and what was read may be a part. It is opened once more, and that is heard
+/// last. Of what isn't watched nothing is heard, nor of where a link leads, and neither holds it up.
+fn hear_of_writers(marks: &Marks, n: usize, path: &Path, n_opened: u64) {
+    if path.is_symlink() || !marks.wait_until_opened(n, n_opened, BARRIER) {
+        return;
+    }
+    let n_opened = marks.n_opened(n);
+    if File::open(path).is_ok() {
+        marks.wait_until_opened(n, n_opened, BARRIER);
     }
 }
 

@@ -132,8 +132,8 @@ async fn an_edited_file_among_a_thousand_is_told_alone_and_at_once() {
         assert_eq!(watched.next_hosts().await, (name, vec![host]));
         longest = longest.max(closed.elapsed());
     }
-    // 50 ms is what is promised of a program with two processors of its own; a test has neighbours.
-    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    // The kernel told of it, not the next look. (50 ms are promised of a host without neighbours.)
+    assert!(longest < Duration::from_secs(4), "{longest:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, Flag, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -17,7 +18,7 @@ use super::read::Print;
 /// What happened to files since somebody looked.
 #[derive(Debug, Default)]
 pub(super) struct Marked {
-    /// Those that are to be read.
+    /// Those that are to be read, whether they were written before or not.
     pub(super) touched: BTreeSet<usize>,
     /// Those that are being written.
     pub(super) written: BTreeSet<usize>,
@@ -30,10 +31,14 @@ pub(super) struct Marked {
     pub(super) has_missed: bool,
 }
 
+/// What the watcher's thread leaves for others.
 #[derive(Debug, Default)]
-struct Marks {
+pub(super) struct Marks {
     marked: Mutex<Marked>,
     are_there: Notify,
+    /// How often each file was opened, as far as the kernel's words were heard.
+    opened: Mutex<Vec<u64>>,
+    is_opened: Condvar,
 }
 
 /// The folders of files, watched.
@@ -58,7 +63,8 @@ impl Folders {
             by_path.insert(folder.join(file.file_name().unwrap_or_default()), n);
             folders.insert(folder, None);
         }
-        let marks = Arc::new(Marks::default());
+        let opened = Mutex::new(vec![0; by_path.len()]);
+        let marks = Arc::new(Marks { opened, ..Marks::default() });
         let told = marks.clone();
         let made = notify::recommended_watcher(move |event| told.mark(&by_path, event));
         let watcher = made
@@ -94,6 +100,11 @@ impl Folders {
         all
     }
 
+    /// What the watcher's thread leaves.
+    pub(super) fn marks(&self) -> Arc<Marks> {
+        self.marks.clone()
+    }
+
     /// Waits until something may have happened.
     pub(super) async fn are_marked(&self) {
         self.marks.are_there.notified().await;
@@ -110,7 +121,40 @@ impl Marks {
         self.marked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How often it was heard that a file was opened.
+    pub(super) fn n_opened(&self, file: usize) -> u64 {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.get(file).copied().unwrap_or(0)
+    }
+
+    /// Blocks until it is heard that a file was opened once more than `n`, for that long at most.
+    /// Whether it was.
+    ///
+    /// The kernel's words come in order: who opened a file and hears of that has heard all that
+    /// happened to it before.
+    pub(super) fn wait_until_opened(&self, file: usize, n: u64, at_most: Duration) -> bool {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_waiting = |opened: &mut Vec<u64>| opened.get(file).is_some_and(|heard| *heard <= n);
+        let waited = self.is_opened.wait_timeout_while(opened, at_most, is_waiting);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    fn note_opened(&self, files: impl Iterator<Item = usize>) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        for file in files {
+            if let Some(n) = opened.get_mut(file) {
+                *n += 1;
+            }
+        }
+        self.is_opened.notify_all();
+    }
+
     fn mark(&self, by_path: &HashMap<PathBuf, usize>, event: notify::Result<notify::Event>) {
+        if let Ok(notify::Event { kind: EventKind::Access(AccessKind::Open(_)), paths, .. }) =
+            &event
+        {
+            return self.note_opened(paths.iter().filter_map(|path| by_path.get(path).copied()));
+        }
         let mut marked = self.lock();
         match event {
             Ok(event) if event.flag() != Some(Flag::Rescan) => {
@@ -133,10 +177,8 @@ impl Marked {
             EventKind::Access(AccessKind::Close(AccessMode::Write))
             | EventKind::Modify(ModifyKind::Name(_))
             | EventKind::Remove(_) => {
-                for file in files {
-                    self.written.remove(file);
-                    self.touched.insert(*file);
-                }
+                // That it was written before stays said: who read it meanwhile must know.
+                self.touched.extend(files);
             }
             EventKind::Modify(ModifyKind::Data(_)) => {
                 for file in files {

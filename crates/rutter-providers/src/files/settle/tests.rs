@@ -68,6 +68,13 @@ fn what_was_read_while_somebody_wrote_is_not_told() {
     file.is_written();
     assert_eq!(file.took(good(2), ms(101)), None);
     assert_eq!(file.wanted(), None);
+    file.touched(ms(150));
+    file.begin(ms(150));
+    // Closed before what was read is looked at: still it may be a part.
+    file.is_written();
+    file.touched(ms(151));
+    assert_eq!(file.took(good(2), ms(152)), None);
+    assert_eq!(file.wanted(), Some(ms(170)));
     file.touched(ms(200));
     file.begin(ms(200));
     assert_eq!(file.took(found(Found::Torn), ms(201)), None);

@@ -20,7 +20,7 @@ fn host() -> HostName {
 fn route(target: Target) -> Route {
     let text = "app: {host: 10.0.0.1, port: 80}";
     let mut reading = crate::godoxy::read_file("f", text, &|_| None, &Default::default()).unwrap();
-    let health = HealthSettings { timeout: Duration::from_millis(500), ..Default::default() };
+    let health = HealthSettings { timeout: Duration::from_secs(10), ..Default::default() };
     Route { target, health, ..reading.routes.remove(0) }
 }
 
@@ -111,8 +111,10 @@ async fn no_connection_and_no_answer_are_not_well() {
     let silent = serve(|stream| async move {
         let (_kept, ()) = (stream, std::future::pending().await);
     });
-    let (found, detail) = ask(&http(HttpScheme::Http, silent.await, Default::default())).await;
-    assert_eq!((found, &*detail), (Found::Ill, "no answer within 500 ms"));
+    let mut silent = http(HttpScheme::Http, silent.await, Default::default());
+    silent.health.timeout = Duration::from_millis(200);
+    let (found, detail) = ask(&silent).await;
+    assert_eq!((found, &*detail), (Found::Ill, "no answer within 200 ms"));
     let hangs_up = serve(|mut stream| async move {
         head_of(&mut stream).await;
     });
