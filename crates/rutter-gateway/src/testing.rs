@@ -88,8 +88,18 @@ pub(crate) fn checked(mut route: RouteSpec, path: &str) -> RouteSpec {
     route
 }
 
-/// An address at which nobody listens: one that was just given back.
+/// An address at which nobody listens, nor will: it is this process's to its end. One that was given
+/// back may be another test's a moment later, who then gets requests that aren't its own.
 pub(crate) async fn refused() -> SocketAddr {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(any_port()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
+}
+
+/// An address that may be listened at: one that was just given back.
+pub(crate) async fn free() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind(any_port()).await.unwrap();
     listener.local_addr().unwrap()
 }

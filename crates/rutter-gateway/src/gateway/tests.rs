@@ -8,7 +8,7 @@ use std::time::Duration;
 use rutter_route::Standing;
 
 use crate::HealthConfig;
-use crate::testing::{Act, Message, Origin, PATIENCE, get, refused};
+use crate::testing::{Act, Message, Origin, PATIENCE, free, get};
 use bench::Bench;
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_verdict_acts_in_the_gateways_table_and_is_shown_at_the_controllers() 
 
 #[tokio::test]
 async fn an_excluded_route_ranks_last_in_the_gateways_table_until_it_is_back() {
-    let gone = refused().await;
+    let gone = free().await;
     let tunnel = Origin::named("tunnel").await;
     let bench = Bench::tables().await;
     bench.advertise("agent/alice", "alice.nsl.sh", gone, 1, None).await;

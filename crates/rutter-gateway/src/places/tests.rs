@@ -20,7 +20,7 @@ fn plain() -> ListenerConfig {
 
 /// A port of loopback that nobody has: one that was just given back.
 async fn free() -> u16 {
-    crate::testing::refused().await.port()
+    crate::testing::free().await.port()
 }
 
 async fn ask(port: u16, host: &str) -> Message {

@@ -13,11 +13,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::feed::RouteSpec;
-use crate::testing::{PATIENCE, TestGateway, any_port, refused, spec};
+use crate::testing::{PATIENCE, TestGateway, any_port, free, spec};
 
 /// A place that nobody listens at, as a service of the kind.
 pub(crate) async fn place(kind: &str) -> (Service, SocketAddr) {
-    let address = refused().await;
+    let address = free().await;
     (format!("{kind}:db@{address}").parse().unwrap(), address)
 }
 

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::testing::{
-    Act, Message, Origin, TestGateway, checked, config, get, refused, route, until,
-};
+use crate::testing::{Act, Message, Origin, TestGateway, checked, config, free, get, route, until};
 
 fn quick() -> crate::GatewayConfig {
     let mut config = config();
@@ -76,7 +74,7 @@ async fn with_all_unhealthy_the_best_is_tried_anyway() {
 
 #[tokio::test]
 async fn a_route_that_fails_too_often_is_passed_over_until_a_connect_probe_succeeds() {
-    let gone = refused().await;
+    let gone = free().await;
     let tunnel = Origin::named("tunnel").await;
     let mut gateway = TestGateway::start(quick()).await;
     let routes = vec![route("agent/alice", gone), route("tunnel/alice", tunnel.address)];

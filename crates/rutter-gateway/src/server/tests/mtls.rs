@@ -14,7 +14,7 @@ use crate::config::GatewayConfig;
 use crate::feed::RouteSpec;
 use crate::mtls::MtlsProfile;
 use crate::testing::{
-    Authority, Identity, Origin, RawClient, TestGateway, config, get, refused as free, route,
+    Authority, Identity, Origin, RawClient, TestGateway, config, free, get, route,
 };
 
 const ALL: [&str; 3] = ["open.nsl.sh", "staff.nsl.sh", "more.nsl.sh"];

@@ -15,7 +15,7 @@ use crate::config::GatewayConfig;
 use crate::gateway::{Gateway, GatewayHandle};
 use crate::table::{ControllerAt, Sources, TableRef};
 use crate::testing::{
-    Act, Authority, Message, Origin, PATIENCE, RawClient, any_port, get, refused, until,
+    Act, Authority, Message, Origin, PATIENCE, RawClient, any_port, free, get, until,
 };
 
 /// A gateway, and the book with its own table.
@@ -238,7 +238,7 @@ async fn odd_answers_are_503_and_not_believed() {
 #[tokio::test]
 async fn a_gateway_started_without_its_backend_recovers_by_itself() {
     let direct = Origin::named("direct").await;
-    let nobody = refused().await;
+    let nobody = free().await;
     let config = MeshRouterConfig::new(format!("http://{nobody}").parse().unwrap());
     let gateway = Running::start(config).await;
     assert_eq!(gateway.ask("alice.nsl.sh").await.status(), 503);
