@@ -96,7 +96,7 @@ impl Monitors {
         Self { shared: None }
     }
 
-    /// Starts them; whoever has the receiver hears of each status that turned. Who is slow to hear
+    /// Starts them; they end with `stop`. Whoever has the receiver hears of each status that turned. Who is slow to hear
     /// is told each route's last status alone; who doesn't hear at all stops nothing.
     pub fn start(
         settings: MonitorSettings,

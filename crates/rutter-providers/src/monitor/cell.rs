@@ -49,7 +49,8 @@ impl HealthStatus {
 pub struct Seen {
     /// Its status.
     pub status: HealthStatus,
-    /// How long it has been well; zero if it isn't.
+    /// How long it had been well when it was last looked at, which is its interval ago at most;
+    /// zero if it wasn't.
     pub uptime: Duration,
     /// How long the last probe took.
     pub latency: Duration,
