@@ -9,6 +9,7 @@
 mod apart;
 mod backup;
 mod demo;
+mod engines;
 mod godoxy;
 mod handover;
 mod joining;
