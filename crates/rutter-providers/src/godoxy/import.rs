@@ -132,9 +132,7 @@ fn fields(
         let mut field =
             Field { path: path.clone(), spot: None, outcome: Outcome::Ok, why: Vec::new() };
         let mut spot = None;
-        for (at, found) in
-            above.map(|(at, found)| (at, found)).chain(below.map(|(at, found)| (*at, found)))
-        {
+        for (at, found) in above.chain(below.map(|(at, found)| (*at, found))) {
             told.insert(at.to_vec());
             for finding in found {
                 field.outcome = field.outcome.max(finding.outcome);

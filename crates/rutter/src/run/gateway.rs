@@ -287,7 +287,6 @@ fn gateway_config(
             Some(_) => Some(certificates.own()?.for_names(&gateway.domains)),
             None => None,
         },
-        ..GatewayConfig::default()
     })
 }
 

@@ -149,7 +149,8 @@ impl Against {
         }
         for (alias, route) in listed {
             let is_excluded = reading.excluded.iter().any(|excluded| excluded.name == *alias);
-            if !ours.contains(alias) && !(route.excluded && is_excluded) {
+            let is_known = ours.contains(alias) || (route.excluded && is_excluded);
+            if !is_known {
                 self.differs(file, alias, "it is there, and isn't here".into());
             }
         }
