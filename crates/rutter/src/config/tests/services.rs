@@ -12,7 +12,7 @@ fn mistakes_are_told_at_their_places() {
     for (text, expected) in [
         ("gateway: {hosts: some}\n", "unknown word `some`"),
         ("gateway: {hosts: ['a b']}\n", "rutter.yaml:3:"),
-        ("gateway: {short_links: on}\n", "expected a host name or `off`"),
+        ("gateway: {short_links: true}\n", "expected a host name or `off`"),
         (
             "gateway: {acl: {default: deny, allow_local: false}}\n",
             "nobody could connect: write something in `allow`",
