@@ -225,6 +225,41 @@ async fn a_reload_reads_the_set_up_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_swaps_files_swaps_who_has_the_name_both_want() {
+    let origins = [Origin::start("a").await, Origin::start("b").await];
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config");
+    std::fs::create_dir(&config).unwrap();
+    for (name, origin) in ["a.yml", "b.yml"].iter().zip(&origins) {
+        let port = origin.address.port();
+        std::fs::write(config.join(name), format!("app: {{host: 127.0.0.1, port: {port}}}\n"))
+            .unwrap();
+    }
+    let include = |order: &str| {
+        std::fs::write(config.join("config.yml"), format!("providers: {{include: [{order}]}}\n"))
+            .unwrap();
+    };
+    include("a.yml, b.yml");
+    let mut up = serve(dir, "none", "off");
+    let gateway = up.gateway();
+    assert_eq!(get(gateway, "app.lan").await, (200, "a".to_owned()));
+    for (order, want) in [("b.yml, a.yml", "b"), ("a.yml", "a"), ("b.yml", "b")] {
+        include(order);
+        up.process.signal("-HUP");
+        up.process.says("reloaded: providers.files");
+        let until = std::time::Instant::now() + crate::support::PATIENCE;
+        while get(gateway, "app.lan").await.1 != want {
+            assert!(std::time::Instant::now() < until, "{order}: {want} isn't served");
+        }
+    }
+    let refused = "providers: {include: [a.yml]}\nacl: {deny: ['country:XX']}\n";
+    std::fs::write(config.join("config.yml"), refused).unwrap();
+    up.process.signal("-HUP");
+    up.process.says("not reloaded, all goes on as before");
+    assert_eq!(get(gateway, "app.lan").await.1, "b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn import_compares_with_what_a_running_godoxy_lists() {
     let list = json!([
         { "alias": "app", "scheme": "http", "host": "127.0.0.1", "provider": "routes",
