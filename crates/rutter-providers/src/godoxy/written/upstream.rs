@@ -2,6 +2,7 @@
 
 use rutter_route::{TlsServerName, TlsVersion};
 
+use crate::RemarkKind;
 use crate::godoxy::lax;
 use crate::godoxy::notes::Notes;
 use crate::godoxy::tree::Tree;
@@ -53,6 +54,10 @@ pub(super) fn tls_versions(to: &mut Written, tree: &Tree, notes: &mut Notes) {
             };
             versions.extend(notes.take(version));
         });
+    }
+    if versions.iter().any(|version| *version < TlsVersion::V1_2) {
+        let message = "TLS 1.0 and 1.1 aren't spoken: only what else is named is";
+        notes.remark(RemarkKind::Differs, message);
     }
     let (lowest, highest) = (versions.iter().min(), versions.iter().max());
     to.upstream.tls_versions = lowest.copied().zip(highest.copied());

@@ -183,6 +183,11 @@ fn what_is_only_shown_left_out_or_done_otherwise_is_a_remark_and_the_route_stand
             "so many failures in a row turn the route unhealthy; in the original one does, and this delays the notification",
         ),
         (
+            Differs,
+            "ssl_protocols: [tlsv1.0, tlsv1.2]",
+            "TLS 1.0 and 1.1 aren't spoken: only what else is named is",
+        ),
+        (
             Ignored,
             "proxmox: {services: [nginx]}",
             "the journals and files of Proxmox guests aren't shown",
