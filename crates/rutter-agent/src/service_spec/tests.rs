@@ -41,7 +41,7 @@ fn bad_specs_are_refused_with_what_was_expected() {
         ("web=::1:80", "HOST:PORT"),
         ("we b=127.0.0.1:1", "dot-separated labels"),
         ("web=tcp://127.0.0.1:1", "http or https"),
-        ("web=gopher://127.0.0.1:1", "http, https, tcp or udp"),
+        ("web=gopher://127.0.0.1:1", "http, https, h2c, tcp or udp"),
         ("web=0.0.0.0:3000", "write 127.0.0.1"),
         ("web=[::]:3000", "write 127.0.0.1"),
         ("a:1,health=x", "begins with `/`"),

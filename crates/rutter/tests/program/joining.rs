@@ -187,11 +187,14 @@ async fn what_is_not_an_agents_to_say_is_refused_and_the_rest_stands() {
         (name.parse::<Service>().unwrap(), "http 127.0.0.1:1".parse().unwrap(), attributes)
     };
     let node = Attributes::via("node:1".parse().unwrap());
+    let delivered = Attributes { delivery: Some(Arc::default()), ..checked("/") };
     let routes = [
         route(HOST, checked("/healthz")),
         route("web.alice.localhost", checked("/ HTTP/1.1\r\nx: y")),
         route("node.alice.localhost", node),
         route("bob.localhost", checked("/")),
+        route("placed.alice.localhost@:8443", checked("/")),
+        route("delivered.alice.localhost", delivered),
         route("malice.localhost", checked("/")),
     ];
     let by = "agent/alice".parse().unwrap();
@@ -219,6 +222,8 @@ async fn what_is_not_an_agents_to_say_is_refused_and_the_rest_stands() {
         ("node.alice.localhost", "an endpoint"),
         ("bob.localhost", "doesn't lie under it"),
         ("malice.localhost", "doesn't lie under it"),
+        ("placed.alice.localhost@:8443", "without a place"),
+        ("delivered.alice.localhost", "passed on"),
     ] {
         assert!(fares(name).contains(why), "{name}: {}", fares(name));
     }

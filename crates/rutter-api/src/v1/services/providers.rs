@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use rutter_providers::ProviderKind;
 use rutter_providers::registry::{ProviderState, ProviderStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -50,6 +51,8 @@ pub(crate) struct ProviderRow {
 impl From<&ProviderStatus> for ProviderRow {
     fn from(status: &ProviderStatus) -> Self {
         let (state, why) = match &status.state {
+            // What is built in is there from the start, and may have nothing to say.
+            ProviderState::NotYet if status.id.kind() == ProviderKind::BuiltIn => ("ready", None),
             ProviderState::NotYet => ("not_yet", None),
             ProviderState::Ready => ("ready", None),
             ProviderState::Lost { why } => ("lost", Some(why.clone())),

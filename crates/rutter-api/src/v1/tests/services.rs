@@ -122,6 +122,8 @@ async fn providers_say_what_they_have_and_whether_they_are_heard() {
         said["providers"].as_array().unwrap().iter().filter(|p| p["kind"] == "file").collect();
     assert_eq!((&files[0]["name"], &files[0]["state"]), (&json!("first.yml"), &json!("ready")));
     assert_eq!((&files[0]["routes"], &files[0]["refused"]), (&json!(4), &json!(1)), "{said}");
+    let built_in = said["providers"].as_array().unwrap().iter().find(|p| p["kind"] == "static");
+    assert_eq!(built_in.map(|p| &p["state"]), Some(&json!("ready")), "{said}");
     assert_eq!((&files[1]["state"], &files[1]["denied"]), (&json!("lost"), &json!(1)), "{said}");
     assert_eq!(files[1]["why"], json!("the file can't be read"));
 }

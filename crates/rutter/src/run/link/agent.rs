@@ -88,6 +88,15 @@ impl AgentSays {
         {
             return Err("the scheme of a web service is http or https".into());
         }
+        // Neither is registered, so a claim with one would be served otherwise than it was said.
+        if *of != Service::http(of.name.clone()) {
+            return Err(
+                "an agent's service is a name, without a place, a wildcard or a path".into()
+            );
+        }
+        if told.attributes.delivery.is_some() {
+            return Err("how a service is passed on isn't an agent's to say".into());
+        }
         // What a gateway will send is checked as the API checks it.
         let check = told.attributes.health_check.as_ref();
         let check = check.map(|check| health_check(&check.path, check.host.as_deref())).transpose();
