@@ -8,6 +8,7 @@ mod scene;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use rutter_nodes::election::{self, Settings};
 use rutter_nodes::map::{Class, Exit, Mapper, NetworkMap, Peer};
 use rutter_nodes::policy::{Access, Selector, via_view};
@@ -439,6 +440,51 @@ fn policy() -> impl Strategy<Value = String> {
     })
 }
 
+/// Goes through the steps, and compares after each what is told step by step, what a mapper makes
+/// from nothing, and what the rules say.
+fn tell_step_by_step(policy: &str, ops: &[Op]) -> Result<(), TestCaseError> {
+    let mut scene = Scene::with_policy(Settings::default(), policy);
+    prop_assert!(scene.policy.access != Access::Open);
+    for owner in OWNERS {
+        scene.add(owner);
+    }
+    let mapper = mapper(&scene);
+    let mut kept: BTreeMap<Class, NetworkMap> = BTreeMap::new();
+    for op in ops {
+        apply(&mut scene, op);
+        let changed: BTreeSet<Prefix> =
+            scene.changes.changes.iter().map(|c| c.destination).collect();
+        let changed: Vec<Prefix> = changed.into_iter().collect();
+        for (class, map) in &mut kept {
+            let before = map.clone();
+            let delta = mapper.moved(&scene.table, class, map, &changed);
+            prop_assert_eq!(&delta, &before.delta_to(map));
+            let mut applied = before;
+            applied.apply(&delta);
+            prop_assert_eq!(&applied, &*map);
+        }
+        for id in (1..=OWNERS.len() as u64).map(NodeId) {
+            let class = mapper.class_of(&scene.nodes, &scene.table, id).unwrap();
+            let networks = mapper.networks(&scene.table);
+            let fresh = mapper.map(&scene.table, &class, &networks);
+            let map = kept.entry(class).or_insert_with(|| fresh.clone());
+            prop_assert_eq!(&*map, &fresh, "what {:?} was told step by step", id);
+            let rules = Reader::new(&scene, id).map();
+            let (told, rules) = (without(fresh, id), without(rules, id));
+            prop_assert_eq!(told, rules, "what {:?} is told", id);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_exit_of_a_sick_router_is_taken_back_when_its_session_ends() {
+    let policy = grants(r#"{"src": ["*"], "dst": ["autogroup:internet"], "ip": ["*"]}"#);
+    let announce = |routes: &[usize]| Op::Announce(3, routes.iter().copied().collect());
+    let ops = [announce(&[0]), Op::Sick(3), announce(&[0, 4]), Op::Disconnect(3)];
+    tell_step_by_step(&policy, &ops).unwrap();
+}
+
 proptest! {
     #![proptest_config(scene::config(300))]
 
@@ -447,36 +493,6 @@ proptest! {
         policy in policy(),
         ops in prop::collection::vec(op(), 12),
     ) {
-        let mut scene = Scene::with_policy(Settings::default(), &policy);
-        prop_assert!(scene.policy.access != Access::Open);
-        for owner in OWNERS {
-            scene.add(owner);
-        }
-        let mapper = mapper(&scene);
-        let mut kept: BTreeMap<Class, NetworkMap> = BTreeMap::new();
-        for op in &ops {
-            apply(&mut scene, op);
-            let changed: BTreeSet<Prefix> =
-                scene.changes.changes.iter().map(|c| c.destination).collect();
-            let changed: Vec<Prefix> = changed.into_iter().collect();
-            for (class, map) in &mut kept {
-                let before = map.clone();
-                let delta = mapper.moved(&scene.table, class, map, &changed);
-                prop_assert_eq!(&delta, &before.delta_to(map));
-                let mut applied = before;
-                applied.apply(&delta);
-                prop_assert_eq!(&applied, &*map);
-            }
-            for id in (1..=OWNERS.len() as u64).map(NodeId) {
-                let class = mapper.class_of(&scene.nodes, &scene.table, id).unwrap();
-                let networks = mapper.networks(&scene.table);
-                let fresh = mapper.map(&scene.table, &class, &networks);
-                let map = kept.entry(class).or_insert_with(|| fresh.clone());
-                prop_assert_eq!(&*map, &fresh, "what {:?} was told step by step", id);
-                let rules = Reader::new(&scene, id).map();
-                let (told, rules) = (without(fresh, id), without(rules, id));
-                prop_assert_eq!(told, rules, "what {:?} is told", id);
-            }
-        }
+        tell_step_by_step(&policy, &ops)?;
     }
 }

@@ -204,7 +204,14 @@ impl<D: Destination> Table<D> {
         let views = self.commit_views(now, id);
         let can = list.iter().any(|r| is_authorized(r.standing));
         let unreachable = n == 0 && before.is_empty();
-        let touched = can != could || (can && list.iter().any(is_changed));
+        // Without a best, who is impaired stands in no list, and is looked at all the same by those who
+        // choose among all (exit routes): so it is told when somebody is barred by now, or no longer.
+        let turned = |r: &Ranked| r.standing.is_barred() != r.candidate.standing.is_barred();
+        let left = |c: &Candidate| !c.flags.has(Flags::NEW) && !c.standing.is_barred();
+        let touched = can != could
+            || (can && list.iter().any(is_changed))
+            || list.iter().any(turned)
+            || gone.iter().any(left);
         self.write_back(id, &mut list, n);
         for candidate in &gone {
             self.release(candidate);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, Standing, What};
 
-use crate::policy::{HopKind, Policy, PolicyError, Stability};
+use crate::policy::{Approval, HopKind, Policy, PolicyError, Stability};
 
 use super::Table;
 use super::candidate::{Candidate, Flags, Place};
@@ -125,7 +125,12 @@ impl<D: Destination> Table<D> {
 
     /// Runs import again for a destination's candidates, all or one source's.
     pub(super) fn reimport_destination(&mut self, now: Now, id: u32, of: Option<u32>) {
-        let places: Vec<_> = self.places(id).collect();
+        let mut places: Vec<_> = self.places(id).collect();
+        if places.len() > 1 && self.policy.approval != Approval::None {
+            // Of a source's paths the first that a rule approves gives the destination its word:
+            // which one that is must not depend on how they lie here.
+            places.sort_by_cached_key(|place| self.key_of(self.candidate(*place)));
+        }
         for place in places {
             self.sweep_now(now, id, place);
             let candidate = self.candidate(place);
