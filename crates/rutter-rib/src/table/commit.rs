@@ -1,12 +1,13 @@
 //! Commit: each marked destination is ranked once, and what changed is said.
 
-use rutter_route::{Cause, Criterion, Destination, EventNumber, Now, RouteKey, Standing};
+use rutter_route::{Cause, Criterion, Destination, EventNumber, Now, Standing};
 
 use crate::parts::ring::Story;
 
 use smallvec::SmallVec;
 
 use super::candidate::{Candidate, Flags, NONE};
+use super::changes::{Asks, Change, Changes};
 use super::rank::Ranked;
 use super::read::is_authorized;
 use super::views::{Incumbent, ViewId, ViewList};
@@ -14,56 +15,6 @@ use super::{Progress, Table};
 
 /// How many marked destinations are fetched before the first of them is ranked.
 const AHEAD: usize = 32;
-
-/// A destination whose ranked list, or what is told of its members, changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change<D> {
-    /// Which.
-    pub destination: D,
-    /// As seen by whom.
-    pub view: ViewId,
-    /// The newest event at that time, which tells of it or of what led to it.
-    pub event: EventNumber,
-}
-
-/// A destination that has room again for claims it had to let go: their sources are asked to send
-/// them again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asks<D> {
-    /// Which destination.
-    pub destination: D,
-    /// Whose claims.
-    pub routes: Vec<RouteKey>,
-}
-
-/// What a commit said. Reused from commit to commit: [`Changes::clear`] keeps the room.
-#[derive(Debug)]
-pub struct Changes<D> {
-    /// What changed, in the order of the commit.
-    pub changes: Vec<Change<D>>,
-    /// Whom to ask again.
-    pub ask: Vec<Asks<D>>,
-}
-
-impl<D> Default for Changes<D> {
-    fn default() -> Self {
-        Self { changes: Vec::new(), ask: Vec::new() }
-    }
-}
-
-impl<D> Changes<D> {
-    /// Empties it. Room over 64 Ki entries is given back.
-    pub fn clear(&mut self) {
-        self.changes.clear();
-        self.changes.shrink_to(1 << 16);
-        self.ask.clear();
-    }
-
-    /// Whether nothing was said.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.ask.is_empty()
-    }
-}
 
 impl<D: Destination> Table<D> {
     /// Ranks up to `budget` marked destinations and appends to `out` what changed.

@@ -38,6 +38,7 @@
 //! route's own standing. Everything else that happens to a best route is an event of its own.
 
 mod candidate;
+mod changes;
 mod claims;
 mod commit;
 mod decisions;
@@ -82,7 +83,7 @@ use hops::Hops;
 use sources::{Group, Sources};
 use views::View;
 
-pub use commit::{Asks, Change, Changes};
+pub use changes::{Asks, Change, Changes};
 pub use decisions::Decided;
 pub use read::{Counts, Match as LongestMatch, Page, Selected, SelectedRoute, Tallied, Tally};
 pub use reload::{Cursor, PolicyEffect};

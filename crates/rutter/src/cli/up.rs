@@ -52,7 +52,8 @@ pub(crate) struct Up {
     /// The port of the link, which gateways and agents elsewhere speak
     #[arg(long, value_name = "PORT", default_value_t = LINK)]
     link_port: u16,
-    /// Serve the routes of a file in GoDoxy's form, too; it is read again when it changes
+    /// Serve the routes of a file in GoDoxy's form, too: `app` at app.DOMAIN. It is read again when it
+    /// changes
     #[arg(long, value_name = "FILE")]
     routes: Vec<PathBuf>,
     /// Print nothing but logs
@@ -125,7 +126,12 @@ impl Up {
                 }),
             }),
             controller: Some(raw::Controller::default()),
-            gateway: Some(raw::Gateway::default()),
+            gateway: Some(raw::Gateway {
+                // A file's `app` is what people ask for as `app.DOMAIN`, as they do for agents' names.
+                hosts: (!self.routes.is_empty())
+                    .then(|| raw::Hosts::Domains(vec![self.domain.clone()])),
+                ..raw::Gateway::default()
+            }),
             nodes: Some(raw::Nodes::default()),
             providers: Some(raw::Providers {
                 files: Some(self.routes.clone()),

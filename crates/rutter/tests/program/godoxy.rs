@@ -113,6 +113,17 @@ async fn home_is_served_by_name_path_member_folder_and_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn up_serves_a_file_of_routes_under_its_domain() {
+    let (origin, dir) = (Origin::start("origin").await, tempfile::tempdir().unwrap());
+    let file = dir.path().join("routes.yml");
+    let port = origin.address.port();
+    std::fs::write(&file, format!("app: {{host: 127.0.0.1, port: {port}}}\n")).unwrap();
+    let up = Up::start_in(dir, &["--routes", &text(&file)]);
+    assert_eq!(get(up.gateway(), "app.localhost").await, (200, "origin".to_owned()));
+    assert_eq!(get(up.gateway(), "other.localhost").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn edge_is_served_over_tls_and_closed_to_who_has_no_certificate() {
     let origin = Origin::start("origin").await;
     let dir = copy("edge", &origin_variables(&origin));
