@@ -7,11 +7,17 @@
 use super::{Metadata, Problem};
 
 /// Each crate of the workspace with those of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("rutter-route", &[]),
     ("rutter-yaml", &[]),
     ("rutter-rib", &["rutter-route"]),
+    ("rutter-protocol", &["rutter-rib", "rutter-route"]),
     ("rutter-book", &["rutter-rib", "rutter-route"]),
+    ("rutter-sim", &["rutter-protocol", "rutter-rib", "rutter-route", "rutter-yaml"]),
+    (
+        "rutter-fabric",
+        &["rutter-book", "rutter-link", "rutter-protocol", "rutter-rib", "rutter-route"],
+    ),
     ("rutter-registry", &["rutter-route"]),
     ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
@@ -39,7 +45,9 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         &[
             "rutter-book",
             "rutter-controller",
+            "rutter-fabric",
             "rutter-nodes",
+            "rutter-protocol",
             "rutter-providers",
             "rutter-registry",
             "rutter-rib",
@@ -53,15 +61,18 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "rutter-api",
             "rutter-book",
             "rutter-controller",
+            "rutter-fabric",
             "rutter-gateway",
             "rutter-kernel",
             "rutter-link",
             "rutter-nodes",
             "rutter-overlay",
+            "rutter-protocol",
             "rutter-providers",
             "rutter-registry",
             "rutter-rib",
             "rutter-route",
+            "rutter-sim",
             "rutter-yaml",
         ],
     ),
@@ -71,15 +82,18 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "rutter-book",
             "rutter-gateway",
             "rutter-kernel",
+            "rutter-fabric",
             "rutter-link",
+            "rutter-protocol",
             "rutter-rib",
             "rutter-route",
+            "rutter-sim",
         ],
     ),
 ];
 
 /// The core: no I/O, no clock, no async, no chance.
-const CORE: [&str; 2] = ["rutter-route", "rutter-rib"];
+const CORE: [&str; 3] = ["rutter-route", "rutter-rib", "rutter-protocol"];
 
 /// What is never linked into the core, at any depth.
 const NOT_IN_CORE: [&str; 20] = [

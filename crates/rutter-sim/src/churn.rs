@@ -1,0 +1,1 @@
+//! TODO(H5): see the crate's head.

@@ -1,0 +1,17 @@
+//! Whole networks in one process under a simulated clock.
+//!
+//! Each cluster is a [`rutter_protocol::Engine`], the code that ships; the network between them, the
+//! clocks, the signer and every fault come from one seed, so a seed replays a run byte by byte.
+//! After each step the invariants are checked; a run that breaks one is shrunk to the least list of
+//! faults that still breaks it, and written down as JSON lines that can be played again.
+#![forbid(unsafe_code)]
+
+pub mod churn;
+pub mod faults;
+pub mod invariants;
+pub mod network;
+pub mod plot;
+pub mod record;
+pub mod scenario;
+pub mod shrink;
+pub mod topology;
