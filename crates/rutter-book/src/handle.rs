@@ -6,6 +6,7 @@ use rutter_rib::{Book, Kind, OutletSpec, Page};
 use rutter_route::{Explanation, Now, TableName};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::attached::Attached;
 use crate::error::BookClosed;
 use crate::owner::{Command, Owner};
 use crate::subscription::{Subscriber, Subscription};
@@ -84,6 +85,7 @@ impl BookHandle {
             let any = destination.to_any();
             let sinks = owner.subscribers.values().filter_map(|s| s.explain(&table, &any));
             told.sinks.extend(sinks);
+            told.sinks.extend(owner.attached.iter().flat_map(|a| a.sinks(&table, &any)));
             Some(told)
         })
         .await
@@ -163,5 +165,18 @@ impl BookHandle {
             Some(theirs)
         })
         .await
+    }
+
+    /// Has something run on the owner's task from now on; see [`Attached`].
+    ///
+    /// # Errors
+    /// The owner has ended.
+    pub async fn attach(&self, attached: Box<dyn Attached>) -> Result<(), BookClosed> {
+        self.ask(move |owner, _| owner.attached.push(attached)).await
+    }
+
+    /// Has the owner look at what is [attached](Self::attach): it was given something to do.
+    pub fn wake(&self) {
+        self.wake.notify_one();
     }
 }

@@ -18,6 +18,7 @@
 //! overwrites earlier.
 #![forbid(unsafe_code)]
 
+mod attached;
 mod clock;
 mod error;
 mod handle;
@@ -25,6 +26,7 @@ mod owner;
 mod subscription;
 mod touched;
 
+pub use attached::Attached;
 pub use clock::{Clock, SystemClock};
 pub use error::BookClosed;
 pub use handle::BookHandle;

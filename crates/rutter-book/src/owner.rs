@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rutter_rib::{Book, BookChanges};
+use rutter_rib::{Book, BookChanges, Progress};
 use rutter_route::Now;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::attached::Attached;
 use crate::clock::Clock;
 use crate::handle::BookHandle;
 use crate::subscription::Pump;
@@ -44,6 +45,7 @@ impl std::fmt::Debug for Command {
 pub(crate) struct Owner {
     pub(crate) book: Book,
     pub(crate) subscribers: BTreeMap<u64, Box<dyn Pump>>,
+    pub(crate) attached: Vec<Box<dyn Attached>>,
     pub(crate) seed: u64,
     last_subscriber: u64,
     changes: BookChanges,
@@ -65,6 +67,7 @@ pub fn spawn(
     let owner = Owner {
         book,
         subscribers: BTreeMap::new(),
+        attached: Vec::new(),
         seed,
         last_subscriber: 0,
         changes: BookChanges::default(),
@@ -85,7 +88,7 @@ async fn run(
     loop {
         if !busy {
             let now = clock.now();
-            let due = owner.next_deadline().map(|d| d.left(now));
+            let due = owner.next_deadline(now).map(|d| d.left(now));
             tokio::select! {
                 // In this order: what was said before the end is done before it.
                 biased;
@@ -133,10 +136,15 @@ impl Owner {
     /// Advances the book by a slice and passes on what changed. Says whether there is more to do.
     fn slice(&mut self, now: Now) -> bool {
         self.changes.clear();
+        self.attached.retain(|attached| !attached.is_closed());
+        let mut worked = Progress::Done;
+        for attached in &mut self.attached {
+            worked = worked.and(attached.work(&mut self.book, now));
+        }
         let progress = self.book.advance(now, rutter_rib::SLICE, &mut self.changes);
         let changes = &self.changes;
         let book = &self.book;
-        let mut more = !progress.is_done();
+        let mut more = !progress.and(worked).is_done();
         self.subscribers.retain(|_, subscriber| {
             if subscriber.is_closed() {
                 return false;
@@ -145,6 +153,10 @@ impl Owner {
             more |= subscriber.pump(book, now);
             true
         });
+        for attached in &mut self.attached {
+            attached.note(book, changes, now);
+            more |= !attached.pump(book, now).is_done();
+        }
         if progress.is_done() {
             for answer in self.answers.drain(..) {
                 answer();
@@ -153,9 +165,10 @@ impl Owner {
         more
     }
 
-    fn next_deadline(&self) -> Option<rutter_route::Deadline> {
+    fn next_deadline(&self, now: Now) -> Option<rutter_route::Deadline> {
         let subscribers = self.subscribers.values().filter_map(|s| s.next_deadline());
-        self.book.next_deadline().into_iter().chain(subscribers).min()
+        let attached = self.attached.iter().filter_map(|a| a.next_deadline(now));
+        self.book.next_deadline().into_iter().chain(subscribers).chain(attached).min()
     }
 
     pub(crate) fn add_subscriber(&mut self, subscriber: Box<dyn Pump>) -> u64 {

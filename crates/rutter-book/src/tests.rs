@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use rutter_rib::{Book, OutletSpec, Policy, TableSpec, Tell};
+use rutter_rib::{Book, BookChanges, OutletSpec, Policy, Progress, TableSpec, Tell, ViewId};
 use rutter_route::*;
 use tokio_util::sync::CancellationToken;
 
@@ -137,4 +137,72 @@ async fn what_changed_is_told_once_however_often_it_did() {
     shutdown.cancel();
     assert_eq!(touched.next().await.unwrap(), [service(21)].into());
     assert_eq!(touched.next().await, None);
+}
+
+/// What an [`Echo`] says of what befell it.
+#[derive(Debug, PartialEq, Eq)]
+enum Befell {
+    /// A route that it gave was selected.
+    Selected(Service),
+    /// Its deadline came.
+    Due,
+}
+
+/// Advertises what it is given, and says what came of it.
+struct Echo {
+    given: std::sync::mpsc::Receiver<usize>,
+    says: tokio::sync::mpsc::UnboundedSender<Befell>,
+    due: Option<Deadline>,
+}
+
+impl Attached for Echo {
+    fn work(&mut self, book: &mut Book, now: Now) -> Progress {
+        if self.due.take_if(|due| due.is_due(now)).is_some() {
+            self.says.send(Befell::Due).unwrap();
+        }
+        let table = book.services("services").unwrap();
+        for n in self.given.try_iter() {
+            table.source(now, &session(), SourceState::Up(SourceInfo::default())).unwrap();
+            let hop = "http://10.0.0.1:80".parse().unwrap();
+            table.advertise(now, &session(), Advertisement::new(service(n), Attributes::via(hop)));
+        }
+        Progress::Done
+    }
+
+    fn note(&mut self, book: &Book, changes: &BookChanges, _: Now) {
+        let Some(changes) = changes.of::<Service>(&services()) else { return };
+        let table = book.table::<Service>(&services()).unwrap();
+        for change in &changes.changes {
+            assert!(table.selected(&change.destination, ViewId::DEFAULT).best().is_some());
+            self.says.send(Befell::Selected(change.destination.clone())).unwrap();
+        }
+    }
+
+    fn pump(&mut self, _: &Book, _: Now) -> Progress {
+        Progress::Done
+    }
+
+    fn next_deadline(&self, _: Now) -> Option<Deadline> {
+        self.due
+    }
+
+    fn sinks(&self, _: &TableName, destination: &AnyDestination) -> Vec<SinkExplanation> {
+        let sink = format!("echo of {destination}");
+        vec![SinkExplanation { sink, told: None, behind: false, refused: None }]
+    }
+}
+
+#[tokio::test]
+async fn what_is_attached_hears_of_what_it_said_and_is_woken_at_its_deadline() {
+    let (handle, _shutdown) = start();
+    let (give, given) = std::sync::mpsc::channel();
+    let (says, mut said) = tokio::sync::mpsc::unbounded_channel();
+    let due = Some(SystemClock.now().deadline(Duration::from_millis(20)));
+    handle.attach(Box::new(Echo { given, says, due })).await.unwrap();
+    assert_eq!(said.recv().await, Some(Befell::Due));
+    give.send(1).unwrap();
+    handle.wake();
+    assert_eq!(said.recv().await, Some(Befell::Selected(service(1))));
+    let told = handle.explain(services(), service(1)).await.unwrap().unwrap();
+    assert!(told.sinks.iter().any(|sink| sink.sink.starts_with("echo of ")));
 }
