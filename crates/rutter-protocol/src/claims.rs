@@ -11,6 +11,7 @@
 //! Bounds: [`ClaimLimits`] claims in all and an originator; over them a new one is refused, and the
 //! withdrawn ones that end first give way before that.
 
+mod aside;
 mod store;
 #[cfg(test)]
 mod tests;

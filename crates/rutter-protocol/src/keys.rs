@@ -14,14 +14,16 @@ mod snapshot;
 mod tests;
 
 use std::fmt;
+use std::str::FromStr;
 
-use rutter_route::{ClusterId, Wall};
+use rutter_route::{ClusterId, ParseError, Wall};
 use serde::{Deserialize, Serialize};
 
+use crate::hex;
 use crate::wire::Signature;
 
 pub use registry::{KeyRegistry, Learned};
-pub use snapshot::{KeySnapshot, SnapshotError};
+pub use snapshot::{ClusterKeys, KeySnapshot, SnapshotError};
 
 /// The most keys of one cluster.
 pub const MAX_KEYS: usize = 16;
@@ -38,6 +40,17 @@ pub struct PublicKey(pub [u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 8]);
 
+impl PublicKey {
+    /// Its id.
+    pub fn id(&self) -> KeyId {
+        use sha2::{Digest, Sha256};
+        let digest: [u8; 32] = Sha256::digest(self.0).into();
+        let mut id = [0; 8];
+        id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        KeyId(id)
+    }
+}
+
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({:02x}{:02x}..)", self.0[0], self.0[1])
@@ -47,6 +60,30 @@ impl fmt::Debug for PublicKey {
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let key = hex::decode_array(text).map(Self);
+        key.ok_or_else(|| ParseError::new("public key", text, "32 bytes in hex"))
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let id = text.strip_prefix("route_key_").and_then(hex::decode_array).map(Self);
+        id.ok_or_else(|| ParseError::new("key id", text, "`route_key_` and 16 hex digits"))
     }
 }
 
@@ -94,4 +131,18 @@ pub struct KeyChange {
     pub n_added: usize,
     /// Keys that count no more.
     pub n_removed: usize,
+    /// Keys that there was no room for.
+    pub n_refused: usize,
+}
+
+impl KeyChange {
+    /// Nothing has changed.
+    pub fn none(cluster: &ClusterId) -> Self {
+        Self { cluster: cluster.clone(), n_added: 0, n_removed: 0, n_refused: 0 }
+    }
+
+    /// Whether something has.
+    pub fn is_some(&self) -> bool {
+        self.n_added + self.n_removed > 0
+    }
 }

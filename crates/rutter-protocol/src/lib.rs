@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 pub mod claims;
+pub mod hex;
 pub mod keys;
 pub mod link;
 pub mod planner;
