@@ -43,7 +43,7 @@ pub use incoming::{ByteStream, Connection, Handshake, Incoming};
 pub use listener::LinkListener;
 pub use node::{MAX_PINGS, Pinged, TellsMap};
 pub use service::Accepter;
-pub(crate) use service::CODE;
+pub(crate) use service::{CODE, peer, status};
 pub(crate) use session::run as run_session;
 
 use crate::wire::MAX_MESSAGE;

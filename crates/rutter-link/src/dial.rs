@@ -153,6 +153,14 @@ impl Dialer {
     }
 
     async fn connect(&self) -> Result<LinkClient<Channel>, LinkError> {
+        let channel = self.channel().await?;
+        Ok(LinkClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE))
+    }
+
+    /// A connection, before anything is said on it.
+    pub(crate) async fn channel(&self) -> Result<Channel, LinkError> {
         let connects = self.connects.clone();
         let connect = service_fn(move |_: Uri| {
             let connects = connects.clone();
@@ -164,20 +172,18 @@ impl Dialer {
             .initial_connection_window_size(WINDOW);
         let connecting = endpoint.connect_with_connector(connect);
         match tokio::time::timeout(self.patience, connecting).await {
-            Ok(Ok(channel)) => Ok(LinkClient::new(channel)
-                .max_decoding_message_size(MAX_MESSAGE)
-                .max_encoding_message_size(MAX_MESSAGE)),
+            Ok(Ok(channel)) => Ok(channel),
             Ok(Err(error)) => Err(self.unreachable(innermost(&error))),
             Err(_) => Err(self.unreachable("no connection in time")),
         }
     }
 
-    fn unreachable(&self, why: impl std::fmt::Display) -> LinkError {
+    pub(crate) fn unreachable(&self, why: impl std::fmt::Display) -> LinkError {
         LinkError::Unreachable { remote: self.remote.to_string(), why: why.to_string() }
     }
 
     /// A call that failed: by the other end's word, or on the way.
-    fn refused(&self, status: &Status) -> LinkError {
+    pub(crate) fn refused(&self, status: &Status) -> LinkError {
         let code = status.metadata().get(crate::accept::CODE).and_then(|v| v.to_str().ok());
         let code = match (code, status.code()) {
             (Some(code), _) => code.to_owned(),

@@ -19,6 +19,8 @@
 //!   good, and nothing is withdrawn because a session was lost.
 //! - On a link, who speaks is a key ([`LinkKey`]), proved in the TLS handshake; who is listened to is
 //!   a pin. Others may prove it otherwise ([`Proof`], [`Connects`]): the session is the same.
+//! - Neighbours of a fabric are equals, whoever dialled: a [`NeighbourSession`] carries their own
+//!   protocol's frames and pings, and nothing of tables.
 //! - [`relay`] puts what was told into a table of one's own.
 #![forbid(unsafe_code)]
 
@@ -29,6 +31,7 @@ mod dial;
 mod error;
 mod key;
 pub mod map;
+mod neighbour;
 pub mod relay;
 mod said;
 mod talk;
@@ -48,11 +51,15 @@ pub use dial::{Connects, Dialer, Dials, Remote};
 pub use error::{LinkError, Refusal, RefusalCode};
 pub use key::{LinkKey, PeerKey};
 pub use map::{EncodedMap, MapChange, MapExit, MapPeer};
+pub use neighbour::{
+    NeighbourDialer, NeighbourSaid, NeighbourSender, NeighbourService, NeighbourSession,
+    NextHopAnswer, NextHopAsk, SessionOver, TakesNeighbours, serve_neighbours,
+};
 /// What an [`AnyBatch`] holds.
 pub use rutter_rib::{Batch, Tell, ToldRoute};
 pub use said::{AnyBatch, Outcome, SourceReport, SourceUpdate};
 pub use talk::{KEEPALIVE, LastHeard, Pulse, SILENCES};
-pub use tls::{CaPin, PinMismatch, PinnedCa, Signatures};
+pub use tls::{CaPin, KeyVerifier, PinMismatch, PinnedCa, SharedIdentity, Signatures, UnknownKey};
 pub use wire::observation::{Observation, Seen};
 pub use wire::{Family, Malformed, REVISION};
 

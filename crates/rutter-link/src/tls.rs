@@ -15,6 +15,7 @@
 
 mod accepter;
 mod dialer;
+mod mutual;
 mod pinned;
 mod signatures;
 #[cfg(test)]
@@ -26,6 +27,8 @@ use rustls::crypto::CryptoProvider;
 
 pub(crate) use accepter::{peer_key, server_config};
 pub(crate) use dialer::client_config;
+pub use mutual::{KeyVerifier, SharedIdentity, UnknownKey};
+pub(crate) use mutual::{mutual_client, mutual_server};
 pub use pinned::{CaPin, PinMismatch, PinnedCa};
 pub use signatures::Signatures;
 

@@ -86,7 +86,7 @@ impl Link for Accepter {
     }
 }
 
-fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
+pub(crate) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
     let peer = request.extensions().get::<Peer>().cloned();
     peer.ok_or_else(|| Status::unauthenticated("nothing is known of the connection"))
 }
@@ -94,7 +94,7 @@ fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
 /// The header in which a refusal's own word travels beside gRPC's.
 pub(crate) const CODE: &str = "rutter-code";
 
-fn status(refusal: &Refusal) -> Status {
+pub(crate) fn status(refusal: &Refusal) -> Status {
     let code = match refusal.code {
         RefusalCode::NotKnown | RefusalCode::Token => Code::Unauthenticated,
         RefusalCode::NameTaken => Code::AlreadyExists,

@@ -226,6 +226,8 @@ impl Session {
             Body::Hello(_) | Body::Keepalive(_) | Body::Bye(_) => {}
             // What an accepter says.
             Body::Map(_) | Body::Ping(_) => {}
+            // What neighbours say, in sessions of their own.
+            Body::Fabric(_) => {}
         }
         Ok(())
     }
