@@ -5,6 +5,7 @@
 //! table, status codes, reasons), never from what a request says, so nobody can fill memory by
 //! asking for odd things.
 
+mod fabric;
 mod nodes;
 
 use std::sync::atomic::Ordering;
@@ -19,7 +20,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use rutter_fabric::FabricHandle;
 
+use self::fabric::FabricFigures;
 use self::nodes::NodesMetrics;
 use crate::tables::Tables;
 use crate::v1::Owner;
@@ -61,6 +64,7 @@ struct Inner {
     users: Gauge,
     leases: Gauge,
     nodes: NodesMetrics,
+    fabric: FabricFigures,
 }
 
 impl Metrics {
@@ -94,6 +98,7 @@ impl Metrics {
         registry.register("rutter_users", "Users that are known", inner.users.clone());
         registry.register("rutter_leases", "Sets of routes that are leased", inner.leases.clone());
         inner.nodes.register(&mut registry);
+        registry.register_collector(Box::new(inner.fabric.clone()));
         drop(registry);
         metrics
     }
@@ -105,7 +110,12 @@ impl Metrics {
     }
 
     /// All of it as text.
-    pub(crate) async fn encode(&self, owner: Option<&Owner>, tables: &Tables) -> String {
+    pub(crate) async fn encode(
+        &self,
+        owner: Option<&Owner>,
+        tables: &Tables,
+        fabric: Option<&FabricHandle>,
+    ) -> String {
         for table in tables.iter() {
             // A book that is closed is one whose program is stopping: its last figures stand.
             let Ok(counts) = table.counts().await else { continue };
@@ -119,6 +129,11 @@ impl Metrics {
             && let Err(error) = self.0.nodes.look(fleet).await
         {
             tracing::debug!(%error, "the figures of nodes");
+        }
+        if let Some(fabric) = fabric
+            && let Err(error) = self.0.fabric.look(fabric).await
+        {
+            tracing::debug!(%error, "the figures of the fabric");
         }
         if let Some(controller) = owner.and_then(Owner::controller) {
             for (reason, n_refused) in controller.refusals() {

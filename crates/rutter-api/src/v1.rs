@@ -15,6 +15,7 @@ mod auth;
 mod body;
 mod code;
 mod domains;
+pub(crate) mod fabric;
 mod health;
 mod join;
 mod link;
@@ -38,9 +39,11 @@ use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, delete, get, on, patch, post, put};
+use rutter_fabric::FabricHandle;
 use rutter_registry::{Pin, Scope};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use auth::bearer;
 pub use code::Code;
 pub(crate) use code::{ApiError, Result};
 pub use health::{PartState, Readiness};
@@ -50,7 +53,7 @@ pub use openapi::document;
 pub use owner::{LocalToken, LocalTokens, Owner};
 
 use self::auth::Access;
-pub(crate) use self::owner::{Controlled, OfNodes, OfServices};
+pub(crate) use self::owner::{Controlled, OfFabric, OfNodes, OfServices};
 use self::watch::Watchers;
 use crate::Clock;
 use crate::limits;
@@ -102,6 +105,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) overlay: Option<AsksOverlay>,
     pub(crate) services: Option<Services>,
+    pub(crate) fabric: Option<FabricHandle>,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) stop: CancellationToken,
 }
@@ -132,6 +136,8 @@ enum Handler {
     Nodes(MethodRouter<OfNodes>),
     /// A controller that has providers.
     Services(MethodRouter<OfServices>),
+    /// A controller whose cluster is part of a fabric.
+    Fabric(MethodRouter<OfFabric>),
 }
 
 impl Endpoint {
@@ -150,6 +156,10 @@ impl Endpoint {
             (Handler::Services(handler), Some(_), _) => match OfServices::of(api) {
                 Some(state) => handler.with_state(state),
                 None => on(method, owner::no_providers),
+            },
+            (Handler::Fabric(handler), Some(_), _) => match OfFabric::of(api) {
+                Some(state) => handler.with_state(state),
+                None => on(method, owner::no_fabric),
             },
             (Handler::Controller(handler), Some(state), _) => handler.with_state(state),
             (Handler::Nodes(handler), _, Some(state)) => handler.with_state(state),
@@ -180,6 +190,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         let handler = Handler::Services(handler);
         Endpoint { method: Method::GET, path, access: read, handler }
     };
+    let fabric = |method, path, access, handler| {
+        let handler = Handler::Fabric(handler);
+        Endpoint { method, path, access, handler }
+    };
     use self::nodes::{moves, pending, people, policy, preauth, routes, rows};
     vec![
         endpoint(Method::GET, "/healthz", Open, get(health::healthz)),
@@ -198,6 +212,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         services("/v1/health", get(self::services::health::serve)),
         services("/v1/events", get(self::services::events::list)),
         services("/v1/events/watch", get(self::services::events::watch)),
+        fabric(Method::GET, "/v1/fabric", read, get(self::fabric::show)),
+        fabric(Method::GET, "/v1/fabric/stats", read, get(self::fabric::stats)),
+        fabric(Method::GET, "/v1/fabric/trace", read, get(self::fabric::trace)),
+        fabric(Method::GET, "/v1/fabric/next-hop", read, get(self::fabric::next_hop)),
+        fabric(Method::GET, "/v1/fabric/keys", read, get(self::fabric::keys)),
+        fabric(Method::POST, "/v1/fabric/keys/rotate", admin, post(self::fabric::rotate)),
+        fabric(Method::POST, "/v1/fabric/policy/diff", admin, post(self::fabric::policy_diff)),
         endpoint(Method::GET, "/v1/tables", read, get(tables::list)),
         endpoint(Method::GET, "/v1/tables/{table}/routes", read, get(tables::routes)),
         endpoint(Method::GET, "/v1/tables/{table}/routes/explain", read, get(tables::explain)),
@@ -255,6 +276,8 @@ pub struct ApiParts {
     pub overlay: Option<AsksOverlay>,
     /// The services of its providers, if it has some.
     pub services: Option<Services>,
+    /// The fabric that its cluster is part of, if it is.
+    pub fabric: Option<FabricHandle>,
     /// What must be ready before this program may be sent work.
     pub readiness: Readiness,
     /// How often the token of one who watches is looked at again, such as [`RECHECK`].
@@ -265,8 +288,18 @@ pub struct ApiParts {
 
 /// The router of the listener `api`.
 pub fn router(parts: ApiParts) -> Router {
-    let ApiParts { owner, clock, tables, metrics, overlay, services, readiness, recheck, stop } =
-        parts;
+    let ApiParts {
+        owner,
+        clock,
+        tables,
+        metrics,
+        overlay,
+        services,
+        fabric,
+        readiness,
+        recheck,
+        stop,
+    } = parts;
     let count = (metrics.clone(), "api");
     let watchers = Watchers::new();
     let api = Inner {
@@ -278,6 +311,7 @@ pub fn router(parts: ApiParts) -> Router {
         metrics,
         overlay,
         services,
+        fabric,
         watchers,
         stop,
     };

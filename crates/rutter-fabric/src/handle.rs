@@ -102,6 +102,16 @@ impl FabricHandle {
         todo!("H6")
     }
 
+    /// How many routes of the table `fabric` aren't barred, by destination.
+    ///
+    /// # Errors
+    /// The program is shutting down.
+    pub async fn routes(
+        &self,
+    ) -> Result<std::collections::BTreeMap<ClusterId, usize>, FabricError> {
+        todo!("H6")
+    }
+
     /// The keys that are known.
     ///
     /// # Errors

@@ -9,10 +9,12 @@ mod check;
 mod completions;
 mod docs;
 mod domains;
+mod fabric;
 mod gateway;
 mod godoxy;
 mod import;
 mod members;
+mod mpreg;
 mod nodes;
 mod output;
 mod overlay;
@@ -131,6 +133,12 @@ enum Command {
     Policy(policy::Policy),
     /// Translate between a site's IPv4 network and its IPv6 prefix
     Via(via::ViaCommand),
+    /// Look at the fabric between clusters: neighbours, ways, keys, policy
+    #[command(subcommand)]
+    Fabric(fabric::Fabric),
+    /// Ask MPREG's monitoring endpoints, with its words
+    #[command(subcommand)]
+    Mpreg(mpreg::Mpreg),
     /// Say what is wrong with a configuration file
     Check(check::Check),
     /// Show a failover: two ways, one dies, the request goes the other
@@ -188,6 +196,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Users(users) => block_on(users.run(global)),
         Command::Policy(policy) => block_on(policy.run(global)),
         Command::Via(via) => block_on(via.run(global)),
+        Command::Fabric(fabric) => block_on(fabric.run(global)),
+        Command::Mpreg(mpreg) => block_on(mpreg.run(global)),
         Command::Check(check) => block_on(check.run(global)),
         Command::Demo(demo) => block_on(demo.run()),
         Command::Reload(reload) => block_on(reload.run(global)),

@@ -91,6 +91,6 @@ async fn status(State(ask): State<AsksOverlay>) -> Response {
 async fn serve_metrics(State(shown): State<Shown>) -> Response {
     let status: OverlayStatus = (shown.ask)().await;
     shown.figures.set(status);
-    let text = shown.metrics.encode(None, &shown.tables).await;
+    let text = shown.metrics.encode(None, &shown.tables, None).await;
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }

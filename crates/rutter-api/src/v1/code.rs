@@ -56,6 +56,8 @@ codes! {
     NoNodes "no_nodes" NOT_FOUND;
     /// This process has no providers.
     NoProviders "no_providers" NOT_FOUND;
+    /// This cluster is part of no fabric.
+    NoFabric "no_fabric" NOT_FOUND;
     /// The path takes other methods.
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED;
     /// The request took too long to come.

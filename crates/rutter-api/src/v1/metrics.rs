@@ -12,6 +12,6 @@ use crate::metrics::CONTENT_TYPE;
     (status = 200, description = "OpenMetrics text.", body = String,
         content_type = "application/openmetrics-text")))]
 pub(crate) async fn serve(State(api): State<Api>) -> Response {
-    let text = api.metrics.encode(Some(&api.owner), &api.tables).await;
+    let text = api.metrics.encode(Some(&api.owner), &api.tables, api.fabric.as_ref()).await;
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }

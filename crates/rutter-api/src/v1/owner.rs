@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::Extension;
 use axum::extract::State;
 use rutter_controller::Controller;
+use rutter_fabric::FabricHandle;
 use rutter_nodes::fleet::Fleet;
 use rutter_registry::{Grant, Scopes, TokenHash, TokenSecret};
 use rutter_route::Now;
@@ -205,6 +206,25 @@ impl std::ops::Deref for OfServices {
     fn deref(&self) -> &Inner {
         &self.api
     }
+}
+
+/// What the handlers of the fabric share: the fabric itself.
+#[derive(Clone)]
+pub(crate) struct OfFabric {
+    pub(crate) fabric: FabricHandle,
+}
+
+impl OfFabric {
+    /// `None` without a fabric.
+    pub(super) fn of(api: &Api) -> Option<Self> {
+        Some(Self { fabric: api.fabric.clone()? })
+    }
+}
+
+/// What a process without a fabric answers.
+pub(super) async fn no_fabric() -> ApiError {
+    let error = "this cluster is part of no fabric: write `fabric:` in its file";
+    ApiError::new(Code::NoFabric, error)
 }
 
 /// What a process without providers answers.

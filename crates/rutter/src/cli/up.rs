@@ -123,6 +123,7 @@ impl Up {
                 gateway: Some(raw::GatewayListeners { http: Some(http), https: None }),
                 compat: Some(raw::CompatListeners {
                     mesh_router: Some(at(self.mesh_router_port, None)),
+                    mpreg: None,
                 }),
             }),
             controller: Some(raw::Controller::default()),

@@ -110,7 +110,10 @@ section! {
     CompatListeners {
         /// Mesh Router's API. Beyond loopback over TLS by the controller's CA, unless `tls` says
         /// otherwise.
-        mesh_router: Listen = Says("off; `127.0.0.1:8192` in `rutter up`")
+        mesh_router: Listen = Says("off; `127.0.0.1:8192` in `rutter up`"),
+        /// MPREG's monitoring endpoints for routing between clusters, for who has a token of scope
+        /// `read`. Beyond loopback over TLS by the controller's CA, unless `tls` says otherwise.
+        mpreg: Listen = Says("off")
     }
 }
 

@@ -105,6 +105,7 @@ pub(crate) struct GatewayListeners {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct CompatListeners {
     pub(crate) mesh_router: Option<Listener>,
+    pub(crate) mpreg: Option<Listener>,
 }
 
 impl Listeners {
@@ -116,6 +117,7 @@ impl Listeners {
             ("listeners.gateway.http", &self.gateway.http),
             ("listeners.gateway.https", &self.gateway.https),
             ("listeners.compat.mesh_router", &self.compat.mesh_router),
+            ("listeners.compat.mpreg", &self.compat.mpreg),
         ]
         .into_iter()
         .filter_map(|(name, listener)| Some((name, listener.as_ref()?)))

@@ -84,6 +84,9 @@ fn addresses(run: &RunFile) -> String {
     if let Some(mesh_router) = &run.mesh_router {
         line("Mesh Router", mesh_router);
     }
+    if let Some(mpreg) = &run.mpreg {
+        line("MPREG", mpreg);
+    }
     line("data", &run.data);
     text
 }

@@ -23,6 +23,7 @@ use crate::config::{Config, resolved};
 pub(super) struct Bound {
     pub(super) api: Option<Listener>,
     pub(super) mesh_router: Option<Listener>,
+    pub(super) mpreg: Option<Listener>,
     pub(super) link: Option<LinkListener>,
 }
 
@@ -35,6 +36,8 @@ pub(super) struct Around<'a> {
     pub(super) overlay: Option<&'a OverlayRole>,
     /// The services of its providers, if it has some.
     pub(super) services: Option<Services>,
+    /// The fabric that its cluster is part of, if it is.
+    pub(super) fabric: Option<rutter_fabric::FabricHandle>,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     /// Ends the listeners.
@@ -49,6 +52,7 @@ pub(super) struct Served {
     /// The API, as the command on this machine reaches it.
     pub(super) api: Option<String>,
     pub(super) mesh_router: Option<(SocketAddr, bool)>,
+    pub(super) mpreg: Option<(SocketAddr, bool)>,
     /// `rutter.v1`.
     pub(super) link: Option<SocketAddr>,
     /// What a join line begins with.
@@ -75,6 +79,7 @@ pub(super) fn bind(
     Ok(Bound {
         api: bind("api", &config.listeners.api)?,
         mesh_router: bind("compat.mesh_router", &config.listeners.compat.mesh_router)?,
+        mpreg: bind("compat.mpreg", &config.listeners.compat.mpreg)?,
         link: match &config.listeners.link {
             Some(listener) => Some(bind_link(listener.address, inherited)?),
             None => None,
@@ -97,6 +102,7 @@ impl Bound {
         let listeners = [
             ("api", &self.api, &config.listeners.api),
             ("compat.mesh_router", &self.mesh_router, &config.listeners.compat.mesh_router),
+            ("compat.mpreg", &self.mpreg, &config.listeners.compat.mpreg),
         ];
         for (name, bound, configured) in listeners {
             if let (Some(bound), Some(configured)) = (bound, configured) {
@@ -130,6 +136,7 @@ pub(super) async fn serve(
         metrics: around.metrics.clone(),
         overlay: around.overlay.map(OverlayRole::asks),
         services: around.services.clone(),
+        fabric: around.fabric.clone(),
         readiness: around.readiness.clone(),
         recheck: RECHECK,
         stop: around.stop.clone(),

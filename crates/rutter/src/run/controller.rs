@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rutter_api::compat::mesh_router::{self, MeshRouterOptions};
+use rutter_api::compat::mpreg;
 use rutter_api::{ApiOptions, LinkAddress, Owner, Tables};
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_controller::{BookFeed, Config as ControllerConfig, Controller};
@@ -151,16 +152,24 @@ impl ControllerRole {
             if let Some(gateway) = around.gateway {
                 tables.add(Some("gateway"), gateway.book().clone()).await?;
             }
-            let owner = Owner::Controller {
-                controller: self.controller.clone(),
-                options,
-                fleet: self.fleet().cloned(),
-            };
+            let owner = self.owner(options);
             apis::serve(listener, owner, tables, &around).await?;
             // A certificate that was given is good for the name that others use, not for an address.
             let by_name = tls && !own;
             served.api = Some(if by_name { url.clone() } else { apis::url(address, tls) });
             (served.join, served.pin) = (Some(url), pin);
+        }
+        if let Some(listener) = bound.mpreg {
+            let (address, tls) = (listener.address(), listener.is_tls());
+            served.mpreg = Some((address, tls));
+            let router = mpreg::router(mpreg::Parts {
+                fabric: around.fabric.clone(),
+                // It knows the same tokens, and nobody joins by it.
+                owner: self.owner(ApiOptions::new(apis::url(address, tls), None)),
+                clock: Arc::new(SystemClock),
+                metrics: around.metrics.clone(),
+            });
+            around.tasks.spawn(listener.serve(router, around.stop.clone()));
         }
         if let Some(listener) = bound.mesh_router {
             served.mesh_router = Some((listener.address(), listener.is_tls()));
@@ -173,6 +182,11 @@ impl ControllerRole {
             around.tasks.spawn(listener.serve(router, around.stop.clone()));
         }
         Ok(served)
+    }
+
+    fn owner(&self, options: ApiOptions) -> Owner {
+        let (controller, fleet) = (self.controller.clone(), self.fleet().cloned());
+        Owner::Controller { controller, options, fleet }
     }
 
     /// Lets gateways and agents elsewhere speak `rutter.v1`.

@@ -44,6 +44,9 @@ pub(crate) struct RunFile {
     pub(crate) gateway: Vec<String>,
     /// Mesh Router's API.
     pub(crate) mesh_router: Option<String>,
+    /// MPREG's monitoring endpoints.
+    #[serde(default)]
+    pub(crate) mpreg: Option<String>,
     /// The certificate of the controller's CA, PEM.
     pub(crate) ca: String,
 }
@@ -74,6 +77,7 @@ impl RunFile {
             pin: served.pin.map(|pin| pin.to_string()),
             gateway: gateway.into_iter().map(local).collect(),
             mesh_router: served.mesh_router.map(local),
+            mpreg: served.mpreg.map(local),
             ca: certificates.own().map(Own::ca_pem).unwrap_or_default(),
         }
     }

@@ -72,6 +72,7 @@ impl Running {
             gateway: self.gateway.as_ref(),
             overlay: self.overlay.as_ref(),
             services: self.controller.as_ref().map(|role| role.providers().services()),
+            fabric: None,
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             stop: &self.apis,

@@ -35,6 +35,7 @@ impl Apart {
             metrics: Metrics::new(),
             overlay: None,
             services: None,
+            fabric: None,
             readiness: readiness.clone(),
             recheck: Duration::from_millis(50),
             stop: CancellationToken::new(),

@@ -52,7 +52,10 @@ pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
         api: listener(api, Usually::Guarded),
         link,
         gateway: GatewayListeners { http: listener(gateway.http, Usually::Plain), https },
-        compat: CompatListeners { mesh_router: listener(compat.mesh_router, Usually::Guarded) },
+        compat: CompatListeners {
+            mesh_router: listener(compat.mesh_router, Usually::Guarded),
+            mpreg: listener(compat.mpreg, Usually::Guarded),
+        },
     };
     check(file, &listeners, to);
     listeners
@@ -132,7 +135,7 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
     if file.gateway.as_ref().is_some_and(|gateway| gateway.read_token_file.is_some()) {
         check_read_token(controller, listeners, to);
     }
-    for name in ["listeners.link", "listeners.compat.mesh_router"] {
+    for name in ["listeners.link", "listeners.compat.mesh_router", "listeners.compat.mpreg"] {
         if !controller && all.iter().any(|(on, _)| *on == name) {
             to.push(
                 Problem::at(name, "there is no controller to listen for")
