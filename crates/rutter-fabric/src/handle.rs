@@ -1,5 +1,7 @@
 //! What the rest of the program asks of the fabric.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rutter_protocol::keys::KeySnapshot;
@@ -11,7 +13,9 @@ use rutter_protocol::wire::{Metrics, Scope};
 use rutter_route::{ClusterId, Standing};
 use serde::{Deserialize, Serialize};
 
-use crate::{FabricConfig, FabricError};
+use tokio::sync::watch;
+
+use crate::{FabricConfig, FabricError, Forwarding};
 
 /// The fabric as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +129,19 @@ impl FabricHandle {
     /// # Errors
     /// The program is shutting down.
     pub async fn next_hop(&self, _ask: Ask) -> Result<Planned, FabricError> {
+        todo!("H6")
+    }
+
+    /// Routes of the table `fabric` that aren't barred, by destination.
+    ///
+    /// # Errors
+    /// The program is shutting down.
+    pub async fn routes(&self) -> Result<BTreeMap<ClusterId, usize>, FabricError> {
+        todo!("H6")
+    }
+
+    /// What a gateway forwards by, as it changes.
+    pub fn forwarding(&self) -> watch::Receiver<Arc<Forwarding>> {
         todo!("H6")
     }
 

@@ -16,6 +16,7 @@
 mod config;
 pub mod crypto;
 mod error;
+mod forwarding;
 mod handle;
 pub mod keys;
 mod probe;
@@ -24,5 +25,6 @@ mod transport;
 
 pub use config::{FabricConfig, Liveness, NeighbourConfig, Profile};
 pub use error::FabricError;
+pub use forwarding::{Forwarding, NeighbourAccess, Way};
 pub use handle::{FabricHandle, FabricStatus, PolicyDiff, Trace, TraceCandidate};
 pub use run::start;
