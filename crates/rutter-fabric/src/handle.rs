@@ -110,9 +110,7 @@ impl FabricHandle {
     ///
     /// # Errors
     /// The program is shutting down.
-    pub async fn routes(
-        &self,
-    ) -> Result<std::collections::BTreeMap<ClusterId, usize>, FabricError> {
+    pub async fn routes(&self) -> Result<BTreeMap<ClusterId, usize>, FabricError> {
         todo!("H6")
     }
 
@@ -129,14 +127,6 @@ impl FabricHandle {
     /// # Errors
     /// The program is shutting down.
     pub async fn next_hop(&self, _ask: Ask) -> Result<Planned, FabricError> {
-        todo!("H6")
-    }
-
-    /// Routes of the table `fabric` that aren't barred, by destination.
-    ///
-    /// # Errors
-    /// The program is shutting down.
-    pub async fn routes(&self) -> Result<BTreeMap<ClusterId, usize>, FabricError> {
         todo!("H6")
     }
 
