@@ -6,12 +6,25 @@
 //! faults that still breaks it, and written down as JSON lines that can be played again.
 #![forbid(unsafe_code)]
 
+mod agenda;
 pub mod churn;
+mod clock;
 pub mod faults;
 pub mod invariants;
+mod liar;
+mod middle;
 pub mod network;
+mod node;
+mod pipe;
 pub mod plot;
 pub mod record;
 pub mod scenario;
 pub mod shrink;
+pub mod signer;
+mod span;
 pub mod topology;
+
+pub use network::Network;
+pub use node::Node;
+pub use scenario::Scenario;
+pub use span::Span;

@@ -1,0 +1,141 @@
+//! A simulated cluster: its speaker and tables while it is up, and what outlives them.
+
+mod boot;
+
+use std::collections::BTreeSet;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rutter_protocol::Engine;
+use rutter_protocol::keys::{KeyId, KeyRegistry};
+use rutter_route::{AnyDestination, ClusterId, DestinationKind, Now};
+
+use crate::clock::Clock;
+use crate::liar::Liar;
+use crate::scenario::{ClusterSpec, Scenario};
+use crate::signer::{KeyPair, Keyring};
+
+pub(crate) use boot::{Neighbourhood, scope_of};
+
+/// One cluster.
+#[derive(Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: ClusterId,
+    /// What is said of it now; policies may change on the way.
+    pub spec: ClusterSpec,
+    /// Its speaker and tables; `None`: it is down.
+    pub engine: Option<Engine>,
+    /// Services and prefixes that it originates now.
+    pub own: BTreeSet<AnyDestination>,
+    pub(crate) clock: Clock,
+    pub(crate) wall_ahead: i64,
+    /// Its keys, the oldest first; the last is its primary.
+    pub(crate) pairs: Vec<KeyPair>,
+    /// The incarnation of its last boot, as it is kept on disk; `None`: lost.
+    pub(crate) incarnation: Option<u64>,
+    /// The keys that it had learned, as they are kept on disk.
+    pub(crate) kept_keys: Option<KeyRegistry>,
+    /// Which boot this is; answers to an older one are for nobody.
+    pub(crate) boot: u32,
+    /// When it is to be woken.
+    pub(crate) wake: Option<u64>,
+    pub(crate) signer_fails_until: u64,
+    /// It was told to be away until then.
+    pub(crate) away_until: u64,
+    /// Its neighbours were told that it is back by then.
+    pub(crate) named_back: Option<u64>,
+    pub(crate) liar: Liar,
+    pub(crate) rng: ChaCha8Rng,
+    /// Ticks in the present second.
+    pub(crate) ticks: (u64, u32),
+    /// Inputs that its speaker has had in all its lives.
+    pub n_inputs: u64,
+}
+
+impl Node {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        name: &ClusterId,
+        place: usize,
+        ring: &mut Keyring,
+    ) -> Self {
+        let spec = scenario.of(name).clone();
+        let pair = KeyPair::derive(scenario.seed, name.as_str(), 0);
+        ring.add(&pair);
+        let services = spec.services.iter().cloned().map(rutter_route::Service::http);
+        let own = services
+            .map(AnyDestination::Service)
+            .chain(spec.prefixes.iter().copied().map(AnyDestination::Prefix))
+            .collect();
+        let seed = scenario.seed.wrapping_mul(0x9e37_79b9).wrapping_add(place as u64);
+        Self {
+            name: name.clone(),
+            clock: Clock::boot(0, spec.drift_ppm, spec.wall_ahead_ms),
+            wall_ahead: spec.wall_ahead_ms,
+            liar: Liar::new(spec.lies.clone(), seed),
+            spec,
+            engine: None,
+            own,
+            pairs: vec![pair],
+            incarnation: None,
+            kept_keys: None,
+            boot: 0,
+            wake: None,
+            signer_fails_until: 0,
+            away_until: 0,
+            named_back: None,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            ticks: (0, 0),
+            n_inputs: 0,
+        }
+    }
+
+    /// Whether it is up.
+    pub fn is_up(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// Whether it never lied: what an honest cluster says of a liar's words is the liar's.
+    pub fn is_honest(&self) -> bool {
+        self.liar.is_honest()
+    }
+
+    /// What its clocks say.
+    pub fn now(&self, at: u64) -> Now {
+        self.clock.at(at)
+    }
+
+    /// All that it originates, itself included.
+    pub fn originates(&self) -> impl Iterator<Item = AnyDestination> {
+        std::iter::once(AnyDestination::Cluster(self.name.clone())).chain(self.own.iter().cloned())
+    }
+
+    /// The pair with that id.
+    pub(crate) fn pair(&self, id: &KeyId) -> Option<&KeyPair> {
+        self.pairs.iter().find(|pair| pair.id == *id)
+    }
+
+    /// The pair that it signs by.
+    pub(crate) fn primary(&self) -> Option<&KeyPair> {
+        self.pairs.last()
+    }
+}
+
+/// The table, and the scope, of a kind of destinations in every simulated cluster.
+pub(crate) fn table_of(kind: DestinationKind) -> &'static str {
+    match kind {
+        DestinationKind::Cluster => "fabric",
+        DestinationKind::Service => "services",
+        DestinationKind::Prefix => "overlay/1",
+    }
+}
+
+/// The kind of a destination.
+pub(crate) fn kind_of(destination: &AnyDestination) -> DestinationKind {
+    match destination {
+        AnyDestination::Prefix(_) => DestinationKind::Prefix,
+        AnyDestination::Service(_) => DestinationKind::Service,
+        AnyDestination::Cluster(_) => DestinationKind::Cluster,
+    }
+}
