@@ -12,7 +12,7 @@ use rutter_protocol::policy::FabricPolicy;
 use rutter_route::{AnyDestination, ClusterId};
 use serde::{Deserialize, Serialize};
 
-pub use draw::{Chances, draw};
+pub use draw::{Chances, Targets, draw};
 
 use crate::span::Span;
 

@@ -18,11 +18,13 @@ mod node;
 mod pipe;
 pub mod plot;
 pub mod record;
+pub mod run;
 pub mod scenario;
 pub mod shrink;
 pub mod signer;
 mod span;
 pub mod topology;
+mod wheel;
 
 pub use network::Network;
 pub use node::Node;

@@ -40,7 +40,7 @@ use crate::record::Tape;
 use crate::scenario::{LinkSpec, Scenario};
 use crate::signer::Keyring;
 
-pub(crate) use view::Seen;
+pub(crate) use view::{Ask, Seen};
 pub use view::{Told, Totals};
 
 /// An end doesn't hear the other: so long at least until it takes the connection for dead, in ms.
@@ -75,6 +75,8 @@ pub struct Network {
     pub(crate) broken: Vec<Violation>,
     /// What must never be usable where.
     pub(crate) never: BTreeMap<usize, Vec<AnyDestination>>,
+    /// All that anybody has originated.
+    pub(crate) ever: BTreeSet<AnyDestination>,
     /// Destinations that forgers make up: usable nowhere.
     pub(crate) ghosts: BTreeSet<AnyDestination>,
     pub(crate) totals: Totals,
@@ -159,6 +161,7 @@ impl Network {
             ring,
             broken: Vec::new(),
             never: BTreeMap::new(),
+            ever: BTreeSet::new(),
             ghosts: BTreeSet::new(),
             totals: Totals::default(),
             tape: None,
@@ -173,6 +176,7 @@ impl Network {
         for planned in self.scenario.faults.clone() {
             self.agenda.put(planned.at.0, Event::Suffer(Box::new(planned.fault)));
         }
+        self.ever = self.nodes.iter().flat_map(Node::originates).collect();
         for node in 0..self.nodes.len() {
             self.boot(node)?;
         }

@@ -71,7 +71,10 @@ pub struct Scenario {
     pub faults: Vec<Planned>,
     /// More that goes wrong, drawn by chance.
     pub chances: Option<Chances>,
-    /// How long it is played; then all that is broken is mended, and the network has to come to rest.
+    /// How many rounds of faults and rest.
+    pub rounds: u32,
+    /// How long a round's faults go on; then all that is broken is mended, and the network has to come
+    /// to rest.
     pub duration: Span,
     /// Within that time after the end of all faults.
     pub rest_within: Span,
@@ -94,6 +97,7 @@ impl Default for Scenario {
             security: SecuritySpec::default(),
             faults: Vec::new(),
             chances: None,
+            rounds: 1,
             duration: Span::secs(60),
             rest_within: Span::secs(120),
             expect: Vec::new(),

@@ -249,6 +249,7 @@ impl Network {
     fn originate(&mut self, cluster: &ClusterId, destination: &AnyDestination) {
         let Some(node) = self.place(cluster) else { return };
         let at = self.at;
+        self.ever.insert(destination.clone());
         let Some(one) = self.nodes.get_mut(node) else { return };
         one.own.insert(destination.clone());
         one.originate(one.clock.at(at), destination);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rutter_protocol::speaker::{LogEvent, What};
 use rutter_rib::{Kind, SelectedRoute, Table, ViewId};
-use rutter_route::{AnyDestination, ClusterId, Destination, Prefix, Service, SourceKind};
+use rutter_route::{AnyDestination, ClusterId, Destination, Now, Prefix, Service, SourceKind};
 use serde::{Deserialize, Serialize};
 
 use super::Network;
@@ -223,4 +223,32 @@ pub struct Told {
     pub held: u64,
     /// Routes that came to stand damped.
     pub suppressed: u64,
+}
+
+impl Network {
+    /// Why what a neighbour says of a destination isn't used: refusals by their names, and what
+    /// `explain` says against its routes.
+    pub fn why_not(&self, at: &ClusterId, from: &ClusterId, to: &AnyDestination) -> Vec<String> {
+        let Some(node) = self.node(at) else { return Vec::new() };
+        let now = node.now(self.at());
+        node.at_table(to, Facts(now, from)).unwrap_or_default()
+    }
+}
+
+struct Facts<'a>(Now, &'a ClusterId);
+
+impl Ask for Facts<'_> {
+    type Answer = Vec<String>;
+    fn ask<D: Kind + Destination>(self, table: &Table<D>, destination: &D) -> Vec<String> {
+        let explanation = table.explain(self.0, destination);
+        let mine = explanation.candidates.iter().filter(|candidate| {
+            let source = &candidate.route.source;
+            source.kind() == SourceKind::Neighbour && source.name() == self.1.as_str()
+        });
+        mine.flat_map(|candidate| {
+            let facts = candidate.facts.iter();
+            facts.map(|fact| format!("{}: {}", fact.fact, fact.reason))
+        })
+        .collect()
+    }
 }
