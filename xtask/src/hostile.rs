@@ -32,6 +32,9 @@ const HAPROXY: [DebianTool; 1] = [DebianTool { program: "haproxy", package: "hap
 /// What the kernel's tests set scenes with.
 const IPROUTE: [DebianTool; 1] = [DebianTool { program: "ip", package: "iproute2" }];
 
+/// What runs the alert rules of the documentation.
+const PROMETHEUS: [DebianTool; 1] = [DebianTool { program: "promtool", package: "prometheus" }];
+
 /// Installs what tests compare with and set their scenes with. Who may not install it is told, and
 /// the tests say that they compare with nothing.
 pub(crate) fn ensure_references() {
@@ -40,6 +43,9 @@ pub(crate) fn ensure_references() {
     }
     if let Err(error) = ensure_debian(&HAPROXY, "the table for HTTP/2") {
         eprintln!("nothing to compare with: {error:#}");
+    }
+    if let Err(error) = ensure_debian(&PROMETHEUS, "the alert rules") {
+        eprintln!("nothing to run the alert rules: {error:#}");
     }
     if let Err(error) = ensure_grpcio() {
         eprintln!("nothing to compare the overlay's wire with: {error:#}");

@@ -206,3 +206,6 @@ fn convergence(encoder: &mut DescriptorEncoder<'_>, convergence: &Convergence) -
 fn whole(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
