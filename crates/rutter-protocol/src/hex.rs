@@ -1,4 +1,11 @@
-//! Bytes as lower-case hex, and back.
+//! Bytes as lower-case hex, and back; also where something is written down as JSON for people and
+//! replays: `#[serde(with = "rutter_protocol::hex")]`.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde::ser::Serializer;
 
 /// Two digits a byte.
 pub fn encode(bytes: &[u8]) -> String {
@@ -21,4 +28,39 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
 /// Exactly `N` bytes.
 pub fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     decode(text)?.try_into().ok()
+}
+
+/// For serde.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<S: Serializer>(bytes: &impl AsRef<[u8]>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&encode(bytes.as_ref()))
+}
+
+/// For serde.
+///
+/// # Errors
+/// What isn't hex digits, or not as many as there have to be.
+pub fn deserialize<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<Vec<u8>>,
+{
+    from.deserialize_str(Digits(PhantomData))
+}
+
+struct Digits<T>(PhantomData<T>);
+
+impl<T: TryFrom<Vec<u8>>> Visitor<'_> for Digits<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("two hex digits a byte")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        let bytes = decode(text).and_then(|bytes| T::try_from(bytes).ok());
+        bytes.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
 }

@@ -31,13 +31,15 @@ pub const MAX_KEYS: usize = 16;
 /// The most clusters whose keys are known.
 pub const MAX_CLUSTERS: usize = 16_384;
 
-/// An Ed25519 public key, 32 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PublicKey(pub [u8; 32]);
+/// An Ed25519 public key, 32 bytes. As JSON it is hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PublicKey(#[serde(with = "crate::hex")] pub [u8; 32]);
 
 /// The first 8 bytes of SHA-256 over a public key; as text `route_key_` and 16 hex digits, as MPREG
 /// has it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct KeyId(pub [u8; 8]);
 
 impl PublicKey {
@@ -94,8 +96,22 @@ impl fmt::Display for KeyId {
     }
 }
 
+impl TryFrom<String> for KeyId {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        text.parse()
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(id: KeyId) -> Self {
+        id.to_string()
+    }
+}
+
 /// One key of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// The key.
     pub key: PublicKey,

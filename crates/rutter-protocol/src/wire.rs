@@ -13,10 +13,12 @@ mod batch;
 mod codec;
 mod decode;
 mod encode;
+mod record;
 pub mod sign;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -45,9 +47,16 @@ pub const MAX_PATH: usize = 64;
 /// The most destinations of one announcement.
 pub const MAX_ROUTES: usize = 1024;
 
-/// An Ed25519 signature.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Signature(pub [u8; 64]);
+/// The most scopes of an open.
+pub const MAX_SCOPES: usize = 4096;
+
+/// The longest text for people, and the longest address of a gateway, in bytes.
+pub const MAX_TEXT: usize = 1024;
+
+/// An Ed25519 signature. As JSON it is hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Signature(#[serde(with = "crate::hex")] pub [u8; 64]);
 
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,9 +87,10 @@ pub struct Open {
     /// The sender's boot: greater than in any life before.
     pub incarnation: u64,
     /// Drawn anew for each connection: what is signed is good for this session alone.
+    #[serde(with = "crate::hex")]
     pub nonce: [u8; 16],
     /// The scopes that the sender takes, with what kind of destinations each has.
-    pub scopes: Vec<(Scope, DestinationKind)>,
+    pub scopes: BTreeMap<Scope, DestinationKind>,
     /// The most paths of one destination that it wants to be told.
     pub paths: u8,
     /// Where the sender's gateway takes what is forwarded to it, `HOST:PORT`; empty: it has none.

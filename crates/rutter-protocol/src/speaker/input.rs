@@ -32,7 +32,7 @@ pub enum Parting {
 }
 
 /// What has happened. It can be written down as JSON and played again.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// There is a connection to a neighbour, whose identity the transport has proved.
     Up {
@@ -41,6 +41,7 @@ pub enum Input {
         /// Which.
         connection: ConnectionId,
         /// Drawn by chance for this connection.
+        #[serde(with = "crate::hex")]
         nonce: [u8; 16],
     },
     /// A frame came.
@@ -48,6 +49,7 @@ pub enum Input {
         /// Over which connection.
         connection: ConnectionId,
         /// The frame.
+        #[serde(with = "crate::hex")]
         frame: Bytes,
     },
     /// The connection takes this many frames more.

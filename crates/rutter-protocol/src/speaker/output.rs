@@ -10,13 +10,14 @@ use crate::stats::Reason;
 use crate::wire::{Scope, Signature};
 
 /// What is to be done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Output {
     /// Send a frame. It takes one of the connection's room.
     Send {
         /// Over which.
         connection: ConnectionId,
         /// The frame.
+        #[serde(with = "crate::hex")]
         frame: Bytes,
     },
     /// So many more frames may be delivered of this connection: nobody reads ahead of that.
@@ -40,6 +41,7 @@ pub enum Output {
         /// By which key.
         key: KeyId,
         /// What.
+        #[serde(with = "crate::hex")]
         bytes: Vec<u8>,
     },
     /// Verify, strictly (no other rule than `verify_strict`, anywhere); answered by
@@ -57,11 +59,12 @@ pub enum Output {
 }
 
 /// One signature to be verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// By which key.
     pub key: PublicKey,
     /// Over what.
+    #[serde(with = "crate::hex")]
     pub bytes: Vec<u8>,
     /// The signature.
     pub signature: Signature,

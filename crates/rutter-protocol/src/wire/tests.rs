@@ -1,1 +1,6 @@
-//! TODO(H1)
+//! Tests of the wire's form.
+
+mod golden;
+mod properties;
+mod roots;
+mod samples;
