@@ -14,6 +14,7 @@
 //! Scopes beside the fabric's own are carried only where `carry` says so; nothing is imported or
 //! exported there without a policy (RFC 8212).
 
+mod check;
 mod compile;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use rutter_rib::{Policy, Rules, ScoreWeights, Stability};
 use rutter_route::{ClusterId, Criterion, Prefix, ServiceName, Tag};
 use serde::{Deserialize, Serialize};
 
+use crate::stats::Reason;
 use crate::wire::{Metrics, Scope};
 
 /// Filters of routes. `None` is any; an empty set is nothing.
@@ -144,6 +146,43 @@ pub struct Compiled {
     pub import_of: BTreeMap<Scope, BTreeMap<String, Rules>>,
     /// What each neighbour may be told, by (neighbour, scope).
     pub export: BTreeMap<(ClusterId, Scope), Rules>,
+}
+
+impl Compiled {
+    /// What a neighbour may be told of a scope; of one that isn't carried, nothing.
+    pub fn export_to(&self, neighbour: &ClusterId, scope: &Scope) -> Rules {
+        let known = self.export.get(&(neighbour.clone(), scope.clone()));
+        known.cloned().unwrap_or_else(|| nothing(scope))
+    }
+
+    /// What a neighbour may say in a scope beside the fabric's own, with the source that it is; of
+    /// one that isn't carried, nothing.
+    pub fn import_from(&self, neighbour: &ClusterId, scope: &Scope) -> (String, Rules) {
+        let source = source_of(neighbour);
+        let known = self.import_of.get(scope).and_then(|lists| lists.get(&source));
+        let rules = known.cloned().unwrap_or_else(|| nothing(scope));
+        (source, rules)
+    }
+}
+
+/// What becomes of a scope that isn't carried.
+fn nothing(scope: &Scope) -> Rules {
+    let rule = compile::deny(&format!("carry.{scope}"), rutter_rib::Match::default());
+    Rules { rules: vec![rule], default: None }
+}
+
+/// The text of a neighbour's source.
+pub(crate) fn source_of(neighbour: &ClusterId) -> String {
+    format!("neighbour/{neighbour}")
+}
+
+/// Why a route is denied, by the name of the rule that did it.
+pub(crate) fn reason_of(rule: &str) -> Reason {
+    match rule {
+        compile::ORIGIN => Reason::NotAuthorized,
+        name if name.ends_with(".max_hops") => Reason::PolicyMetrics,
+        _ => Reason::Policy,
+    }
 }
 
 /// What is wrong with a policy.

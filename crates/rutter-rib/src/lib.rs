@@ -26,7 +26,7 @@ pub use outlet::{
     Batch, Depth, Difference, Onlooker, Outlet, OutletSpec, Tell, ToldRoute, Version,
 };
 pub use policy::{
-    Action, AllUnhealthy, Approval, Bounds, Damping, FlapLimit, HopKind, Match, OnWithdraw,
+    Action, AllUnhealthy, Approval, Bounds, Damping, FlapLimit, HopKind, Match, OnWithdraw, Over,
     PathListMatch, Policy, PolicyError, PrefixMatch, Rule, Rules, ScoreWeights, Stability,
     TagMatch, Then,
 };

@@ -95,6 +95,20 @@ fn each_match_on_a_service_a_cluster_tags_and_a_path_list() {
         ("{tags: {all: [x]}}", "web tags: [x, y]", true),
         ("{tags: {any: [x]}}", "web tags: [y]", false),
         ("{tags: {none: [x]}}", "web tags: [y]", true),
+        (
+            "{origin: [eu]}",
+            "web path_list: [{cluster: eu, table: t}, {cluster: us, table: t}]",
+            true,
+        ),
+        (
+            "{origin: [us]}",
+            "web path_list: [{cluster: eu, table: t}, {cluster: us, table: t}]",
+            false,
+        ),
+        ("{origin: [eu]}", "web", false),
+        ("{foreign: true}", "web path_list: [{cluster: eu, table: t}]", false),
+        ("{unless: [{service_suffix: web}]}", "db.web", false),
+        ("{unless: [{service_suffix: web}]}", "web2", true),
     ];
     for (rule, route, expected) in services {
         assert_eq!(denies::<Service>(rule, "agent/a", "{}", route), expected, "{rule} {route}");
@@ -107,6 +121,18 @@ fn each_match_on_a_service_a_cluster_tags_and_a_path_list() {
         ("{path_list: {tables: [fabric]}}", format!("us {step}"), true),
         ("{path_list: {longer_than: 0}}", format!("us {step}"), true),
         ("{path_list: {longer_than: 1}}", format!("us {step}"), false),
+        ("{origin: [eu]}", format!("us {step}"), true),
+        ("{origin: [us]}", format!("us {step}"), false),
+        ("{origin: [us]}", "us".to_owned(), true),
+        ("{foreign: true}", format!("us {step}"), true),
+        ("{foreign: true}", format!("eu {step}"), false),
+        ("{foreign: true}", "us".to_owned(), false),
+        ("{foreign: false}", format!("eu {step}"), true),
+        ("{hops_over: 2}", "us hops: 3".to_owned(), true),
+        ("{hops_over: 3}", "us hops: 3".to_owned(), false),
+        ("{unless: [{cluster: [eu]}, {cluster: [as]}]}", "us".to_owned(), true),
+        ("{unless: [{cluster: [eu]}, {cluster: [us]}]}", "us".to_owned(), false),
+        ("{cluster: [us], unless: [{origin: [eu]}]}", format!("us {step}"), false),
     ];
     for (rule, route, expected) in clusters {
         let is = denies::<ClusterId>(rule, "neighbour/n", "{}", &route);
@@ -251,4 +277,40 @@ fn what_only_an_export_list_does_is_refused_on_import() {
         let policy: Policy = serde_saphyr::from_str(text).unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!(policy.check().unwrap_err().field, field, "{text}");
     }
+}
+
+#[test]
+fn a_path_over_a_link_has_sums_and_the_least() {
+    let over = |link: &str, path: &str| {
+        let text = format!("rules: [{{then: {{over: {link}}}}}]");
+        let rules: Rules = serde_saphyr::from_str(&text).unwrap();
+        let path: Attributes =
+            serde_saphyr::from_str(&format!("{{next_hop: 192.0.2.1, {path}}}")).unwrap();
+        let policy = Policy { import: rules, ..Policy::default() };
+        let (name, cluster) = ("t".parse().unwrap(), "home".parse().unwrap());
+        let mut t = Table::<ClusterId>::new(name, cluster, policy, now(0), 7).unwrap();
+        let s = Session { source: "neighbour/n".parse().unwrap(), incarnation: Incarnation(1) };
+        t.source(now(0), &s, SourceState::Up(SourceInfo::default())).unwrap();
+        let us: ClusterId = "us".parse().unwrap();
+        t.advertise(now(0), &s, Advertisement::new(us.clone(), path));
+        t.commit(now(0), SLICE, &mut Changes::default());
+        let selected = t.selected(&us, ViewId::DEFAULT);
+        let is = selected.best().unwrap().attributes;
+        (is.hops, is.latency_us, is.bandwidth_kbps, is.reliability_ppm, is.cost)
+    };
+    let path = "hops: 2, latency_us: 1000, bandwidth_kbps: 100, reliability_ppm: 990000, cost: 3";
+    let link = "{latency_us: 5000, bandwidth_kbps: 50, reliability_ppm: 900000, cost: 2}";
+    assert_eq!(over(link, path), (3, 6000, 50, 900_000, 5));
+    assert_eq!(over("{}", path), (3, 1000, 100, 990_000, 3), "unknown bandwidth is passed over");
+    assert_eq!(over("{bandwidth_kbps: 7}", ""), (1, 0, 7, 1_000_000, 0));
+    let most = "{latency_us: 4294967295, cost: 4294967295, hops: 65535}";
+    assert_eq!(over(most, path), (65535, u32::MAX, 100, 990_000, u32::MAX), "sums saturate");
+}
+
+#[test]
+fn an_unless_in_an_unless_is_refused_by_place() {
+    let nested = "{rules: [{match: {unless: [{unless: [{}]}]}}]}";
+    let import: Rules = serde_saphyr::from_str(nested).unwrap();
+    let error = Policy { import, ..Policy::default() }.check().unwrap_err();
+    assert_eq!(error.field, "import.rules[0].match.unless[0]");
 }

@@ -288,6 +288,15 @@ impl<D: Destination> Outlet<D> {
         self.waiting.add(told, destination, at);
     }
 
+    /// The sink has lost what it was told of a destination: it is told again, if there is anything.
+    pub fn again(&mut self, destination: &D) {
+        let Some(told) = self.told.get_mut(destination) else { return };
+        if told.version.is_some() {
+            told.version = Some(Version::UNKNOWN);
+            self.mark(destination);
+        }
+    }
+
     /// The sink has it after all.
     pub fn accepted(&mut self, destination: &D) {
         if let Some(told) = self.told.get_mut(destination) {

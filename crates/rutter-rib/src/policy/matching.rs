@@ -43,6 +43,20 @@ pub struct Match {
     /// The path list names one of these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_list: Option<PathListMatch>,
+    /// The path comes from one of these: the first step of the path list, or, where there is none,
+    /// the cluster that is the destination.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origin: Vec<ClusterId>,
+    /// The destination is a cluster other than the one that the path comes from; `false`: it is
+    /// none such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<bool>,
+    /// The path has more hops than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hops_over: Option<u16>,
+    /// None of these matches. They hold no `unless` of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<Match>,
 }
 
 /// Tags that must or must not be there.
@@ -145,6 +159,20 @@ impl Match {
             && self.next_hop_matches(attributes)
             && self.tags.matches(&attributes.tags)
             && self.path_list.as_ref().is_none_or(|p| p.matches(attributes))
+            && self.origin_matches(subject.destination, attributes)
+            && self.hops_over.is_none_or(|n| attributes.hops > n)
+            && !self.unless.iter().any(|other| other.matches(subject, attributes))
+    }
+
+    fn origin_matches<D: Destination>(&self, destination: &D, attributes: &Attributes) -> bool {
+        if self.origin.is_empty() && self.foreign.is_none() {
+            return true;
+        }
+        let cluster = destination.as_cluster();
+        let origin = attributes.path_list.first().map(|step| &step.cluster).or(cluster);
+        let foreign = cluster.is_some_and(|cluster| origin != Some(cluster));
+        (self.origin.is_empty() || origin.is_some_and(|o| self.origin.contains(o)))
+            && self.foreign.is_none_or(|wanted| wanted == foreign)
     }
 
     fn destination_matches<D: Destination>(&self, destination: &D) -> bool {
@@ -177,6 +205,13 @@ impl Match {
                 let why = format!("expected {} <= from <= to <= {longest}", within.length());
                 return Err(PolicyError::new(&format!("{at}.prefix.range"), why));
             }
+        }
+        for (n, other) in self.unless.iter().enumerate() {
+            let at = format!("{at}.unless[{n}]");
+            if !other.unless.is_empty() {
+                return Err(PolicyError::new(&at, "an `unless` holds none of its own"));
+            }
+            other.check(&at)?;
         }
         Ok(())
     }

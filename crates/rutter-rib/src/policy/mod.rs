@@ -5,6 +5,7 @@
 
 mod damping;
 mod matching;
+mod over;
 mod rules;
 pub(crate) mod score;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use damping::{Damping, FlapLimit, Stability};
 pub(crate) use damping::{FlapState, Flapped};
 pub use matching::{Match, PathListMatch, PrefixMatch, TagMatch};
+pub use over::Over;
 pub(crate) use rules::Subject;
 pub use rules::{Action, Rule, Rules, Then};
 pub use score::ScoreWeights;

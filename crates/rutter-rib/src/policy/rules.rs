@@ -10,7 +10,7 @@ use rutter_route::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Match, PolicyError};
+use super::{Match, Over, PolicyError};
 
 /// What ends a list, or doesn't.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub struct Then {
     /// Adds to the metric, set or not; what doesn't fit is the greatest that does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub add_metric: Option<u32>,
+    /// Adds what the way to whoever said it costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over: Option<Over>,
     /// Sets the next hop. In export lists only: what is received resolves by what was received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_hop: Option<NextHop>,
@@ -227,6 +230,9 @@ impl Then {
         attributes.priority = self.priority.unwrap_or(attributes.priority);
         attributes.metric = self.metric.unwrap_or(attributes.metric);
         attributes.metric = attributes.metric.saturating_add(self.add_metric.unwrap_or(0));
+        if let Some(over) = &self.over {
+            over.extend(attributes);
+        }
         if let Some(hop) = &self.next_hop {
             attributes.next_hop = hop.clone();
         }
@@ -269,6 +275,9 @@ impl std::fmt::Display for Then {
         }
         if let Some(n) = self.add_metric {
             write!(f, ", metric +{n}")?;
+        }
+        if let Some(over) = &self.over {
+            write!(f, ", over {over}")?;
         }
         if let Some(hop) = &self.next_hop {
             write!(f, ", next hop {hop}")?;

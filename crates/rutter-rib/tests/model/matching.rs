@@ -129,6 +129,17 @@ pub fn matches<D: Destination>(
         && service_ok
         && cluster_ok
         && list_ok
+        && origin_ok(m, d, attributes)
+        && m.hops_over.is_none_or(|n| attributes.hops > n)
+        && m.unless.iter().all(|other| !matches(other, d, source, info, attributes))
+}
+
+fn origin_ok<D: Destination>(m: &Match, d: &D, attributes: &Attributes) -> bool {
+    let first = attributes.path_list.first().map(|s| s.cluster.clone());
+    let origin = first.or_else(|| d.as_cluster().cloned());
+    let is_foreign = d.as_cluster().is_some() && d.as_cluster() != origin.as_ref();
+    let origin_ok = m.origin.is_empty() || m.origin.iter().any(|o| Some(o) == origin.as_ref());
+    origin_ok && m.foreign.is_none_or(|f| f == is_foreign)
 }
 
 fn prefix_matches(how: &PrefixMatch, p: &Prefix) -> bool {

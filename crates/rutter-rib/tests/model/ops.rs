@@ -261,7 +261,17 @@ fn rule_match() -> impl Strategy<Value = Match> {
             tags: TagMatch { all: vec![tag.clone()], ..TagMatch::default() },
             ..Match::default()
         },
-        Match { tags: TagMatch { none: vec![tag], ..TagMatch::default() }, ..Match::default() },
+        Match {
+            tags: TagMatch { none: vec![tag.clone()], ..TagMatch::default() },
+            ..Match::default()
+        },
+        Match {
+            unless: vec![Match {
+                tags: TagMatch { all: vec![tag], ..TagMatch::default() },
+                ..Match::default()
+            }],
+            ..Match::default()
+        },
     ];
     select(some)
 }

@@ -304,8 +304,8 @@ fn the_page_of_policy_names_every_key() {
         "rules":[{"name":"n","match":{"source":"agent/*","kind":["agent"],"owner":["o"],
         "source_tags":{"all":["a"],"any":["a"],"none":["a"]},"prefix":{"range":{"within":"::/0","from":1,"to":2}},
         "service_suffix":"s","cluster":["c"],"next_hop":["::/0"],"tags":{"all":["t"]},
-        "path_list":{"clusters":["c"],"tables":["t"],"longer_than":1}},
-        "then":{"action":"accept","preference":1,"priority":1,"metric":1,"group":"g","add_tags":["t"],
+        "path_list":{"clusters":["c"],"tables":["t"],"longer_than":1},"origin":["c"],"foreign":true,
+        "hops_over":5,"unless":[{"cluster":["d"]}]},"then":{"action":"accept","over":{},"preference":1,"priority":1,"metric":1,"group":"g","add_tags":["t"],
         "remove_tags":["u"],"approve":true}}]}}"#,
     )
     .unwrap();
