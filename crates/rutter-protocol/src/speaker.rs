@@ -33,6 +33,7 @@ mod neighbour;
 mod outbound;
 mod output;
 mod own;
+mod rules;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,8 @@ pub(super) fn check(policy: &FabricPolicy, fabric: &Scope) -> Result<(), FabricP
     }
     for (scope, carried) in &policy.carry {
         if scope == fabric {
-            let why = "the fabric's own scope is always carried; its policy is `import` and `export`";
+            let why =
+                "the fabric's own scope is always carried; its policy is `import` and `export`";
             return Err(error(&format!("carry.{scope}"), why));
         }
         for (name, list) in [("import", &carried.import), ("export", &carried.export)] {

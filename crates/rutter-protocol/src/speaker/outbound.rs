@@ -24,8 +24,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use rutter_rib::{Book, BookChanges, Depth, Kind, Outlet, OutletSpec, Progress, Rules, ViewId};
 use rutter_route::{
-    AnyDestination, ClusterId, Deadline, Destination, DestinationKind, Mono, Now, PathId, Prefix,
-    Service, TableName,
+    AnyDestination, ClusterId, Deadline, Destination, DestinationKind, Mono, Now, PathId, TableName,
 };
 use smallvec::SmallVec;
 
@@ -113,7 +112,8 @@ impl Speaker {
             n => Depth::First(usize::from(n)),
         };
         for spec in &config.scopes {
-            if open.scopes.get(&spec.scope) != Some(&spec.kind) {
+            let both = |(scope, kind)| (scope, kind) == (&spec.scope, &spec.kind);
+            if !open.scopes.iter().map(|(scope, kind)| (scope, kind)).any(both) {
                 continue;
             }
             let outlet = OutletSpec {

@@ -110,6 +110,8 @@ pub enum What {
     KeysChanged,
     /// Signing failed.
     SignFailed,
+    /// A policy contradicts itself: the one before stays in force.
+    PolicyRefused,
 }
 
 /// One line of the log.

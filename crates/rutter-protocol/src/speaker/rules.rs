@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rutter_rib::{Action, Book, BookError, Kind, Match, Policy, Rule, Rules, Then};
+use rutter_rib::{Book, BookError, Kind, Policy};
 use rutter_route::{
-    AnyDestination, Attributes, ClusterId, Destination, DestinationKind, Now, Prefix, Service,
-    SourceInfo,
+    AnyDestination, Attributes, ClusterId, DestinationKind, Now, Prefix, Service, SourceInfo,
 };
 
 use super::{Level, LogEvent, Output, ScopeSpec, Speaker, SpeakerError, What};
@@ -78,12 +77,7 @@ impl Speaker {
 
     /// Other rules of signing are in force: neighbours are told everything anew, with claims or
     /// without.
-    pub(crate) fn security_changed(
-        &mut self,
-        _now: Now,
-        _book: &mut Book,
-        _out: &mut Vec<Output>,
-    ) {
+    pub(crate) fn security_changed(&mut self, _now: Now, _book: &mut Book, _out: &mut Vec<Output>) {
         let scopes: Vec<Scope> = self.config.scopes.iter().map(|s| s.scope.clone()).collect();
         let ids: Vec<ClusterId> = self.neighbours.keys().cloned().collect();
         for id in &ids {
@@ -94,19 +88,22 @@ impl Speaker {
     fn compile(&self, policy: &FabricPolicy) -> Result<Compiled, FabricPolicyError> {
         let links: BTreeMap<ClusterId, Metrics> =
             self.neighbours.iter().map(|(id, n)| (id.clone(), n.link.metrics())).collect();
-        policy.compile(&self.config.cluster, &self.fabric_scope(), &links)
+        let fabric = self.fabric().map_or_else(
+            || Err(FabricPolicyError { field: "scopes".into(), why: "expected `fabric`".into() }),
+            |spec| Ok(&spec.scope),
+        )?;
+        policy.compile(&self.config.cluster, fabric, &links)
     }
 
-    fn fabric_scope(&self) -> Scope {
-        let fabric = self.config.scopes.iter().find(|s| s.kind == DestinationKind::Cluster);
-        fabric.map_or_else(|| super::fabric(), |spec| spec.scope.clone())
+    /// The fabric's own scope: that of the clusters.
+    fn fabric(&self) -> Option<&ScopeSpec> {
+        self.config.scopes.iter().find(|spec| spec.kind == DestinationKind::Cluster)
     }
 
     fn put_in_force(&mut self, now: Now, book: &mut Book) {
-        let fabric = self.fabric_scope();
         for spec in &self.config.scopes {
             let Some(before) = policy_of(book, spec) else { continue };
-            let policy = self.policy_for(spec, &fabric, &before);
+            let policy = self.policy_for(spec, &before);
             if policy != before {
                 // It was checked when it was compiled, and the table is there.
                 let set: Result<(), BookError> = book.set_policy(now, &spec.table, policy);
@@ -123,8 +120,8 @@ impl Speaker {
 
     /// What a table's policy becomes: the fabric's own is replaced but for its bounds and what it
     /// resolves; of another table only what concerns neighbours is.
-    fn policy_for(&self, spec: &ScopeSpec, fabric: &Scope, before: &Policy) -> Policy {
-        if spec.scope == *fabric {
+    fn policy_for(&self, spec: &ScopeSpec, before: &Policy) -> Policy {
+        if spec.kind == DestinationKind::Cluster {
             return Policy {
                 resolve: before.resolve.clone(),
                 bounds: before.bounds.clone(),
@@ -152,7 +149,7 @@ impl Speaker {
         let source = crate::policy::source_of(neighbour);
         let fabric = self.compiled.fabric.import_of.get(&source);
         let carried = || self.compiled.import_of.get(scope).and_then(|lists| lists.get(&source));
-        let rules = match *scope == self.fabric_scope() {
+        let rules = match self.fabric().is_some_and(|spec| spec.scope == *scope) {
             true => fabric,
             false => carried(),
         };

@@ -2,9 +2,7 @@
 
 use hashbrown::HashMap;
 use rutter_rib::{Book, Depth, Kind, Outlet, Tell, ToldRoute};
-use rutter_route::{
-    AnyDestination, Attributes, ClusterId, Now, PathId, Standing, TableName, Tags,
-};
+use rutter_route::{AnyDestination, Attributes, ClusterId, Now, PathId, Standing, TableName, Tags};
 use smallvec::SmallVec;
 
 use super::super::neighbour::AnyOutlet;

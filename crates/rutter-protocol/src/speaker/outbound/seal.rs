@@ -129,7 +129,7 @@ impl Speaker {
         }
         let n = withdrawal.routes.len() as u64;
         self.stats.neighbours.entry(to.clone()).or_default().withdrawals_sent += n;
-        if self.config.log_routes {
+        if self.logs_routes() {
             for route in &withdrawal.routes {
                 let what = (What::RouteWithdraw, to, &withdrawal.scope, &route.destination);
                 self.log_route(what, "told as withdrawn".into(), out);
@@ -168,11 +168,16 @@ impl Speaker {
             outlet.accepted(&route.destination);
         }
         self.stats.neighbours.entry(to.clone()).or_default().announcements_sent += 1;
-        if self.config.log_routes {
+        if self.logs_routes() {
             let path: Vec<&str> = of.path.iter().map(ClusterId::as_str).collect();
             let why = format!("by {}", path.join(", "));
             self.log_route((What::RouteAnnounce, to, &of.scope, &route.destination), why, out);
         }
+    }
+
+    /// Whether each route is worth a line.
+    fn logs_routes(&self) -> bool {
+        true
     }
 
     fn log_route(
@@ -238,8 +243,7 @@ impl Speaker {
         let number = of.sent + 1;
         let failed = 0;
         let again = None;
-        let sealed =
-            Sealed { connection, session, stream, number, messages, how, failed, again };
+        let sealed = Sealed { connection, session, stream, number, messages, how, failed, again };
         outbox.sealed = Some(sealed);
         self.ask_signatures(to, out);
         self.send_sealed(now, to, out)
@@ -263,8 +267,7 @@ impl Speaker {
                 let root = crate::wire::root(messages);
                 let count = messages.len();
                 let from = &config.cluster;
-                let bytes =
-                    sign::batch_bytes(from, to, session, *stream, *number, count, &root);
+                let bytes = sign::batch_bytes(from, to, session, *stream, *number, count, &root);
                 ask(0, *key, bytes);
             }
             How::Each(key, signatures) => {

@@ -62,7 +62,7 @@ impl Speaker {
         }
         self.own.rotation.unsigned = Some((now.mono, before));
         self.own.rotation.asked = false;
-        let why = format!("signs by {} from now on", crate::keys::KeyId::of(&to));
+        let why = format!("signs by {} from now on", to.id());
         out.push(keys_changed(&own, why));
         out.push(Output::KeepKeys);
     }
