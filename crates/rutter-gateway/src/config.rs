@@ -13,6 +13,7 @@ use smol_str::SmolStr;
 use crate::access::AccessLogConfig;
 use crate::acl::AclConfig;
 use crate::acme::AcmeConfig;
+use crate::clusters::Clusters;
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudgetConfig;
 use crate::health::HealthConfig;
@@ -61,6 +62,8 @@ pub struct GatewayConfig {
     pub acme: Option<AcmeConfig>,
     /// Who signs for names that listeners with `own_ca` are asked for; `None`: nobody.
     pub own_ca: Option<Arc<dyn SignsNames>>,
+    /// The ways to other clusters; `None`: none are reached.
+    pub clusters: Option<Arc<dyn Clusters>>,
     /// Who is let in, at every listener.
     pub acl: AclConfig,
     /// Whose PROXY headers are believed, at every listener that speaks TCP.
@@ -100,6 +103,9 @@ pub struct ListenerConfig {
     /// Which of [`GatewayConfig::inbound_mtls`] every client of this TLS listener must show a
     /// certificate of; `None`: routes may ask for one.
     pub inbound_mtls_profile: Option<SmolStr>,
+    /// Whether it is for neighbours of [`GatewayConfig::clusters`] and for nobody else. Its TLS is made
+    /// with clusters' keys, so it has no files.
+    pub for_neighbours: bool,
 }
 
 impl ListenerConfig {
@@ -113,7 +119,13 @@ impl ListenerConfig {
             redirect: None,
             h2c: false,
             inbound_mtls_profile: None,
+            for_neighbours: false,
         }
+    }
+
+    /// A listener for neighbours.
+    pub fn neighbours(address: SocketAddr) -> Self {
+        Self { for_neighbours: true, ..Self::plain(address) }
     }
 
     /// A TLS listener with these files.
@@ -229,6 +241,7 @@ impl Default for GatewayConfig {
             access_log: None,
             acme: None,
             own_ca: None,
+            clusters: None,
             acl: AclConfig::default(),
             proxy_protocol: ProxyProtocolConfig::default(),
             inbound_mtls: BTreeMap::new(),
@@ -300,7 +313,7 @@ impl GatewayConfig {
     /// # Errors
     /// [`GatewayError::Config`] names the first field that is out of its bounds.
     pub fn check(&self) -> Result<(), GatewayError> {
-        let checks: [(&'static str, bool, &str); 17] = [
+        let checks: [(&'static str, bool, &str); 18] = [
             (
                 "listeners",
                 self.listeners.is_empty() == self.mode.observes(),
@@ -366,6 +379,11 @@ impl GatewayConfig {
                 "expected a name of inbound_mtls, at a listener with TLS",
             ),
             (
+                "listeners.for_neighbours",
+                self.listeners.iter().all(|l| !l.for_neighbours || self.is_neighbours(l)),
+                "expected clusters, and a listener without TLS files, h2c and a redirect",
+            ),
+            (
                 "inbound_mtls",
                 self.inbound_mtls.values().all(MtlsProfile::has_roots),
                 "expected ca_files, system_roots or both in each profile",
@@ -391,11 +409,17 @@ impl GatewayConfig {
         }
     }
 
+    fn is_neighbours(&self, listener: &ListenerConfig) -> bool {
+        let plain = ListenerConfig::neighbours(listener.address);
+        self.clusters.is_some() && *listener == plain
+    }
+
     fn check_acme(&self) -> Result<(), GatewayError> {
         let Some(acme) = self.acme.as_ref().filter(|_| !self.mode.observes()) else {
             return Ok(());
         };
-        let has = |tls| self.listeners.iter().any(|l| l.tls.is_some() == tls);
+        let people = || self.listeners.iter().filter(|l| !l.for_neighbours);
+        let has = |tls| people().any(|l| l.tls.is_some() == tls);
         acme.check(has(false), has(true))
     }
 }

@@ -64,6 +64,9 @@ pub enum GatewayError {
         /// What the system said.
         source: io::Error,
     },
+    /// TLS with neighbours can't be set up.
+    #[error("TLS with neighbours: {0}")]
+    Clusters(rustls::Error),
     /// A worker thread can't be made.
     #[error("a worker thread of the gateway: {0}")]
     Worker(io::Error),

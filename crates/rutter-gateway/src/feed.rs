@@ -175,11 +175,11 @@ impl Feed {
     }
 
     /// What is believed of a route; that it is well of one that can't be asked by a connection:
-    /// of files, of holes, of servers of datagrams.
+    /// of files, of clusters (the fabric knows), of holes, of servers of datagrams.
     async fn cell(&self, id: &RouteId, service: &Service, spec: &RouteSpec) -> Arc<HealthCell> {
         let endpoint = match &spec.hop {
             Hop::Endpoint(endpoint) if endpoint.scheme != Scheme::Udp => endpoint,
-            Hop::Endpoint(_) | Hop::Files(_) | Hop::Hole => {
+            Hop::Endpoint(_) | Hop::Files(_) | Hop::Cluster(_) | Hop::Hole => {
                 return Arc::new(HealthCell::new(id.clone(), false));
             }
         };

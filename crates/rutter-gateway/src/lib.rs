@@ -6,6 +6,7 @@
 //! The rooms:
 //! - `index`: from a host and a path to the ranked routes, without a lock;
 //! - `balance`: who of a group gets the next request;
+//! - `clusters`: services of other clusters, asked for at a neighbour's gateway;
 //! - `places`: services that are asked for at an address or a port of their own;
 //! - [`route_context`]: the matched route on its way with a request;
 //! - [`health`]: the detector, its probes, and what is believed of each route;
@@ -41,6 +42,7 @@ mod acl;
 mod acme;
 mod balance;
 mod clock;
+mod clusters;
 pub mod compat;
 mod config;
 mod error;
@@ -70,6 +72,7 @@ mod upstream;
 pub use access::{AccessLogConfig, AccessLogFormat};
 pub use acl::AclConfig;
 pub use acme::{AcmeChallenge, AcmeConfig, AcmeStore, LETS_ENCRYPT};
+pub use clusters::{Clusters, Way};
 pub use config::{
     CertificateFiles, GatewayConfig, Limits, ListenerConfig, ShortLinkConfig, UpstreamConfig,
 };

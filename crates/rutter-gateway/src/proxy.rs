@@ -43,6 +43,8 @@ use arc_swap::ArcSwap;
 use http::header::{CONNECTION, SET_COOKIE, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
+use rutter_link::PeerKey;
+use rutter_route::ClusterId;
 use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,6 +52,8 @@ use tokio_util::task::TaskTracker;
 use crate::access::{AccessLog, Tried};
 use crate::acme::Served;
 use crate::balance;
+use crate::clusters::Clusters;
+use crate::clusters::via::{RUTTER_VIA, Via};
 use crate::failover::budget::RetryBudget;
 use crate::failover::replay::Replay;
 use crate::health::Health;
@@ -57,7 +61,7 @@ use crate::index::HostIndex;
 use crate::metrics::GatewayMetrics;
 use crate::mtls::Shown;
 use crate::places::{ConnectedAt, Places};
-use crate::routes::Routes;
+use crate::routes::{Hop, Routes};
 use crate::server::Busy;
 use crate::slow::body::{ClientBody, says_too_much};
 use crate::streams::Streams;
@@ -101,6 +105,8 @@ pub(crate) struct Shared {
     pub(crate) access: Option<AccessLog>,
     /// The gateway's name in `Via`, like no other's.
     pub(crate) via: headers::Via,
+    /// The ways to other clusters; `None`: none are reached.
+    pub(crate) clusters: Option<Arc<dyn Clusters>>,
     /// What is passed on as it is.
     pub(crate) streams: Arc<Streams>,
     /// Whether there are profiles of client certificates.
@@ -139,6 +145,8 @@ pub(crate) struct Client {
     pub(crate) redirect: Option<u16>,
     /// The certificate that it has shown, for whom.
     pub(crate) shown: Option<Arc<Shown>>,
+    /// The neighbour that it has proven to be, and by which key; only at their listener.
+    pub(crate) neighbour: Option<Arc<(ClusterId, PeerKey)>>,
 }
 
 /// Answers one request. It never fails: what goes wrong is an answer too.
@@ -206,6 +214,24 @@ struct Outcome {
     under_way: Option<balance::UnderWay>,
 }
 
+/// Takes from a request which clusters it came through, which nobody but a neighbour says. One who
+/// was a neighbour when its connection began, and is none any more, is refused.
+fn came_through(
+    shared: &Shared,
+    client: &Client,
+    request: &mut Request<Incoming>,
+) -> Result<Via, pages::Page> {
+    let Some(clusters) = &shared.clusters else {
+        request.headers_mut().remove(RUTTER_VIA);
+        return Ok(Via::default());
+    };
+    let neighbour = client.neighbour.as_deref();
+    if neighbour.is_some_and(|(name, key)| clusters.neighbour_of(key).as_ref() != Some(name)) {
+        return Err(pages::NOT_NEIGHBOUR);
+    }
+    Via::take(request.headers_mut(), neighbour.map(|(name, _)| name), clusters.own())
+}
+
 /// The answer to a CA that looks for an open challenge: before everything that a host leads to, the
 /// redirect to HTTPS included, which a first certificate is yet to make possible.
 fn challenged(
@@ -237,13 +263,19 @@ async fn answer(
         Ok(asked) => asked,
         Err(page) => return refused(page),
     };
+    let came_through = match came_through(&worker.shared, asker.client, &mut request) {
+        Ok(via) => via,
+        Err(page) => return refused(page),
+    };
     if let Some(entry) = entry {
         entry.asked(&asked.host);
     }
     if let Some(answer) = challenged(worker, asker, &request, &asked) {
         return Outcome { answer: Ok(answer), tried: Tried::new(), served: false, under_way: None };
     }
-    if let Some(answer) = leads::short_link(&worker.shared, asker.client.at, &asked) {
+    let is_person = asker.client.neighbour.is_none();
+    let link = is_person.then(|| leads::short_link(&worker.shared, asker.client.at, &asked));
+    if let Some(answer) = link.flatten() {
         return Outcome { answer, tried: Tried::new(), served: false, under_way: None };
     }
     if let Some(port) = asker.client.redirect {
@@ -262,7 +294,9 @@ async fn answer(
         Ok(routes) => routes,
         Err(page) => return refused(page),
     };
-    if let Err(page) = leads::shows_what_is_asked(asker.client, &routes) {
+    if let Err(page) = leads::shows_what_is_asked(asker.client, &routes)
+        .and_then(|()| leads::may_be_asked(&worker.shared, asker.client, &routes))
+    {
         return refused(page);
     }
     let strips = routes.service.paths().filter(|_| routes.strip_prefix());
@@ -307,6 +341,7 @@ async fn answer(
         head,
         body,
         upgrade: upgrade.is_some(),
+        via: came_through,
         tried: Tried::new(),
         progress: forward::Progress::default(),
         tally,
@@ -341,6 +376,7 @@ fn deliver(
         forward::Answer::Files { response, .. } => return response,
     };
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let of_gateway = matches!(held.route.hop, Hop::Cluster(_));
     let mut held = Some(held);
     if let (true, Some(upgrade)) = (switched, upgrade) {
         // Until the tunnel ends it is one of the upstream's connections.
@@ -355,7 +391,7 @@ fn deliver(
         });
     }
     let (mut parts, incoming) = response.into_parts();
-    headers::answer_headers(&mut parts.headers, switched);
+    headers::answer_headers(&mut parts.headers, switched, of_gateway);
     let body = match held {
         Some(held) => AnswerBody::Upstream(UpstreamBody::new(incoming, held)),
         // The connection is the tunnel's now, and never the pool's.

@@ -153,6 +153,10 @@ impl fmt::Display for UpstreamText<'_> {
             (Part::Scheme, Hop::Files(_)) => f.write_str("file"),
             (Part::Url, Hop::Files(folder)) => write!(f, "file://{folder}"),
             (Part::Host | Part::Port | Part::HostPort, Hop::Files(_)) => Ok(()),
+            (Part::Scheme, Hop::Cluster(_)) => f.write_str("cluster"),
+            (Part::Url, Hop::Cluster(cluster)) => write!(f, "cluster://{cluster}"),
+            (Part::Host | Part::HostPort, Hop::Cluster(cluster)) => cluster.fmt(f),
+            (Part::Port, Hop::Cluster(_)) => Ok(()),
         }
     }
 }

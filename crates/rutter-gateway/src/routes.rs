@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicU32;
 
 use http::HeaderValue;
 use rutter_route::{
-    Delivery, Endpoint, Folder, Group, HealthCheck, RouteKey, Service, SourceId, SourceKind,
-    Standing,
+    ClusterId, Delivery, Endpoint, Folder, Group, HealthCheck, RouteKey, Service, SourceId,
+    SourceKind, Standing,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -43,6 +43,8 @@ pub enum Hop {
     Endpoint(Endpoint),
     /// Files below a folder of this machine.
     Files(Folder),
+    /// Another cluster, at the gateway of whichever neighbour leads there.
+    Cluster(ClusterId),
     /// Nobody: the place is kept for a route that is refused, so that none with less protection is
     /// asked instead.
     Hole,
@@ -91,7 +93,7 @@ impl Route {
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match &self.hop {
             Hop::Endpoint(endpoint) => Some(endpoint),
-            Hop::Files(_) | Hop::Hole => None,
+            Hop::Files(_) | Hop::Cluster(_) | Hop::Hole => None,
         }
     }
 }

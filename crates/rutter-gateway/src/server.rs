@@ -65,6 +65,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::AccessLog;
 use crate::acl::Acl;
 use crate::acme::{self, AcmeConfig, Served};
+use crate::clusters;
 use crate::config::{GatewayConfig, Limits, ListenerConfig};
 use crate::error::GatewayError;
 use crate::failover::budget::RetryBudget;
@@ -166,9 +167,12 @@ impl Server {
             certificates: tls.iter().flatten().next().cloned(),
             shared: shared.clone(),
         });
+        let neighbours = config.clusters.as_ref().map(clusters::tls::server_config).transpose();
+        let neighbours = neighbours.map_err(GatewayError::Clusters)?.map(Arc::new);
         let acceptor = |(((listener, address), tls), told): ((_, &Option<_>), &ListenerConfig)| {
             let front = Front {
                 tls: tls.clone(),
+                neighbours: neighbours.clone().filter(|_| told.for_neighbours),
                 h2c: told.h2c,
                 redirect: told.redirect,
                 profile: told.inbound_mtls_profile.clone(),
@@ -198,6 +202,8 @@ impl Server {
     /// only because it wasn't heard of yet.
     pub(crate) fn open(&mut self) {
         let own = self.waiting.iter().filter_map(|acceptor| match &acceptor.to {
+            // No service has its place among neighbours.
+            To::Http(front) if front.neighbours.is_some() => None,
             To::Http(front) => Some((acceptor.address, front.clone())),
             To::Stream { .. } => None,
         });
@@ -279,6 +285,7 @@ impl Server {
                 && now.h2c == then.h2c
                 && now.redirect == then.redirect
                 && now.inbound_mtls_profile == then.inbound_mtls_profile
+                && now.for_neighbours == then.for_neighbours
         };
         listeners.len() == self.listeners.len() && listeners.iter().zip(&self.listeners).all(same)
     }
@@ -351,6 +358,7 @@ fn share(
         &upstream.roots,
         &upstream.controller_ca,
         tls::provider(),
+        config.clusters.clone(),
         upstream.forbidden.clone(),
         upstream.connect_timeout,
     )?;
@@ -399,6 +407,7 @@ fn share(
         retries: RetryBudget::new(n_workers(config)),
         metrics: metrics.clone(),
         via,
+        clusters: config.clusters.clone(),
         streams,
         has_profiles: AtomicBool::new(!config.inbound_mtls.is_empty()),
         drain: Drain::default(),

@@ -2,6 +2,7 @@
 
 use rutter_rib::ToldRoute;
 use rutter_route::{NextHop, Prefix};
+use tokio::sync::watch;
 
 use crate::fib::{Target, Wanted};
 use crate::hop::{Hop, HopSet};
@@ -18,6 +19,12 @@ pub trait Map: Send + Sync + 'static {
     /// The table's word for a hop of what was wanted, so that the table hears that it can't be used,
     /// or can again. `None`: it hears nothing.
     fn next_hop(&self, hop: &Hop) -> Option<NextHop>;
+
+    /// Changes when [`Map::wanted`] may answer otherwise for what it was asked before: then all of the
+    /// table is told again, and what is wanted as before changes nothing. `None`: it never does.
+    fn moves(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
 }
 
 /// Takes next hops that are addresses, and `discard`. The kernel's priority is the metric of the

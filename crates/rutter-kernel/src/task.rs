@@ -143,6 +143,7 @@ pub async fn start(
     let (status, shown) = watch::channel(Status::default());
     let driver = Driver {
         spec,
+        moves: map.moves(),
         map: Box::new(map),
         book: book.clone(),
         told,
@@ -205,6 +206,8 @@ type Job = JoinHandle<(Sink, Result<Done, KernelError>)>;
 struct Driver {
     spec: TaskSpec,
     map: Box<dyn Map>,
+    /// When it answers otherwise.
+    moves: Option<watch::Receiver<u64>>,
     book: BookHandle,
     told: Subscription<Prefix>,
     watch: Watch,
@@ -245,6 +248,11 @@ impl Driver {
                 changed = self.watch.changed() => {
                     changed?;
                     self.work.look = true;
+                }
+                () = moved(&mut self.moves) => {
+                    if self.told.resume(None).await.is_err() {
+                        break;
+                    }
                 }
                 _ = audit.tick() => self.work.look = true,
                 () = becomes_whole(self.spec.whole.clone()), if self.snapshot_ended => {
@@ -456,6 +464,17 @@ impl Driver {
         let flushed = tokio::task::spawn_blocking(move || sink.flush());
         flushed.await.map_err(|_| KernelError::Thread)?
     }
+}
+
+/// Waits until a map answers otherwise; for ever if it never will.
+async fn moved(moves: &mut Option<watch::Receiver<u64>>) {
+    if let Some(receiver) = moves {
+        if receiver.changed().await.is_ok() {
+            return;
+        }
+        *moves = None;
+    }
+    std::future::pending().await
 }
 
 async fn becomes_whole(whole: Option<CancellationToken>) {

@@ -76,7 +76,7 @@ pub struct PeerKey(pub [u8; 32]);
 
 impl PeerKey {
     /// The key of a certificate; `None` if it has another kind.
-    pub(crate) fn of_certificate(der: &CertificateDer<'_>) -> Option<Self> {
+    pub fn of_certificate(der: &CertificateDer<'_>) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let key = certificate.public_key();
         if key.algorithm.algorithm.to_id_string() != ED25519 {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rutter_book::BookHandle;
-use rutter_rib::{Policy, SLICE};
+use rutter_rib::{HopKind, Policy, SLICE};
 use rutter_route::{
     Advertisement, Attributes, Incarnation, NextHop, PathId, Prefix, Session, SourceId, SourceInfo,
     SourceKind, SourceState, Verdict,
@@ -85,6 +85,7 @@ impl Own {
         let begun = book.apply(move |book, now| {
             let table = book.table_mut::<Prefix>(&vni.table());
             let table = table.ok_or(OverlayError::NoOverlay(vni))?;
+            let policy = with_fabric(policy, table.policy());
             if *table.policy() != policy {
                 table.set_policy(now, policy)?;
             }
@@ -163,4 +164,15 @@ impl Own {
         });
         Ok(drained.await?)
     }
+}
+
+/// The policy with what isn't the overlay's to say: what neighbours of a fabric may tell of this
+/// table, and which next hops are looked up in another.
+fn with_fabric(mut policy: Policy, standing: &Policy) -> Policy {
+    let neighbours = format!("{}/", SourceKind::Neighbour.as_str());
+    let of_fabric = standing.import_of.iter().filter(|(of, _)| of.starts_with(&neighbours));
+    policy.import_of.extend(of_fabric.map(|(of, rules)| (of.clone(), rules.clone())));
+    let elsewhere = standing.resolve.iter().filter(|hops| **hops == HopKind::Cluster);
+    policy.resolve.extend(elsewhere.copied());
+    policy
 }

@@ -7,11 +7,14 @@ use super::headers::Head;
 use super::pages::{self, Page};
 use super::plan::Plan;
 use super::{Settings, Worker};
-use crate::access::{Tally, Tried};
+use crate::access::{Tally, Tried as Names};
 use crate::balance::{Asker, UnderWay};
 use crate::clock;
+use crate::clusters::refusal;
+use crate::clusters::via::{RUTTER_VIA, Via};
+use crate::clusters::{GIVEN_UP, Way};
 use crate::failover::replay::{Fault, Replay, RequestBody};
-use crate::failover::{BodyLeft, Next, Refused, judge, may_be_cut};
+use crate::failover::{BodyLeft, Next, Refused, Tried, judge, may_be_cut};
 use crate::files;
 use crate::health::Failure;
 use crate::route_context::RouteContext;
@@ -19,9 +22,10 @@ use crate::routes::{Hop, Route, Routes};
 use crate::upstream::body::{AnswerBody, Held};
 use crate::upstream::{Busy, Connection, Patience, Silence, Slot, Target, TryError};
 use http::header::ACCEPT_ENCODING;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use rutter_route::Folder;
+use rutter_route::{ClusterId, Folder};
+use tokio::time::Instant;
 
 /// A request on its way.
 pub(super) struct Forward<'a> {
@@ -37,11 +41,13 @@ pub(super) struct Forward<'a> {
     /// Whether the client asked for another protocol: only then may an answer be 101.
     pub(super) upgrade: bool,
     /// The words for the sources of the routes tried.
-    pub(super) tried: Tried,
+    pub(super) tried: Names,
     /// How far it has come.
     pub(super) progress: Progress<'a>,
     /// What the log will tell of it, if there is one.
     pub(super) tally: Option<Arc<Tally>>,
+    /// The clusters that it came through.
+    pub(super) via: Via,
 }
 
 /// How far a request has come.
@@ -49,6 +55,8 @@ pub(super) struct Forward<'a> {
 pub(super) struct Progress<'a> {
     /// Whether bytes of it were sent to any route: from then on another route costs a token.
     sent: bool,
+    /// Why it couldn't be asked for in another cluster, where nobody else answered.
+    no_way: Option<Page>,
     /// The route that has it now.
     context: RouteContext<'a>,
     /// That route's count of what it has to do, and in the end that of the route that answered.
@@ -71,6 +79,15 @@ impl Answer {
             Self::Files { route, .. } => route,
         }
     }
+}
+
+/// How a request goes to a neighbour.
+struct ByWay<'w> {
+    way: &'w Way,
+    /// Whether there is a further one.
+    has_another: bool,
+    /// What the neighbour is told of where it was.
+    via: HeaderValue,
 }
 
 /// Why a route gave no answer.
@@ -119,6 +136,9 @@ impl<'a> Forward<'a> {
             }
         }
         shared.metrics.routes_exhausted.add(1);
+        if let Some(page) = self.progress.no_way.filter(|_| !self.progress.sent) {
+            return Err(page);
+        }
         // Nobody has the request, so whoever sends it again does no harm.
         let is_group = self.routes.balancer.is_some() && !self.progress.sent;
         Err(if is_group { pages::NO_MEMBER } else { pages::ROUTES_EXHAUSTED })
@@ -138,12 +158,12 @@ impl<'a> Forward<'a> {
         Ok(())
     }
 
-    /// Tries one route, twice if the first connection was a stale one.
+    /// Tries one route.
     async fn try_route(&mut self, route: &Arc<Route>, plan: &Plan<'_>) -> Result<Answer, Stopped> {
-        let shared = &self.worker.shared;
         let endpoint = match &route.hop {
             Hop::Endpoint(endpoint) => endpoint,
             Hop::Files(folder) => return self.serve_file(route, folder).await,
+            Hop::Cluster(cluster) => return Box::pin(self.try_ways(route, cluster, plan)).await,
             Hop::Hole => {
                 tracing::debug!(route = %route.id, "the place of a route that is refused");
                 return Err(Stopped::Answer(pages::KEPT_PLACE));
@@ -154,6 +174,60 @@ impl<'a> Forward<'a> {
         if self.upgrade {
             target = target.for_upgrade().ok_or(Stopped::Answer(pages::NO_UPGRADE))?;
         }
+        self.try_target(route, target, None, plan).await
+    }
+
+    /// Tries the ways to another cluster, each as a route of its own. What a way that fails costs
+    /// is the fabric's to see, and nothing that the route is blamed for.
+    async fn try_ways(
+        &mut self,
+        route: &Arc<Route>,
+        cluster: &ClusterId,
+        plan: &Plan<'_>,
+    ) -> Result<Answer, Stopped> {
+        let Some(clusters) = &self.worker.shared.clusters else {
+            self.progress.no_way = Some(pages::NO_WAY);
+            return Err(Stopped::NextRoute);
+        };
+        let via = match self.via.onward(clusters.own()) {
+            Ok(via) => via,
+            Err(page) => {
+                self.progress.no_way = Some(page);
+                return Err(Stopped::NextRoute);
+            }
+        };
+        let mut ways = clusters.ways(cluster, &self.via.visited);
+        ways.truncate(self.settings.max_tries);
+        if ways.is_empty() {
+            tracing::debug!(route = %route.id, via = ?self.via.visited, "no way leads to its cluster");
+            self.progress.no_way = Some(pages::NO_WAY);
+        }
+        for (n, way) in ways.iter().enumerate() {
+            if n > 0 {
+                self.may_go_on().map_err(Stopped::Answer)?;
+            }
+            let mut target = Target::neighbour(way);
+            if self.upgrade {
+                target = target.for_upgrade().ok_or(Stopped::Answer(pages::NO_UPGRADE))?;
+            }
+            let by = ByWay { way, has_another: n + 1 < ways.len(), via: via.clone() };
+            match self.try_target(route, target, Some(&by), plan).await {
+                Err(Stopped::NextRoute) => {}
+                ended => return ended,
+            }
+        }
+        Err(Stopped::NextRoute)
+    }
+
+    /// Sends the request to a target, twice if the first connection was a stale one.
+    async fn try_target(
+        &mut self,
+        route: &Arc<Route>,
+        target: Target,
+        by: Option<&ByWay<'_>>,
+        plan: &Plan<'_>,
+    ) -> Result<Answer, Stopped> {
+        let shared = &self.worker.shared;
         let mut slot = match target.is_limited() {
             true => Box::pin(self.slot(route, &target, plan)).await?,
             false => None,
@@ -166,28 +240,32 @@ impl<'a> Forward<'a> {
                     shared.metrics.upstream_reuses.add(1);
                     connection
                 }
-                None => self.connect(route, &target).await?,
+                None => self.connect(route, &target, by).await?,
             };
             connection.holds(slot.take());
             let converses = connection.speaks_both_ways().then_some(self.body.as_ref()).flatten();
             if let Some(body) = converses.filter(|_| self.head.is_grpc()) {
                 body.may_rest();
             }
-            let request = self.request(route, &connection);
+            let request = self.request(route, &connection, by);
             let patience = Patience {
                 response: options.response_header_timeout.unwrap_or(self.settings.response_timeout),
-                one_try: self.settings.try_timeout,
+                one_try: by.map_or(self.settings.try_timeout, |_| GIVEN_UP),
             };
             if let Some(tally) = &self.tally {
                 tally.sending(connection.meter());
             }
-            let may_move = || self.may_move(plan);
+            let began = Instant::now();
+            let may_move = || self.may_move(plan, by, began);
             let error = match connection.send_within(request, patience, may_move).await {
                 Ok(response) => {
                     if let Some(body) = converses {
                         body.may_rest();
                     }
                     self.note_sent(true);
+                    if by.is_some() && self.is_refused(&response) {
+                        return Err(Stopped::NextRoute);
+                    }
                     return self.answered(route, target, connection, response);
                 }
                 Err(error) => error,
@@ -223,12 +301,40 @@ impl<'a> Forward<'a> {
         }
     }
 
-    /// Whether a route that is silent may be given up for another.
-    fn may_move(&self, plan: &Plan<'_>) -> bool {
+    /// Whether a route that is silent may be given up for another: a neighbour as soon as the fabric
+    /// has lost it, or as late as any.
+    fn may_move(&self, plan: &Plan<'_>, by: Option<&ByWay<'_>>, began: Instant) -> bool {
         let shared = &self.worker.shared;
+        if let Some(by) = by {
+            let limit = self.settings.try_timeout;
+            let is_late = !limit.is_zero() && began.elapsed() >= limit;
+            if !is_late && !self.is_lost(by.way) {
+                return false;
+            }
+        }
         may_be_cut(&self.head.method, self.left())
-            && plan.has_another(&shared.health)
+            && (by.is_some_and(|by| by.has_another) || plan.has_another(&shared.health))
             && shared.retries.has_room(clock::now(), self.settings.retry_budget)
+    }
+
+    /// Whether the fabric has lost a neighbour.
+    fn is_lost(&self, way: &Way) -> bool {
+        let clusters = self.worker.shared.clusters.as_ref();
+        clusters.is_some_and(|clusters| !clusters.is_connected(&way.neighbour))
+    }
+
+    /// Whether a neighbour's answer is its gateway's own, and the request may go another way.
+    fn is_refused(&mut self, response: &Response<Incoming>) -> bool {
+        let Some(refusal) = refusal::of(response.headers()) else { return false };
+        let tried =
+            Tried { sent: refusal.may_be_done, answered: false, silent: None, reused: false };
+        let goes_on = judge(&self.head.method, self.left(), tried) == Next::Another;
+        if goes_on {
+            tracing::debug!(?refusal, "a neighbour has no answer");
+            self.progress.sent |= refusal.may_be_done;
+            self.progress.no_way = Some(refusal.page);
+        }
+        goes_on
     }
 
     /// A connection from the pool, made with what holds now; for a request that can't be repeated
@@ -266,10 +372,28 @@ impl<'a> Forward<'a> {
         })
     }
 
-    async fn connect(&self, route: &Route, target: &Target) -> Result<Connection, Stopped> {
+    async fn connect(
+        &self,
+        route: &Route,
+        target: &Target,
+        by: Option<&ByWay<'_>>,
+    ) -> Result<Connection, Stopped> {
         let shared = &self.worker.shared;
         // In a box, as all that few requests wait for: what is moved with every request stays small.
-        match Box::pin(shared.connector.connect(target)).await {
+        let connect = Box::pin(shared.connector.connect(target));
+        let connected = match by {
+            None => connect.await,
+            Some(by) => {
+                tokio::select! {
+                    connected = connect => connected,
+                    () = self.lost(by.way) => {
+                        tracing::debug!(neighbour = %by.way.neighbour, "lost while it was dialled");
+                        return Err(Stopped::NextRoute);
+                    }
+                }
+            }
+        };
+        match connected {
             Ok(connection) => {
                 shared.metrics.upstream_connects.add(1);
                 self.worker.home.pool(target).share(target, &connection);
@@ -278,7 +402,9 @@ impl<'a> Forward<'a> {
             Err(error) => {
                 tracing::debug!(route = %route.id, %error, "no connection to the route");
                 shared.metrics.upstream_connect_failures.add(1);
-                shared.health.failed(&route.health, error.failure());
+                if by.is_none() {
+                    shared.health.failed(&route.health, error.failure());
+                }
                 // The body is as it was: it is read only for a connection that exists, and who
                 // comes here after a failed try was let on by `judge`.
                 Err(Stopped::NextRoute)
@@ -286,7 +412,23 @@ impl<'a> Forward<'a> {
         }
     }
 
-    fn request(&self, route: &Route, connection: &Connection) -> Request<RequestBody> {
+    /// Waits until the fabric has lost a neighbour that it hadn't. One that it never had is dialled
+    /// all the same: it may be there for us.
+    async fn lost(&self, way: &Way) {
+        if self.is_lost(way) {
+            return std::future::pending().await;
+        }
+        while !self.is_lost(way) {
+            tokio::time::sleep(GIVEN_UP / 4).await;
+        }
+    }
+
+    fn request(
+        &self,
+        route: &Route,
+        connection: &Connection,
+        by: Option<&ByWay<'_>>,
+    ) -> Request<RequestBody> {
         let body = match &self.body {
             None => RequestBody::Empty,
             Some(replay) => {
@@ -300,6 +442,9 @@ impl<'a> Forward<'a> {
         *request.uri_mut() = self.head.uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = self.head.headers.clone();
+        if let Some(by) = by {
+            request.headers_mut().insert(RUTTER_VIA, by.via.clone());
+        }
         if route.delivery.strips_prefix {
             self.head.strip(&mut request);
         }
@@ -347,7 +492,8 @@ impl<'a> Forward<'a> {
         if error.silent == Some(Silence::Try) {
             shared.metrics.try_timeouts.add(1);
         }
-        if !error.reused || error.silent.is_some() {
+        let is_blamed = !matches!(route.hop, Hop::Cluster(_));
+        if is_blamed && (!error.reused || error.silent.is_some()) {
             shared.health.failed(&route.health, Failure::Exchange);
         }
         match judge(&self.head.method, self.left(), error.into()) {

@@ -182,11 +182,15 @@ pub(crate) fn request_head(
 
 /// Makes an upstream's headers fit for the client. An answer that was chunked has no length of its
 /// own, whatever it says beside it (RFC 9112 6.3).
-pub(crate) fn answer_headers(headers: &mut HeaderMap, upgraded: bool) {
+///
+/// `of_gateway`: it comes from a neighbour's gateway, whose own word on what went wrong stays.
+pub(crate) fn answer_headers(headers: &mut HeaderMap, upgraded: bool, of_gateway: bool) {
     let chunked = headers.contains_key(TRANSFER_ENCODING);
     let upgrade = headers.get(UPGRADE).filter(|_| upgraded).cloned();
     // A word of the gateway's own, which an upstream can't say for it.
-    headers.remove(super::pages::X_RUTTER_ERROR);
+    if !of_gateway {
+        headers.remove(super::pages::X_RUTTER_ERROR);
+    }
     strip(headers);
     if chunked {
         headers.remove(CONTENT_LENGTH);

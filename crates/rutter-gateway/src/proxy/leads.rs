@@ -51,6 +51,18 @@ pub(super) fn shows_what_is_asked(client: &Client, routes: &Routes) -> Result<()
     })
 }
 
+/// Whether a neighbour is told of a service: what policy keeps from it is nothing that it may ask for,
+/// and it learns as little as of a name that isn't known.
+pub(super) fn may_be_asked(shared: &Shared, client: &Client, routes: &Routes) -> Result<(), Page> {
+    let (Some(neighbour), Some(clusters)) = (client.neighbour.as_deref(), &shared.clusters) else {
+        return Ok(());
+    };
+    match clusters.is_told(&neighbour.0, &routes.service) {
+        true => Ok(()),
+        false => Err(pages::UNKNOWN_HOST),
+    }
+}
+
 /// The routes by which a request for that host and path is forwarded: at least one. A path that is
 /// nobody's is answered as a host that is nobody's, so who looks for what there is learns nothing by
 /// the difference.

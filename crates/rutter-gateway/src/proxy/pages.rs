@@ -67,6 +67,29 @@ pub(crate) const BODY_TOO_LARGE: Page =
     page(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The request body is too large");
 pub(crate) const LOOP: Page =
     page(StatusCode::LOOP_DETECTED, "LOOP", "This request has come through this gateway before");
+/// Of other clusters: what a request came through isn't this cluster's to read, or to go on from.
+pub(crate) const BAD_VIA: Page = page(
+    StatusCode::BAD_REQUEST,
+    "BAD_VIA",
+    "The list of clusters that this request came through can't be read",
+);
+pub(crate) const CLUSTER_LOOP: Page = page(
+    StatusCode::LOOP_DETECTED,
+    "CLUSTER_LOOP",
+    "This request has come through this cluster before",
+);
+pub(crate) const HOP_BUDGET: Page = page(
+    StatusCode::LOOP_DETECTED,
+    "HOP_BUDGET",
+    "This request has come through as many clusters as it may",
+);
+pub(crate) const NO_WAY: Page = page(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "NO_WAY",
+    "Nothing leads to the cluster of this service now",
+);
+pub(crate) const NOT_NEIGHBOUR: Page =
+    page(StatusCode::FORBIDDEN, "NOT_NEIGHBOUR", "This listener is for neighbours of this cluster");
 pub(crate) const MISDIRECTED: Page = page(
     StatusCode::MISDIRECTED_REQUEST,
     "MISDIRECTED",

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use smol_str::SmolStr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -54,6 +55,8 @@ pub(crate) enum To {
 pub(crate) struct Front {
     /// `None`: plain.
     pub(super) tls: Option<Arc<Certificates>>,
+    /// The TLS of neighbours, who alone are let in; `None`: it is for people.
+    pub(super) neighbours: Option<Arc<ServerConfig>>,
     /// Whether HTTP/2 may begin unasked on a plain connection.
     pub(super) h2c: bool,
     /// The port of HTTPS that its requests are sent to instead.
@@ -67,7 +70,7 @@ pub(crate) struct Front {
 impl Front {
     /// Whether TLS is spoken.
     pub(crate) fn has_tls(&self) -> bool {
-        self.tls.is_some()
+        self.tls.is_some() || self.neighbours.is_some()
     }
 }
 

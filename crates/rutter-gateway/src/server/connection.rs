@@ -154,7 +154,7 @@ impl Serving {
             return drop((admitted, of_worker));
         };
         let at = ConnectedAt { local, is_place: front.is_place };
-        let (tls, redirect) = (front.tls.is_some(), front.redirect);
+        let (tls, redirect) = (front.has_tls(), front.redirect);
         let mut client = Client {
             peer,
             at,
@@ -163,6 +163,7 @@ impl Serving {
             tls_server_name: None,
             redirect,
             shown: None,
+            neighbour: None,
         };
         let mut waiting = self.begin(stream, front);
         while waiting.has_read() || self.wait(&waiting).await {
@@ -175,9 +176,9 @@ impl Serving {
     }
 
     fn begin(&self, stream: TcpStream, front: Arc<Front>) -> Waiting {
-        let patience = match front.tls {
-            Some(_) => self.limits.handshake_timeout,
-            None => self.limits.header_timeout,
+        let patience = match front.has_tls() {
+            true => self.limits.handshake_timeout,
+            false => self.limits.header_timeout,
         };
         Waiting { stage: Stage::New { stream, front }, by: Instant::now() + patience }
     }
@@ -244,6 +245,9 @@ impl Serving {
                 // Its head has begun just now, or lay there already.
                 let by = Instant::now() + self.limits.header_timeout;
                 return self.http1(stream, read, by, client.clone(), admitted).await;
+            }
+            Stage::New { stream, front } if front.neighbours.is_some() => {
+                return self.neighbour(stream, &front, by, client, admitted).await;
             }
             Stage::New { stream, front } if front.tls.is_some() => {
                 return self.secure(stream, &front, by, client, told, admitted).await;

@@ -28,6 +28,7 @@ use super::hello::{self, Hello};
 use super::proxied::as_connected;
 use super::tls::Configs;
 use crate::acme::ACME_TLS;
+use crate::clusters;
 use crate::index::Found;
 use crate::mtls::{Asked, Shown, ShownTo};
 use crate::places::ConnectedAt;
@@ -112,6 +113,37 @@ impl Serving {
             return None;
         }
         // The first head has its own time, from here.
+        Some(self.idle(stream, Bytes::new()))
+    }
+
+    /// Serves a connection at the neighbours' listener.
+    pub(super) async fn neighbour(
+        &self,
+        stream: TcpStream,
+        front: &Front,
+        by: Instant,
+        client: &mut Client,
+        admitted: &Arc<Admitted>,
+    ) -> Option<Waiting> {
+        let config = front.neighbours.clone()?;
+        let clusters = self.worker.shared.clusters.as_ref()?;
+        let stream = self.handshake(Begun::Not(stream), config, by).await?;
+        let session = stream.get_ref().1;
+        let key = clusters::tls::shown(session.peer_certificates());
+        let named = key.and_then(|key| Some((clusters.neighbour_of(&key)?, key)));
+        let Some(named) = named else {
+            // Between its handshake and now the key has ended.
+            self.no_handshake("it shows no key of a neighbour");
+            return None;
+        };
+        client.neighbour = Some(Arc::new(named));
+        client.tls_version = session.protocol_version().and_then(version_name);
+        let http2 = session.alpn_protocol() == Some(H2);
+        let stream = Stream::Tls(Box::new(stream));
+        if http2 {
+            self.http2(stream, Bytes::new(), client.clone(), admitted).await;
+            return None;
+        }
         Some(self.idle(stream, Bytes::new()))
     }
 

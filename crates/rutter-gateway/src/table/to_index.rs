@@ -123,8 +123,8 @@ fn speaks(listener: Listener, scheme: Scheme) -> bool {
     }
 }
 
-/// `None`: a next hop of another kind, such as a node or a cluster, which this gateway can't reach
-/// by itself; or a path id that this gateway never gave; or somebody else's wish for files of this
+/// `None`: a next hop of another kind, such as a node, which this gateway can't reach by itself, or a
+/// cluster for a stream, which no gateway passes on; or a path id that this gateway never gave; or somebody else's wish for files of this
 /// machine.
 fn spec(listener: Listener, told: &ToldRoute) -> Option<RouteSpec> {
     let key = relay::claim_of(&told.route.path)?;
@@ -137,6 +137,7 @@ fn spec(listener: Listener, told: &ToldRoute) -> Option<RouteSpec> {
             Hop::Endpoint(endpoint.clone())
         }
         NextHop::Files(folder) if listener == Listener::Http => Hop::Files(folder.clone()),
+        NextHop::Cluster(cluster) if listener == Listener::Http => Hop::Cluster(cluster.clone()),
         NextHop::Discard => Hop::Hole,
         _ => return None,
     };

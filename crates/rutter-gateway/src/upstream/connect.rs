@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rutter_route::{HostName, Prefix, ServiceName};
+use rutter_route::{ClusterId, HostName, Prefix, ServiceName};
 use smol_str::SmolStr;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
@@ -21,6 +21,8 @@ use super::slots::{Busy, Slot, Slots};
 use super::stream::Stream;
 use super::target::{Target, TlsName, Wire};
 use super::tls::{Roots, TlsClients, TlsSetUpError};
+use crate::clusters::Clusters;
+use crate::clusters::tls::Dialling;
 use crate::error::GatewayError;
 use crate::health::Failure;
 
@@ -73,6 +75,9 @@ pub(crate) enum ConnectError {
         /// Why not: a file, by name, or the versions.
         source: TlsSetUpError,
     },
+    /// TLS with a neighbour can't be begun.
+    #[error("TLS with the cluster {0}: this gateway knows no clusters")]
+    NoClusters(ClusterId),
     /// The name to ask for is none.
     #[error("`{0}` can't be a TLS server name")]
     TlsName(SmolStr),
@@ -105,6 +110,8 @@ pub(crate) struct Connector {
 #[derive(Debug)]
 struct Shared {
     tls: TlsClients,
+    /// `None`: no cluster is reached.
+    neighbours: Option<Dialling>,
     resolver: Resolver,
     slots: Slots,
     forbidden: Vec<Prefix>,
@@ -120,12 +127,15 @@ impl Connector {
         roots: &Roots,
         controller_ca: &[CertificateDer<'static>],
         provider: Arc<CryptoProvider>,
+        clusters: Option<Arc<dyn Clusters>>,
         forbidden: Vec<Prefix>,
         timeout: Duration,
     ) -> Result<Self, GatewayError> {
         let tls = TlsClients::new(roots, controller_ca, provider)?;
         let (resolver, slots) = (Resolver::default(), Slots::default());
-        Ok(Self { shared: Arc::new(Shared { tls, resolver, slots, forbidden, timeout }) })
+        let neighbours = clusters.map(Dialling::new);
+        let shared = Shared { tls, neighbours, resolver, slots, forbidden, timeout };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Trusts these as the controller's CA from now on, for services' own names.
@@ -147,7 +157,15 @@ impl Connector {
 
     /// Whether a connection was made with what its route's files say now.
     pub(crate) async fn is_current(&self, target: &Target, connection: &Connection) -> bool {
-        let Wire::Tls(tls) = &target.wire else { return true };
+        let tls = match &target.wire {
+            Wire::Plain | Wire::H2c => return true,
+            Wire::Neighbour { cluster, http1_only } => {
+                let now = self.with_neighbour(cluster, *http1_only).ok();
+                let same = now.zip(connection.made_with());
+                return same.is_some_and(|(now, then)| Arc::ptr_eq(&now, then));
+            }
+            Wire::Tls(tls) => tls,
+        };
         if tls.profile.as_ref().is_none_or(|profile| !profile.has_files()) {
             return true;
         }
@@ -169,6 +187,10 @@ impl Connector {
             Wire::Tls(tls) => timeout_at(deadline, self.tls(tcp, tls))
                 .await
                 .map_err(|_| ConnectError::TimedOut(limit))??,
+            Wire::Neighbour { cluster, http1_only } => {
+                let stream = self.neighbour(tcp, cluster, *http1_only);
+                timeout_at(deadline, stream).await.map_err(|_| ConnectError::TimedOut(limit))??
+            }
         };
         Connection::open(stream, speaks, made_with).await.map_err(ConnectError::Http)
     }
@@ -242,14 +264,49 @@ impl Connector {
             .map_err(|_| ConnectError::TlsName(asked()))?;
         let config = self.shared.tls.config(tls).await;
         let config = config.map_err(|source| ConnectError::TlsSetUp { name: asked(), source })?;
-        let stream = TlsConnector::from(config.clone()).connect(name, tcp).await;
-        let stream = stream.map_err(|source| ConnectError::Tls { name: asked(), source })?;
-        let speaks = match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => Speaks::Http2,
-            _ => Speaks::Http1,
-        };
-        Ok((Stream::Tls(Box::new(stream)), speaks, Some(config)))
+        shake_hands(tcp, name, &tls.asked, config).await
     }
+
+    async fn neighbour(
+        &self,
+        tcp: TcpStream,
+        cluster: &ClusterId,
+        http1_only: bool,
+    ) -> Result<(Upstream, Speaks, MadeWith), ConnectError> {
+        let asked: SmolStr = cluster.as_str().into();
+        let config = self.with_neighbour(cluster, http1_only)?;
+        let name = Dialling::name().ok_or_else(|| ConnectError::TlsName(asked.clone()))?;
+        shake_hands(tcp, name, &asked, config).await
+    }
+
+    /// What connections to a neighbour are made with now.
+    fn with_neighbour(
+        &self,
+        cluster: &ClusterId,
+        http1_only: bool,
+    ) -> Result<Arc<ClientConfig>, ConnectError> {
+        let dialling = self.shared.neighbours.as_ref();
+        let dialling = dialling.ok_or_else(|| ConnectError::NoClusters(cluster.clone()))?;
+        dialling.config(cluster, http1_only).map_err(|error| ConnectError::TlsSetUp {
+            name: cluster.as_str().into(),
+            source: error.into(),
+        })
+    }
+}
+
+async fn shake_hands(
+    tcp: TcpStream,
+    name: ServerName<'static>,
+    asked: &SmolStr,
+    config: Arc<ClientConfig>,
+) -> Result<(Upstream, Speaks, MadeWith), ConnectError> {
+    let stream = TlsConnector::from(config.clone()).connect(name, tcp).await;
+    let stream = stream.map_err(|source| ConnectError::Tls { name: asked.clone(), source })?;
+    let speaks = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Speaks::Http2,
+        _ => Speaks::Http1,
+    };
+    Ok((Stream::Tls(Box::new(stream)), speaks, Some(config)))
 }
 
 /// What an operator does about a handshake that failed since the other side doesn't speak TLS.

@@ -10,9 +10,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rutter_route::{
-    Delivery, Endpoint, HostName, Scheme, ServiceName, TlsServerName, UpstreamOptions,
+    ClusterId, Delivery, Endpoint, HostName, Scheme, ServiceName, TlsServerName, UpstreamOptions,
 };
 use smol_str::{SmolStr, ToSmolStr};
+
+use crate::clusters::Way;
 
 /// Where to connect to, and as whom it must prove itself: also what a pool tells connections apart
 /// by.
@@ -34,6 +36,13 @@ pub(super) enum Wire {
     H2c,
     /// Over TLS; the upstream chooses the version of HTTP (ALPN).
     Tls(TlsName),
+    /// Over TLS by keys of clusters.
+    Neighbour {
+        /// Who must be there.
+        cluster: ClusterId,
+        /// As [`TlsName::http1_only`].
+        http1_only: bool,
+    },
 }
 
 /// As whom an upstream must prove itself, and how TLS is spoken with it.
@@ -125,6 +134,12 @@ impl Target {
         Self { host: endpoint.host.clone(), port: endpoint.port, wire, limit: None }
     }
 
+    /// The gateway of a neighbour.
+    pub(crate) fn neighbour(way: &Way) -> Self {
+        let wire = Wire::Neighbour { cluster: way.neighbour.clone(), http1_only: false };
+        Self { host: way.host.clone(), port: way.port, wire, limit: None }
+    }
+
     /// The same, as a route wants it.
     pub(crate) fn delivered_by(mut self, delivery: &Arc<Delivery>) -> Self {
         self.limit = delivery.upstream.max_connections.and_then(NonZeroU32::new);
@@ -146,6 +161,7 @@ impl Target {
         match &mut self.wire {
             Wire::Plain => {}
             Wire::Tls(tls) => tls.http1_only = true,
+            Wire::Neighbour { http1_only, .. } => *http1_only = true,
             Wire::H2c => return None,
         }
         Some(self)

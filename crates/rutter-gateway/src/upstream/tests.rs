@@ -178,7 +178,7 @@ async fn a_connection_that_was_closed_a_moment_ago_is_found_closed_by_a_look() {
     let timeout = std::time::Duration::from_secs(5);
     let roots = Roots::Only(Vec::new());
     let connector =
-        Connector::new(&roots, &[], crate::server::provider(), Vec::new(), timeout).unwrap();
+        Connector::new(&roots, &[], crate::server::provider(), None, Vec::new(), timeout).unwrap();
     let alice = crate::testing::name("alice.nsl.sh");
     let mut connection =
         connector.connect(&Target::new(&endpoint, alice.as_str(), &alice)).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rutter_book::{BookHandle, Clock, SystemClock};
-use rutter_kernel::{AtEnd, ByAddress, ObjectIds, SinkSpec, Status, Task, TaskSpec, start};
+use rutter_kernel::{AtEnd, ByAddress, Map, ObjectIds, SinkSpec, Status, Task, TaskSpec, start};
 use rutter_rib::{Book, Depth, OutletSpec, Policy, TableSpec};
 use rutter_route::*;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,15 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn start(spec: TaskSpec, advertised: &[(Prefix, Attributes)]) -> Self {
+        Self::start_by(spec, advertised, ByAddress).await
+    }
+
+    /// By another map than that of addresses.
+    pub(crate) async fn start_by(
+        spec: TaskSpec,
+        advertised: &[(Prefix, Attributes)],
+        map: impl Map,
+    ) -> Self {
         let kind = DestinationKind::Prefix;
         let table = TableSpec { name: overlay(), kind, policy: Policy::default() };
         let now = SystemClock.now();
@@ -47,7 +56,7 @@ impl Scene {
         let (book, _) = rutter_book::spawn(book.unwrap(), SystemClock, 1, shutdown.clone());
         let stop = CancellationToken::new();
         advertise(&book, "a", advertised.to_vec()).await;
-        let task = start(spec, &book, ByAddress, stop.clone()).await.unwrap();
+        let task = start(spec, &book, map, stop.clone()).await.unwrap();
         Self { book, task, stop, _shutdown: shutdown.drop_guard() }
     }
 

@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rutter_kernel::{AtEnd, Family, Rule, Sink, SinkSpec, Status, TaskSpec, Verdict};
-use rutter_route::{Attributes, Prefix};
+use rutter_kernel::{
+    AtEnd, Family, Hop, HopSet, Map, Rule, Sink, SinkSpec, Status, Target, TaskSpec, Verdict,
+    Wanted,
+};
+use rutter_rib::ToldRoute;
+use rutter_route::{Attributes, NextHop, Prefix};
 
 use crate::namespace::{in_namespace_async, ip, lines, try_ip};
 use crate::scene::{Scene, spec};
@@ -282,5 +286,48 @@ fn a_fault_without_an_event_is_found_by_the_audit() {
         scene.until("more looks", |status| status.n_looks > n_looks + 1).await;
         assert_eq!(scene.status().n_drift, 0);
         scene.stop().await;
+    });
+}
+
+/// Sends everything to where it is told.
+struct Moving(tokio::sync::watch::Receiver<std::net::IpAddr>, tokio::sync::watch::Receiver<u64>);
+
+impl Map for Moving {
+    fn wanted(&self, _: &Prefix, _: &[ToldRoute]) -> Result<Wanted, String> {
+        let hops = HopSet::new([Hop::via(*self.0.borrow())]).ok_or("no hop")?;
+        Ok(Wanted { target: Target::Via(hops), priority: 0 })
+    }
+
+    fn next_hop(&self, _: &Hop) -> Option<NextHop> {
+        None
+    }
+
+    fn moves(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
+        Some(self.1.clone())
+    }
+}
+
+#[test]
+fn what_a_map_answers_otherwise_is_moved_in_the_kernel_without_a_new_route() {
+    in_namespace_async(|| async {
+        for objects in [true, false] {
+            let (to, at) = tokio::sync::watch::channel("10.0.0.2".parse().unwrap());
+            let (moved, moves) = tokio::sync::watch::channel(0);
+            let map = Moving(at, moves);
+            let scene = Scene::start_by(spec(objects), &many(1000, "192.0.2.1"), map).await;
+            scene.until("the routes", |status| status.settled && status.n_routes == 1000).await;
+            assert!(table().iter().all(|line| line.contains("via 10.0.0.2")), "{:?}", table());
+            let began = std::time::Instant::now();
+            let asked = scene.status().n_requests;
+            to.send_replace("10.0.1.2".parse().unwrap());
+            moved.send_replace(1);
+            scene.until("the move", |status| status.settled && status.n_requests > asked).await;
+            assert!(table().iter().all(|line| line.contains("via 10.0.1.2")), "{:?}", table());
+            println!("objects: {objects}: 1,000 routes moved in {:?}", began.elapsed());
+            assert_eq!((table().len(), scene.status().n_refused), (1000, 0));
+            let mut sink = Sink::open(spec(objects).sink).unwrap();
+            scene.stop().await;
+            sink.flush().unwrap();
+        }
     });
 }

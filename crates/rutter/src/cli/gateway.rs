@@ -91,7 +91,11 @@ impl Gateway {
             log: Some(self.log.raw()),
             listeners: Some(raw::Listeners {
                 api: self.api.map(Listen::at),
-                gateway: Some(raw::GatewayListeners { http: Some(http), https: None }),
+                gateway: Some(raw::GatewayListeners {
+                    http: Some(http),
+                    https: None,
+                    fabric: None,
+                }),
                 ..raw::Listeners::default()
             }),
             gateway: Some(raw::Gateway {

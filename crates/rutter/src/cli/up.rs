@@ -120,7 +120,11 @@ impl Up {
             listeners: Some(raw::Listeners {
                 api: Some(at(self.api_port, None)),
                 link: Some(at(self.link_port, None)),
-                gateway: Some(raw::GatewayListeners { http: Some(http), https: None }),
+                gateway: Some(raw::GatewayListeners {
+                    http: Some(http),
+                    https: None,
+                    fabric: None,
+                }),
                 compat: Some(raw::CompatListeners {
                     mesh_router: Some(at(self.mesh_router_port, None)),
                     mpreg: None,

@@ -93,7 +93,7 @@ section! {
 }
 
 section! {
-    /// People's traffic. A gateway needs at least one of the two.
+    /// People's traffic, and other clusters'. A gateway needs at least one of them.
     GatewayListeners {
         /// Plain HTTP, unless `tls` says otherwise. With `h2c: true` beside its address it takes
         /// HTTP/2 from clients that begin with it unasked; with `redirect: https` it sends everybody
@@ -101,7 +101,10 @@ section! {
         http: Listen = Says("off; `127.0.0.1:8080` in `rutter up`"),
         /// HTTPS, by HTTP/2 or HTTP/1.1: by the files of `gateway.tls`, else by a certificate of the controller's CA for
         /// the domain.
-        https: Listen = Says("off")
+        https: Listen = Says("off"),
+        /// What neighbours of the fabric forward, by HTTP/2 or HTTP/1.1: its TLS is made with the keys of
+        /// clusters, and who shows no key of a neighbour isn't let in.
+        fabric: Listen = Says("off")
     }
 }
 

@@ -99,6 +99,8 @@ pub(crate) struct Listeners {
 pub(crate) struct GatewayListeners {
     pub(crate) http: Option<Listener>,
     pub(crate) https: Option<Listener>,
+    /// Of neighbours.
+    pub(crate) fabric: Option<Listener>,
 }
 
 /// Surfaces that speak other systems' words.
@@ -116,6 +118,7 @@ impl Listeners {
             ("listeners.link", &self.link),
             ("listeners.gateway.http", &self.gateway.http),
             ("listeners.gateway.https", &self.gateway.https),
+            ("listeners.gateway.fabric", &self.gateway.fabric),
             ("listeners.compat.mesh_router", &self.compat.mesh_router),
             ("listeners.compat.mpreg", &self.compat.mpreg),
         ]

@@ -165,7 +165,7 @@ fn configuration(data: &Path) -> anyhow::Result<Config> {
         listeners: Some(raw::Listeners {
             api: free(),
             link: free(),
-            gateway: Some(raw::GatewayListeners { http: free(), https: None }),
+            gateway: Some(raw::GatewayListeners { http: free(), https: None, fabric: None }),
             compat: None,
         }),
         controller: Some(raw::Controller::default()),

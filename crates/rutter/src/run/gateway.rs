@@ -14,9 +14,9 @@ use rutter_agent::Joined;
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_gateway::compat::mesh_router::MeshRouterConfig;
 use rutter_gateway::{
-    AccessLogConfig, AccessLogFormat, ControllerAt, Gateway, GatewayConfig, GatewayHandle,
-    GatewayMetrics, HealthConfig, Limits, LinkedController, ListenerConfig, OutlierConfig,
-    RetryBudgetConfig, Roots, Sources, TableRef, UpstreamConfig,
+    AccessLogConfig, AccessLogFormat, Clusters, ControllerAt, Gateway, GatewayConfig,
+    GatewayHandle, GatewayMetrics, HealthConfig, Limits, LinkedController, ListenerConfig,
+    OutlierConfig, RetryBudgetConfig, Roots, Sources, TableRef, UpstreamConfig,
 };
 use rutter_registry::DataDir;
 use rutter_rib::{Book, OutletSpec, TableSpec};
@@ -31,6 +31,9 @@ use super::observe::Observed;
 use crate::config::raw::Tls;
 use crate::config::{Config, resolved, tables};
 
+/// The listener of neighbours, by the name under which a successor finds its socket.
+const FABRIC: &str = "gateway.fabric";
+
 /// How long the start waits for a controller to join.
 const JOIN_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -41,6 +44,8 @@ pub(crate) struct GatewayRole {
     observed: Option<Arc<Observed>>,
     /// The CA whose certificates count for a service's own name.
     controller_ca: Option<CertificateDer<'static>>,
+    /// The ways to other clusters; `None`: there is no fabric.
+    clusters: Option<Arc<dyn Clusters>>,
     book: BookHandle,
     stop_book: CancellationToken,
     book_ended: CancellationToken,
@@ -53,13 +58,14 @@ impl GatewayRole {
         config: &Config,
         certificates: &Certificates,
         controller: &ControllerRole,
+        clusters: Option<Arc<dyn Clusters>>,
         inherited: &mut Sockets,
     ) -> anyhow::Result<Self> {
         let services =
             TableRef { book: controller.book().clone(), table: tables::SERVICES.parse()? };
         let ca = certificates.own()?.ca().clone();
         let at = ControllerAt::Here(services);
-        Self::told_by(config, certificates, at, Some(ca), inherited).await
+        Self::told_by(config, certificates, at, (Some(ca), clusters), inherited).await
     }
 
     /// Apart from whoever tells it its routes: a controller elsewhere, or a backend of Mesh Router's.
@@ -72,7 +78,7 @@ impl GatewayRole {
         let gateway = config.gateway.as_ref().context("no gateway is configured")?;
         if let Some(mesh_router) = &gateway.mesh_router {
             let at = ControllerAt::MeshRouter(backend(mesh_router));
-            return Self::told_by(config, certificates, at, None, inherited).await;
+            return Self::told_by(config, certificates, at, (None, None), inherited).await;
         }
         let dir = dir.context("a gateway that joins has a data directory")?;
         Self::start_linked(config, certificates, dir, inherited).await
@@ -99,7 +105,7 @@ impl GatewayRole {
             keep: gateway.keep_routes.into(),
         };
         let controller = ControllerAt::Link(linked);
-        let role = Self::told_by(config, certificates, controller, ca, inherited).await?;
+        let role = Self::told_by(config, certificates, controller, (ca, None), inherited).await?;
         tokio::spawn(membership::learn_ca(joined, role.handle.controller_ca()));
         Ok(role)
     }
@@ -109,7 +115,7 @@ impl GatewayRole {
         config: &Config,
         certificates: &Certificates,
         controller: ControllerAt,
-        controller_ca: Option<CertificateDer<'static>>,
+        (controller_ca, clusters): (Option<CertificateDer<'static>>, Option<Arc<dyn Clusters>>),
         inherited: &mut Sockets,
     ) -> anyhow::Result<Self> {
         let seed = seed();
@@ -128,10 +134,12 @@ impl GatewayRole {
         let sockets = named_listeners(config)
             .map(|(name, listener)| inherited.take(name, Some(listener.address)).map(Into::into))
             .collect();
-        let gateway = gateway_config(config, certificates, controller_ca.as_ref())?;
+        let gateway =
+            gateway_config(config, certificates, controller_ca.as_ref(), clusters.clone())?;
         let handle = Gateway::prepare(gateway, sources, sockets).await?;
         let (observed, book_ended) = (None, ends(owner));
-        let mut role = Self { handle, controller_ca, observed, book, stop_book, book_ended };
+        let mut role =
+            Self { handle, controller_ca, clusters, observed, book, stop_book, book_ended };
         if let Some(gateway) = config.gateway.as_ref().filter(|gateway| gateway.mode.observes()) {
             role.observe(&gateway.name).await?;
         }
@@ -177,9 +185,10 @@ impl GatewayRole {
         self.handle.metrics()
     }
 
-    /// Where it listens, and whether by TLS.
+    /// Where it listens for people, and whether by TLS.
     pub(super) fn addresses(&self, config: &Config) -> Vec<(SocketAddr, bool)> {
-        let tls = listeners(config).map(|listener| listener.tls != Tls::Off);
+        let people = named_listeners(config).filter(|(name, _)| *name != FABRIC);
+        let tls = people.map(|(_, listener)| listener.tls != Tls::Off);
         self.handle.addresses().iter().copied().zip(tls).collect()
     }
 
@@ -193,6 +202,7 @@ impl GatewayRole {
             config,
             certificates,
             self.controller_ca.as_ref(),
+            self.clusters.clone(),
         )?)?)
     }
 
@@ -218,10 +228,6 @@ pub(super) fn own_policy(config: &Config) -> rutter_rib::Policy {
     own.map(|(_, table)| table.policy.clone()).unwrap_or_default()
 }
 
-fn listeners(config: &Config) -> impl Iterator<Item = &resolved::Listener> {
-    named_listeners(config).map(|(_, listener)| listener)
-}
-
 fn named_listeners(config: &Config) -> impl Iterator<Item = (&'static str, &resolved::Listener)> {
     // A gateway that observes may stand beside one that has these addresses.
     let acts = config.gateway.as_ref().is_some_and(|gateway| !gateway.mode.observes());
@@ -233,7 +239,9 @@ fn of_listeners(
     listeners: &resolved::GatewayListeners,
 ) -> impl Iterator<Item = (&'static str, &resolved::Listener)> {
     let http = listeners.http.iter().map(|l| ("gateway.http", l));
-    http.chain(listeners.https.iter().map(|l| ("gateway.https", l)))
+    let https = listeners.https.iter().map(|l| ("gateway.https", l));
+    // Last, so that those of people are the first.
+    http.chain(https).chain(listeners.fabric.iter().map(|l| (FABRIC, l)))
 }
 
 /// The gateway's own words for what the file says.
@@ -241,9 +249,13 @@ fn gateway_config(
     config: &Config,
     certificates: &Certificates,
     controller_ca: Option<&CertificateDer<'static>>,
+    clusters: Option<Arc<dyn Clusters>>,
 ) -> anyhow::Result<GatewayConfig> {
     let gateway = config.gateway.as_ref().context("no gateway is configured")?;
-    let listener = |l: &resolved::Listener| -> anyhow::Result<ListenerConfig> {
+    let listener = |(name, l): (&str, &resolved::Listener)| -> anyhow::Result<ListenerConfig> {
+        if name == FABRIC {
+            return Ok(ListenerConfig::neighbours(l.address));
+        }
         Ok(ListenerConfig {
             address: l.address,
             tls: certificates.for_gateway(&l.tls)?,
@@ -256,12 +268,13 @@ fn gateway_config(
                 .as_deref()
                 .filter(|_| l.tls != Tls::Off)
                 .map(Into::into),
+            for_neighbours: false,
         })
     };
     Ok(GatewayConfig {
         name: gateway.name.clone(),
         mode: gateway.mode,
-        listeners: listeners(config).map(listener).collect::<anyhow::Result<_>>()?,
+        listeners: named_listeners(config).map(listener).collect::<anyhow::Result<_>>()?,
         domains: gateway.domains.clone(),
         hosts: edge::hosts(&gateway.hosts),
         short_links: edge::short_links(gateway),
@@ -274,6 +287,7 @@ fn gateway_config(
         limits: limits(&gateway.limits),
         upstream: upstream(gateway, controller_ca)?,
         default_backend: gateway.default_backend.clone(),
+        clusters,
         trusted_proxies: gateway.trusted_proxies.clone(),
         hsts: gateway.hsts.into(),
         acme: gateway

@@ -7,7 +7,9 @@
 //!                                         └─▶ API: routes, explain, how it stands
 //! ```
 //!
-//! The role has a book of its own, as a gateway has: its tables live as long as it does.
+//! The role has a book of its own, as a gateway has: its tables live as long as it does. Where a fabric
+//! carries its tables they stand in the fabric's book, and a prefix of another cluster leads to whichever
+//! neighbour the table `fabric` names ([`through`]).
 //!
 //! In two steps, as all that listens: [`OverlayRole::prepare`] takes the addresses and makes the
 //! book, so that a port that is taken is told before anything is done; [`OverlayRole::open`] begins.
@@ -26,6 +28,7 @@ mod peers;
 mod reach;
 mod rules;
 mod surfaces;
+mod through;
 mod transit;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +42,7 @@ use rutter_kernel::vxlan;
 use rutter_overlay::{Listener, OverlayConfig, Parting, Speaker, SpeakerSpec, import, own_source};
 use rutter_registry::DataDir;
 use rutter_rib::Book;
-use rutter_route::{Incarnation, Prefix};
+use rutter_route::{ClusterId, Incarnation, Prefix};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -64,8 +67,14 @@ pub(crate) struct OverlayRole {
     /// What it takes to begin; `None` when it has.
     prepared: Option<Prepared>,
     surfaces: Option<Surfaces>,
-    stop_book: CancellationToken,
-    book_ended: CancellationToken,
+    /// The end of its own book; `None`: the book is the fabric's.
+    own_book: Option<OwnBook>,
+}
+
+/// To end a book, and when it has ended.
+struct OwnBook {
+    stop: CancellationToken,
+    ended: CancellationToken,
 }
 
 /// What changes the kernel, and what is read from it.
@@ -91,6 +100,8 @@ pub(super) struct Shared {
     book: BookHandle,
     /// As it was at the start.
     config: Arc<OverlayConfig>,
+    /// Whether its tables stand in the fabric's book.
+    in_fabric: bool,
     speaker: OnceLock<Arc<Speaker>>,
     observes: bool,
     stopping: AtomicBool,
@@ -101,11 +112,16 @@ pub(super) struct Shared {
 }
 
 impl OverlayRole {
-    /// Makes the book and takes the addresses.
+    /// Makes the book, unless the fabric's has the overlay's tables (`of_fabric`), and takes the
+    /// addresses.
     ///
     /// # Errors
     /// The kernel may not be changed by this user, an address is taken.
-    pub(super) fn prepare(config: &Config, metrics: &Metrics) -> anyhow::Result<Self> {
+    pub(super) fn prepare(
+        config: &Config,
+        metrics: &Metrics,
+        of_fabric: Option<BookHandle>,
+    ) -> anyhow::Result<Self> {
         let overlay = config.overlay.as_ref().context("no overlay is configured")?;
         let observes = overlay.mode.observes();
         if !observes {
@@ -114,22 +130,29 @@ impl OverlayRole {
         for remark in overlay.remarks.iter().filter(|remark| remark.kind.is_warning()) {
             tracing::warn!("{}", remark.problem.message);
         }
-        let seed = seed();
-        let now = SystemClock.now();
-        let tables = import::tables(&overlay.host);
         // By this name path lists know the host.
         let cluster = overlay.host.node.cluster();
-        let book = Book::new(cluster, tables, Vec::new(), Vec::new(), now, seed)?;
-        let stop_book = CancellationToken::new();
-        let (book, owner) = rutter_book::spawn(book, SystemClock, seed, stop_book.clone());
+        let (book, own_book) = match &of_fabric {
+            None => own_book(cluster, &overlay.host)?,
+            Some(book) => {
+                anyhow::ensure!(
+                    cluster == config.cluster,
+                    "a fabric carries the overlay, so both know this host by one name: the overlay's \
+                     is {cluster}, and `cluster` is {}",
+                    config.cluster
+                );
+                (book.clone(), None)
+            }
+        };
         // It rises with the wall's clock, and a book lives as long as its process.
-        let base = Incarnation(now.wall.0);
+        let base = Incarnation(SystemClock.now().wall.0);
         let at = overlay.host.exchange.listen;
         let listener = Listener::bind(at)
             .with_context(|| format!("the overlay's exchange can't listen on {at}"))?;
         let shared = Arc::new(Shared {
             book,
             config: Arc::new(overlay.host.clone()),
+            in_fabric: of_fabric.is_some(),
             speaker: OnceLock::new(),
             observes,
             stopping: AtomicBool::new(false),
@@ -145,8 +168,7 @@ impl OverlayRole {
             acting: None,
             prepared: Some(Prepared { listener, base }),
             surfaces: Some(surfaces),
-            stop_book,
-            book_ended: ends(owner),
+            own_book,
         })
     }
 
@@ -254,8 +276,10 @@ impl OverlayRole {
         if let Some(surfaces) = self.surfaces.take() {
             surfaces.shutdown().await;
         }
-        self.stop_book.cancel();
-        self.book_ended.cancelled().await;
+        if let Some(book) = self.own_book {
+            book.stop.cancel();
+            book.ended.cancelled().await;
+        }
     }
 }
 
@@ -291,7 +315,11 @@ impl Shared {
         let links = Links::start(config, ended)?;
         once::set(config)?;
         let transit = Transit::start(config, ended)?;
-        let kernel = Kernel::start(config, &self.book, dir, ended).await?;
+        let hops = match self.in_fabric {
+            true => Some(through::start(&self.book).await?),
+            false => None,
+        };
+        let kernel = Kernel::start(config, &self.book, hops, dir, ended).await?;
         // Before peers send what it must not forward.
         transit.settles().await;
         let speaker = self.speak(config, base, listener, ended).await?;
@@ -356,6 +384,18 @@ impl Shared {
             transit: transit.map(|status| transit::state(&config, &status)),
         }
     }
+}
+
+/// A book of the overlay's tables alone.
+fn own_book(
+    cluster: ClusterId,
+    host: &OverlayConfig,
+) -> anyhow::Result<(BookHandle, Option<OwnBook>)> {
+    let (seed, now) = (seed(), SystemClock.now());
+    let book = Book::new(cluster, import::tables(host), Vec::new(), Vec::new(), now, seed)?;
+    let stop = CancellationToken::new();
+    let (book, owner) = rutter_book::spawn(book, SystemClock, seed, stop.clone());
+    Ok((book, Some(OwnBook { stop, ended: ends(owner) })))
 }
 
 /// Fails unless this process may change the kernel's networking, and says what to do.

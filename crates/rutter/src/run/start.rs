@@ -35,7 +35,8 @@ impl Running {
         let role = ControllerRole::start(&self.config, &dir).await?;
         if self.config.gateway.is_some() {
             self.readiness.set("gateway", false);
-            let gateway = GatewayRole::start(&self.config, &certificates, &role, inherited).await?;
+            let gateway =
+                GatewayRole::start(&self.config, &certificates, &role, None, inherited).await?;
             self.export(&gateway);
             self.gateway = Some(gateway);
         }
@@ -139,7 +140,7 @@ impl Running {
         }
         anyhow::ensure!(before.is_none(), "{OVERLAY_STAYS}");
         self.readiness.set("overlay", false);
-        self.overlay = Some(OverlayRole::prepare(&self.config, &self.metrics)?);
+        self.overlay = Some(OverlayRole::prepare(&self.config, &self.metrics, None)?);
         Ok(())
     }
 

@@ -51,7 +51,11 @@ pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
     let listeners = Listeners {
         api: listener(api, Usually::Guarded),
         link,
-        gateway: GatewayListeners { http: listener(gateway.http, Usually::Plain), https },
+        gateway: GatewayListeners {
+            http: listener(gateway.http, Usually::Plain),
+            https,
+            fabric: neighbours(gateway.fabric, to),
+        },
         compat: CompatListeners {
             mesh_router: listener(compat.mesh_router, Usually::Guarded),
             mpreg: listener(compat.mpreg, Usually::Guarded),
@@ -59,6 +63,17 @@ pub(super) fn resolve(file: &raw::File, to: &mut Problems) -> Listeners {
     };
     check(file, &listeners, to);
     listeners
+}
+
+/// The listener of neighbours, whose TLS nothing can be said of.
+fn neighbours(raw: Option<Listen>, to: &mut Problems) -> Option<Listener> {
+    if matches!(raw, Some(Listen::At { tls: Some(_), .. })) {
+        to.push(
+            Problem::at("listeners.gateway.fabric", "neighbours know this cluster by its key")
+                .help("leave `tls` out: no certificate of anybody else counts there"),
+        );
+    }
+    listener(raw, Usually::Plain)
 }
 
 fn listener(raw: Option<Listen>, usually: Usually) -> Option<Listener> {
@@ -114,13 +129,14 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
     let (controller, gateway) = (file.controller.is_some(), file.gateway.is_some());
     let traffic = &listeners.gateway;
     let observes = file.gateway.as_ref().is_some_and(|g| g.mode.unwrap_or_default().observes());
-    if gateway && !observes && traffic.http.is_none() && traffic.https.is_none() {
+    let any = traffic.http.is_some() || traffic.https.is_some() || traffic.fabric.is_some();
+    if gateway && !observes && !any {
         to.push(
             Problem::at("gateway", "the gateway has nowhere to listen")
                 .help("write `listeners: {gateway: {http: 127.0.0.1:8080}}`"),
         );
     }
-    if !gateway && (traffic.http.is_some() || traffic.https.is_some()) {
+    if !gateway && any {
         to.push(
             Problem::at("listeners.gateway", "there is no gateway to listen for")
                 .help("write `gateway:` too"),

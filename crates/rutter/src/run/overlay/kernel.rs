@@ -10,7 +10,7 @@ use anyhow::Context;
 use rutter_api::{KernelState, Metrics};
 use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_kernel::{
-    AtEnd, ByAddress, DEFAULT_AUDIT, KernelError, ObjectIds, Sink, SinkSpec, Status, TaskSpec,
+    AtEnd, DEFAULT_AUDIT, KernelError, ObjectIds, Sink, SinkSpec, Status, TaskSpec,
 };
 use rutter_overlay::{Overlay, OverlayConfig, Vni, kernel_outlet};
 use rutter_registry::DataDir;
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::rules;
+use super::through::{Hops, Through};
 use crate::config::raw;
 use crate::config::resolved;
 use crate::run::observe::{self, Observed};
@@ -32,6 +33,7 @@ const FIRST_OBJECT: u32 = 1_000_000_000;
 pub(super) struct Kernel {
     tables: Vec<Kept>,
     whole: CancellationToken,
+    hops: Hops,
 }
 
 struct Kept {
@@ -93,15 +95,17 @@ impl Kernel {
     pub(super) async fn start(
         config: &resolved::Overlay,
         book: &BookHandle,
+        through: Option<Through>,
         dir: Option<&DataDir>,
         ended: &CancellationToken,
     ) -> anyhow::Result<Self> {
+        let hops = Hops(through);
         let (mut tables, whole) = (Vec::new(), CancellationToken::new());
         for (vni, overlay) in &config.host.overlays {
             let spec = TaskSpec { whole: Some(whole.clone()), ..spec(config, *vni, overlay, dir)? };
-            tables.push(Kept::start(*vni, spec, config.at_end, book, ended).await?);
+            tables.push(Kept::start(*vni, spec, config.at_end, (book, &hops), ended).await?);
         }
-        Ok(Self { tables, whole })
+        Ok(Self { tables, whole, hops })
     }
 
     /// To be cancelled when the peers have told all they have: then what a process before left and
@@ -140,7 +144,7 @@ impl Kernel {
                 continue;
             }
             kept.end().await;
-            *kept = Kept::start(kept.vni, spec, config.at_end, book, ended).await?;
+            *kept = Kept::start(kept.vni, spec, config.at_end, (book, &self.hops), ended).await?;
         }
         Ok(())
     }
@@ -175,11 +179,11 @@ impl Kept {
         vni: Vni,
         spec: TaskSpec,
         at_end: raw::AtEnd,
-        book: &BookHandle,
+        (book, hops): (&BookHandle, &Hops),
         ended: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let (table, stop) = (spec.sink.table, CancellationToken::new());
-        let task = rutter_kernel::start(spec.clone(), book, ByAddress, stop.clone()).await;
+        let task = rutter_kernel::start(spec.clone(), book, hops.clone(), stop.clone()).await;
         let task = task.with_context(|| format!("the kernel's table {table}"))?;
         let status = task.status.clone();
         let counted = Arc::new(Counted::default());
