@@ -51,6 +51,7 @@ impl Totals {
             What::LimitWarning => "limit_warning",
             What::KeysChanged => "keys_changed",
             What::SignFailed => "sign_failed",
+            What::PolicyRefused => "policy_refused",
         };
         match self.logged.get_mut(name) {
             Some(n) => *n += 1,
