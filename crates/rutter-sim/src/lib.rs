@@ -12,6 +12,7 @@ mod clock;
 pub mod faults;
 pub mod invariants;
 mod liar;
+pub mod measure;
 mod middle;
 pub mod network;
 mod node;

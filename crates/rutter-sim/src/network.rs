@@ -34,7 +34,7 @@ use crate::agenda::Agenda;
 use crate::clock::WALL_AT_START;
 use crate::faults::{Fault, Meddling};
 use crate::invariants::Violation;
-use crate::node::{Neighbourhood, Node};
+use crate::node::{Neighbourhood, Node, tables_digest};
 use crate::pipe::{Connection, Side};
 use crate::record::Tape;
 use crate::scenario::{LinkSpec, Scenario};
@@ -131,7 +131,11 @@ impl Network {
     ///
     /// # Errors
     /// A scenario that contradicts itself, such as by a policy that does.
-    pub fn new(scenario: &Scenario, prepare: Option<Prepare>) -> Result<Self, String> {
+    pub fn new(
+        scenario: &Scenario,
+        prepare: Option<Prepare>,
+        tape: Option<Tape>,
+    ) -> Result<Self, String> {
         scenario.check().map_err(|why| why.to_string())?;
         let (names, pairs) = scenario.topology.build(scenario.seed);
         let mut ring = Keyring::default();
@@ -164,7 +168,7 @@ impl Network {
             ever: BTreeSet::new(),
             ghosts: BTreeSet::new(),
             totals: Totals::default(),
-            tape: None,
+            tape,
             prepare,
             out: Vec::new(),
         };
@@ -205,6 +209,11 @@ impl Network {
         if self.broken.is_empty() {
             self.at = self.at.max(until);
         }
+    }
+
+    /// When the next event is.
+    pub(crate) fn next_at(&self) -> Option<u64> {
+        self.agenda.next_at()
     }
 
     /// How many events wait.
@@ -253,6 +262,17 @@ impl Network {
                 }
             }
         }
+    }
+
+    /// Ends the recording with what the tables hold.
+    pub(crate) fn end_tape(&mut self) -> Result<(), std::io::Error> {
+        let Some(mut tape) = self.tape.take() else { return Ok(()) };
+        for node in &self.nodes {
+            if let Some(engine) = &node.engine {
+                tape.end(&node.name, tables_digest(engine));
+            }
+        }
+        tape.finish()
     }
 
     /// What every cluster's provider gives: the keys that are good now.

@@ -1,21 +1,23 @@
 //! A simulated cluster: its speaker and tables while it is up, and what outlives them.
 
 mod boot;
+mod engine;
 
 use std::collections::BTreeSet;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rutter_protocol::Engine;
-use rutter_protocol::keys::{KeyId, KeyRegistry};
-use rutter_route::{AnyDestination, ClusterId, DestinationKind, Now};
+use rutter_protocol::keys::{KeyId, KeySnapshot};
+use rutter_route::{AnyDestination, ClusterId, Now};
 
 use crate::clock::Clock;
 use crate::liar::Liar;
 use crate::scenario::{ClusterSpec, Scenario};
 use crate::signer::{KeyPair, Keyring};
 
-pub(crate) use boot::{Neighbourhood, scope_of};
+pub(crate) use boot::{FORGET, MAX_RESTART, Neighbourhood};
+pub(crate) use engine::{book, kind_of, originate, scope_of, tables_digest, withdraw};
 
 /// One cluster.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub struct Node {
     /// The incarnation of its last boot, as it is kept on disk; `None`: lost.
     pub(crate) incarnation: Option<u64>,
     /// The keys that it had learned, as they are kept on disk.
-    pub(crate) kept_keys: Option<KeyRegistry>,
+    pub(crate) kept_keys: Option<KeySnapshot>,
     /// Which boot this is; answers to an older one are for nobody.
     pub(crate) boot: u32,
     /// When it is to be woken.
@@ -119,23 +121,5 @@ impl Node {
     /// The pair that it signs by.
     pub(crate) fn primary(&self) -> Option<&KeyPair> {
         self.pairs.last()
-    }
-}
-
-/// The table, and the scope, of a kind of destinations in every simulated cluster.
-pub(crate) fn table_of(kind: DestinationKind) -> &'static str {
-    match kind {
-        DestinationKind::Cluster => "fabric",
-        DestinationKind::Service => "services",
-        DestinationKind::Prefix => "overlay/1",
-    }
-}
-
-/// The kind of a destination.
-pub(crate) fn kind_of(destination: &AnyDestination) -> DestinationKind {
-    match destination {
-        AnyDestination::Prefix(_) => DestinationKind::Prefix,
-        AnyDestination::Service(_) => DestinationKind::Service,
-        AnyDestination::Cluster(_) => DestinationKind::Cluster,
     }
 }

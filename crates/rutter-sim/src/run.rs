@@ -8,6 +8,8 @@
 //! A round has a fixed length, so a list of faults with their times is all that a run depends on, and
 //! a shorter list is a run too.
 
+use std::io::Write;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rutter_route::{AnyDestination, ClusterId};
@@ -17,6 +19,8 @@ use sha2::{Digest, Sha256};
 use crate::faults::{Between, Planned, Targets, draw};
 use crate::invariants::{Onlooker, Violation};
 use crate::network::{Network, Prepare, Told, Totals};
+use crate::node::tables_digest;
+use crate::record::{FORM, Head, Tape};
 use crate::scenario::{Expect, Protocol, Scenario};
 use crate::wheel;
 
@@ -94,9 +98,39 @@ impl Outcome {
 /// # Errors
 /// A scenario that contradicts itself.
 pub fn play(scenario: &Scenario, protocol: Protocol, options: &Options) -> Result<Outcome, String> {
+    let whole = planned(scenario);
+    let network = Network::new(&whole, options.prepare, None)?;
+    Ok(play_in(network, &whole, protocol, options).0)
+}
+
+/// As [`play`], and writes down all that happens to each speaker. `violation` is what a run before
+/// came to.
+///
+/// # Errors
+/// A scenario that contradicts itself, or a recording that can't be written.
+pub fn record(
+    scenario: &Scenario,
+    protocol: Protocol,
+    options: &Options,
+    violation: Option<Violation>,
+    to: Box<dyn Write + Send>,
+) -> Result<Outcome, String> {
+    let whole = planned(scenario);
+    let head = Head { rutter_sim: FORM, scenario: whole.clone(), protocol, violation };
+    let tape = Tape::new(to, &head);
+    let network = Network::new(&whole, options.prepare, Some(tape))?;
+    let (outcome, mut network) = play_in(network, &whole, protocol, options);
+    network.end_tape().map_err(|why| why.to_string())?;
+    Ok(outcome)
+}
+
+fn play_in(
+    mut network: Network,
+    scenario: &Scenario,
+    protocol: Protocol,
+    options: &Options,
+) -> (Outcome, Network) {
     let Protocol::PathVector = protocol;
-    let mut network = Network::new(scenario, options.prepare)?;
-    let faults = plan(&mut network);
     for expect in &scenario.expect {
         if let Expect::Never { at, to } = expect {
             network.never_usable(at, to.clone());
@@ -104,40 +138,40 @@ pub fn play(scenario: &Scenario, protocol: Protocol, options: &Options) -> Resul
     }
     let mut play = Play::new(network, options);
     for round in 0..scenario.rounds.max(1) {
-        if !play.round(u64::from(round), &faults) {
+        if !play.round(u64::from(round), &scenario.faults) {
             break;
         }
     }
     if play.violations.is_empty() {
         play.expectations();
     }
-    Ok(play.outcome(protocol, faults))
+    play.outcome(protocol, scenario.faults.clone())
 }
 
-/// The scenario's faults and those that are drawn, as one list.
-fn plan(network: &mut Network) -> Vec<Planned> {
-    let scenario = network.scenario.clone();
-    let mut faults = scenario.faults.clone();
-    let Some(chances) = &scenario.chances else { return faults };
-    let clusters: Vec<ClusterId> = network.nodes().iter().map(|node| node.name.clone()).collect();
-    let links = network.between();
+/// The scenario with all faults that chance draws, as one list.
+pub fn planned(scenario: &Scenario) -> Scenario {
+    let mut whole = scenario.clone();
+    let Some(chances) = whole.chances.take() else { return whole };
+    let (clusters, links) = scenario.topology.build(scenario.seed);
+    let name = |at: usize| clusters.get(at).cloned();
+    let links: Vec<Between> =
+        links.into_iter().filter_map(|(a, b)| Some((name(a)?, name(b)?))).collect();
     let targets = Targets { clusters: &clusters, links: &links };
     for round in 0..u64::from(scenario.rounds.max(1)) {
         let mut rng = ChaCha8Rng::seed_from_u64(scenario.seed.wrapping_add(round << 32));
-        let from = round * length(&scenario) + START;
-        faults.extend(draw(&mut rng, chances, &targets, from, from + scenario.duration.0));
+        let from = round * length(scenario) + START;
+        let until = from + scenario.duration.0;
+        whole.faults.extend(draw(&mut rng, &chances, &targets, from, until));
     }
-    for planned in faults.iter().skip(scenario.faults.len()) {
-        network.plan(planned.at.0, planned.fault.clone());
-    }
-    faults.sort_by_key(|planned| planned.at);
-    faults
+    whole.faults.sort_by_key(|planned| planned.at);
+    whole
 }
 
 /// Before the first fault that is drawn, in ms: the network comes up.
 const START: u64 = 5_000;
 
-fn length(scenario: &Scenario) -> u64 {
+/// How long a round is, in ms.
+pub(crate) fn length(scenario: &Scenario) -> u64 {
     START + scenario.duration.0 + scenario.rest_within.0
 }
 
@@ -317,9 +351,9 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn outcome(self, protocol: Protocol, faults: Vec<Planned>) -> Outcome {
+    fn outcome(self, protocol: Protocol, faults: Vec<Planned>) -> (Outcome, Network) {
         let scenario = &self.network.scenario;
-        Outcome {
+        let outcome = Outcome {
             name: scenario.name.clone(),
             protocol,
             seed: scenario.seed,
@@ -332,32 +366,22 @@ impl<'a> Play<'a> {
             samples: self.samples,
             wheels: self.wheels,
             digest: digest(&self.network),
-        }
+        };
+        (outcome, self.network)
     }
 }
 
-/// A digest of all tables: of each cluster, each destination's candidates in their order.
-pub(crate) fn digest(network: &Network) -> String {
+/// A digest of all tables of all clusters.
+fn digest(network: &Network) -> String {
     let mut hash = Sha256::new();
     for node in network.nodes() {
-        hash.update(node.name.as_str());
-        hash.update(node.n_inputs.to_be_bytes());
-        for destination in &network.ever {
-            for seen in node.candidates(destination) {
-                hash.update(format!("{destination} {seen:?}\n"));
-            }
-        }
+        let tables = node.engine.as_ref().map(tables_digest).unwrap_or_default();
+        hash.update(format!("{} {} {tables}\n", node.name, node.n_inputs));
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Network {
-    /// The links, by their ends' names.
-    pub fn between(&self) -> Vec<Between> {
-        let name = |at: usize| Some(self.nodes.get(at)?.name.clone());
-        self.links.iter().filter_map(|l| Some((name(l.ends[0])?, name(l.ends[1])?))).collect()
-    }
-
     /// Something that a cluster is never to have a usable route to.
     fn never_usable(&mut self, at: &ClusterId, to: AnyDestination) {
         if let Some(node) = self.place(at) {

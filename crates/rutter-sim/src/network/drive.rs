@@ -21,13 +21,13 @@ impl Network {
         if at < one.away_until {
             return Ok(());
         }
-        one.start(at, &scenario, &neighbours, &keys)?;
+        let boot = one.start(at, &scenario, &neighbours, &keys)?;
         if let (Some(prepare), Some(engine)) = (self.prepare, &mut one.engine) {
             prepare(engine);
         }
         self.totals.boots += 1;
         if let Some(tape) = &mut self.tape {
-            tape.booted(at, one);
+            tape.booted(&boot);
         }
         self.input(node, Input::Tick);
         for link in 0..self.links.len() {
@@ -48,10 +48,12 @@ impl Network {
             self.out = out;
             return;
         };
-        if let Some(tape) = &mut self.tape {
-            tape.input(at, &one.name, now, &input);
-        }
+        // A recording needs the input once it is done, with what came of it.
+        let kept = self.tape.as_ref().map(|_| input.clone());
         engine.step(now, input, &mut out);
+        if let (Some(tape), Some(input)) = (&mut self.tape, kept) {
+            tape.input(&one.name, now, input, &out);
+        }
         one.n_inputs += 1;
         self.totals.inputs += 1;
         for output in out.drain(..) {
@@ -91,7 +93,9 @@ impl Network {
             }
             Output::KeepKeys => {
                 let Some(one) = self.nodes.get_mut(node) else { return };
-                one.kept_keys = one.engine.as_ref().map(|engine| engine.speaker.keys().clone());
+                let now = one.clock.at(self.at);
+                let engine = one.engine.as_ref();
+                one.kept_keys = engine.map(|engine| engine.speaker.keys().snapshot(now));
             }
             Output::Log(event) => self.totals.log(&event),
         }

@@ -7,6 +7,7 @@ use rutter_route::{AnyDestination, ClusterId};
 
 use super::{Event, Network, PATIENCE, PATIENCE_MORE};
 use crate::faults::{Between, Fault, Lie, Meddling};
+use crate::node;
 use crate::pipe::Item;
 use crate::signer::KeyPair;
 use crate::span::Span;
@@ -156,7 +157,7 @@ impl Network {
             return;
         }
         if let (Parting::Restart(named), Some(one)) = (how, self.nodes.get_mut(node)) {
-            let most = crate::span::Span::secs(120).duration().min(named);
+            let most = node::MAX_RESTART.duration().min(named);
             one.named_back = Some(self.at + u64::try_from(most.as_millis()).unwrap_or(u64::MAX));
         }
         self.input(node, Input::Leave(how));
@@ -174,7 +175,7 @@ impl Network {
         }
         one.boot += 1;
         if let Some(tape) = &mut self.tape {
-            tape.stopped(at, &one.name);
+            tape.stopped(&one.name);
         }
         let mine: Vec<(u64, usize)> = self
             .connections
@@ -252,7 +253,13 @@ impl Network {
         self.ever.insert(destination.clone());
         let Some(one) = self.nodes.get_mut(node) else { return };
         one.own.insert(destination.clone());
-        one.originate(one.clock.at(at), destination);
+        let (boot, now) = (one.boot, one.clock.at(at));
+        if let Some(engine) = &mut one.engine {
+            node::originate(engine, boot, now, destination);
+            if let Some(tape) = &mut self.tape {
+                tape.own(cluster, now, destination, false);
+            }
+        }
         self.input(node, Input::Tick);
     }
 
@@ -261,7 +268,13 @@ impl Network {
         let at = self.at;
         let Some(one) = self.nodes.get_mut(node) else { return };
         one.own.remove(destination);
-        one.withdraw(one.clock.at(at), destination);
+        let (boot, now) = (one.boot, one.clock.at(at));
+        if let Some(engine) = &mut one.engine {
+            node::withdraw(engine, boot, now, destination);
+            if let Some(tape) = &mut self.tape {
+                tape.own(cluster, now, destination, true);
+            }
+        }
         self.input(node, Input::Tick);
     }
 

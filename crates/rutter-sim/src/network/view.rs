@@ -253,3 +253,17 @@ impl Ask for Facts<'_> {
         .collect()
     }
 }
+
+impl Told {
+    /// Adds another's.
+    pub fn add(&mut self, other: &Self) {
+        self.announcements += other.announcements;
+        self.withdrawals += other.withdrawals;
+        self.renewals += other.renewals;
+        self.batches += other.batches;
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.held += other.held;
+        self.suppressed += other.suppressed;
+    }
+}

@@ -2,38 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use rutter_protocol::SpeakerConfig;
 use rutter_protocol::claims::ClaimLimits;
 use rutter_protocol::keys::{KeyRecord, KeyRegistry};
 use rutter_protocol::link::LinkSettings;
 use rutter_protocol::speaker::{NeighbourSpec, ScopeSpec, Security, Signing};
-use rutter_protocol::wire::{Metrics, Scope};
-use rutter_protocol::{Engine, Speaker, SpeakerConfig};
-use rutter_rib::{Book, HopKind, Policy, Resolve, TableSpec};
-use rutter_route::{
-    Advertisement, AnyDestination, Attributes, ClusterId, Destination, DestinationKind,
-    Incarnation, NextHop, Now, Session, SourceId, SourceInfo, SourceKind, SourceState, TableName,
-};
+use rutter_protocol::wire::Metrics;
+use rutter_route::{ClusterId, Now};
 
-use super::{Node, kind_of, table_of};
+use super::Node;
+use super::engine::{KINDS, scope_of};
 use crate::clock::Clock;
+use crate::record::Boot;
 use crate::scenario::{LinkSpec, Scenario, SecuritySpec};
+use crate::span::Span;
 
 /// What a cluster is told of its neighbours.
 pub(crate) type Neighbourhood = BTreeMap<ClusterId, LinkSpec>;
 
-/// The kinds that are carried, the fabric's first.
-const KINDS: [DestinationKind; 3] =
-    [DestinationKind::Cluster, DestinationKind::Service, DestinationKind::Prefix];
-
 impl Node {
-    /// Starts its speaker; `keys` is what its provider gives of every cluster.
+    /// Starts its speaker, and says with what; `keys` is what its provider gives of every cluster.
     pub(crate) fn start(
         &mut self,
         at: u64,
         scenario: &Scenario,
         neighbours: &Neighbourhood,
         keys: &BTreeMap<ClusterId, Vec<KeyRecord>>,
-    ) -> Result<(), String> {
+    ) -> Result<Boot, String> {
         self.boot += 1;
         self.wake = None;
         self.clock = Clock::boot(at, self.spec.drift_ppm, self.wall_ahead);
@@ -42,17 +37,15 @@ impl Node {
         let wall = now.wall.0 / 1000;
         let incarnation = self.incarnation.map_or(wall, |last| wall.max(last + 1));
         self.incarnation = Some(incarnation);
-        let mut registry = self.kept_keys.take().unwrap_or_default();
+        let mut registry = self.kept_keys.take().map(KeyRegistry::restore).unwrap_or_default();
         self.provide(now, &mut registry, keys);
-        let mut book = self.book(now, scenario.seed)?;
         let config = self.config(scenario, neighbours, incarnation)?;
-        let speaker =
-            Speaker::new(now, config, registry, &mut book).map_err(|why| why.to_string())?;
-        self.kept_keys = Some(speaker.keys().clone());
-        self.engine = Some(Engine { book, speaker });
-        let own: Vec<_> = self.own.iter().cloned().collect();
-        self.originate_all(now, &own);
-        Ok(())
+        let snapshot = registry.snapshot(now);
+        let own = self.own.iter().cloned().collect();
+        let boot = Boot::of(&config, now, snapshot.to_string(), own, self.boot);
+        self.kept_keys = Some(snapshot);
+        self.engine = Some(boot.start()?);
+        Ok(boot)
     }
 
     /// The provider's keys of those of whom nothing newer is known.
@@ -67,22 +60,6 @@ impl Node {
                 registry.provide(now, cluster, records.clone());
             }
         }
-    }
-
-    fn book(&self, now: Now, seed: u64) -> Result<Book, String> {
-        let mut tables = Vec::new();
-        let mut resolves = Vec::new();
-        for kind in KINDS {
-            let name: TableName = scope_of(kind).ok_or("a table's name")?;
-            let policy = Policy::default();
-            tables.push(TableSpec { name: name.clone(), kind, policy });
-            if kind != DestinationKind::Cluster {
-                let through = scope_of(DestinationKind::Cluster).ok_or("a table's name")?;
-                resolves.push(Resolve { table: name, hops: HopKind::Cluster, through });
-            }
-        }
-        Book::new(self.name.clone(), tables, resolves, Vec::new(), now, seed)
-            .map_err(|why| why.to_string())
     }
 
     fn config(
@@ -117,8 +94,8 @@ impl Node {
                 max_life_ms: scenario.security.claim_life.0,
                 skew_ms: scenario.security.skew.0,
             },
-            max_restart: crate::span::Span::secs(120).duration(),
-            forget: crate::span::Span::secs(600).duration(),
+            max_restart: MAX_RESTART.duration(),
+            forget: FORGET.duration(),
             seed: scenario.seed,
         })
     }
@@ -139,53 +116,13 @@ impl Node {
             ..NeighbourSpec::default()
         }
     }
-
-    fn originate_all(&mut self, now: Now, own: &[AnyDestination]) {
-        for destination in own {
-            self.originate(now, destination);
-        }
-    }
-
-    /// Puts an own destination into its table. The speaker has to be stepped then.
-    pub(crate) fn originate(&mut self, now: Now, destination: &AnyDestination) {
-        match kind_of(destination) {
-            DestinationKind::Service => self.advertise::<rutter_route::Service>(now, destination),
-            DestinationKind::Prefix => self.advertise::<rutter_route::Prefix>(now, destination),
-            DestinationKind::Cluster => {}
-        }
-    }
-
-    fn advertise<D: rutter_rib::Kind + Destination>(&mut self, now: Now, what: &AnyDestination) {
-        let (Some(session), Some(scope)) = (app(self.boot), scope_of(D::KIND)) else { return };
-        let Some(engine) = &mut self.engine else { return };
-        let Some(table) = engine.book.table_mut::<D>(&scope) else { return };
-        let Some(destination) = D::from_any(what) else { return };
-        let up = SourceState::Up(SourceInfo::default());
-        if table.source(now, &session, up).is_err() {
-            return;
-        }
-        let attributes = Attributes::via(NextHop::Discard);
-        table.advertise(now, &session, Advertisement::new(destination, attributes));
-    }
-
-    /// Takes an own destination out of its table. The speaker has to be stepped then.
-    pub(crate) fn withdraw(&mut self, now: Now, destination: &AnyDestination) {
-        match kind_of(destination) {
-            DestinationKind::Service => self.take_back::<rutter_route::Service>(now, destination),
-            DestinationKind::Prefix => self.take_back::<rutter_route::Prefix>(now, destination),
-            DestinationKind::Cluster => {}
-        }
-    }
-
-    fn take_back<D: rutter_rib::Kind + Destination>(&mut self, now: Now, what: &AnyDestination) {
-        let (Some(session), Some(scope)) = (app(self.boot), scope_of(D::KIND)) else { return };
-        let Some(engine) = &mut self.engine else { return };
-        let Some(table) = engine.book.table_mut::<D>(&scope) else { return };
-        if let Some(destination) = D::from_any(what) {
-            table.withdraw(now, &session, &destination, &rutter_route::PathId::default());
-        }
-    }
 }
+
+/// The longest that an announced restart is waited for.
+pub(crate) const MAX_RESTART: Span = Span::secs(120);
+
+/// How long routes of a lost neighbour are kept as offline.
+pub(crate) const FORGET: Span = Span::secs(600);
 
 fn security(spec: &SecuritySpec) -> Security {
     if !spec.required {
@@ -199,15 +136,4 @@ fn security(spec: &SecuritySpec) -> Security {
         claim_life: spec.claim_life.duration(),
         key_overlap: spec.key_overlap.duration(),
     }
-}
-
-/// The table, and the scope, of a kind.
-pub(crate) fn scope_of(kind: DestinationKind) -> Option<Scope> {
-    table_of(kind).parse().ok()
-}
-
-/// The source of what a cluster originates itself.
-fn app(boot: u32) -> Option<Session> {
-    let source = SourceId::new(SourceKind::Agent, "app").ok()?;
-    Some(Session { source, incarnation: Incarnation(u64::from(boot)) })
 }
