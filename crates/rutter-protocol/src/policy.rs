@@ -138,7 +138,7 @@ pub struct FabricPolicy {
 }
 
 /// What a policy compiles to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Compiled {
     /// The whole policy of the fabric's own table.
     pub fabric: Policy,

@@ -26,6 +26,8 @@
 //! What a connection delivers is processed in its order: a batch that waits for its signatures
 //! keeps those behind it waiting, within [`MAX_WAITING`] batches, over which no more is read.
 
+mod bars;
+mod config;
 mod engine;
 mod inbound;
 mod input;
@@ -33,27 +35,31 @@ mod neighbour;
 mod outbound;
 mod output;
 mod own;
+mod refuse;
 mod rules;
 mod session;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod trace;
+mod waiting;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rutter_rib::{Book, BookChanges, Progress};
-use rutter_route::{ClusterId, Deadline, DestinationKind, Now, TableName, Tags};
-use serde::{Deserialize, Serialize};
+use rutter_rib::{Book, BookChanges, Kind, Progress, ViewId};
+use rutter_route::{
+    Advertisement, Attributes, ClusterId, Deadline, DestinationKind, Incarnation, NextHop, Now,
+    Prefix, Service, Session, SourceId, SourceInfo, SourceKind, SourceState, TableName, Verdict,
+};
 
-use crate::claims::{ClaimLimits, Claims};
+use crate::claims::Claims;
 use crate::keys::KeyRegistry;
-use crate::link::LinkSettings;
-use crate::policy::{Compiled, FabricPolicy};
-use crate::stats::Stats;
-use crate::wire::{Metrics, Scope};
+use crate::policy::Compiled;
+use crate::stats::{Settling, Stats};
+use crate::wire::{Claim, Scope};
 
+pub use config::{NeighbourSpec, ScopeSpec, Security, Signing, SpeakerConfig};
 pub use engine::Engine;
 pub use input::{ConnectionId, Input, Parting, Ticket};
 pub use neighbour::NeighbourStatus;
@@ -66,139 +72,6 @@ pub const MAX_WAITING: usize = 64;
 /// The scope of the clusters themselves.
 pub const FABRIC: &str = "fabric";
 
-/// A table that is carried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScopeSpec {
-    /// Under which name neighbours know it.
-    pub scope: Scope,
-    /// Which table it is here.
-    pub table: TableName,
-    /// What kind of destinations it has.
-    pub kind: DestinationKind,
-}
-
-/// A neighbour, as it is configured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct NeighbourSpec {
-    /// What is known of the link beforehand.
-    pub link: Metrics,
-    /// Where its gateway or host is reached in the data plane, as a next hop; `None`: by name,
-    /// `cluster:NAME`.
-    pub next_hop: Option<rutter_route::NextHop>,
-    /// Tags by which policy knows it.
-    pub tags: Tags,
-    /// The most routes that are taken of it, a scope.
-    pub max_routes: usize,
-    /// At which share of that a warning is given, in percent.
-    pub warn_percent: u8,
-    /// The least time between two advertisements of one destination to it.
-    pub pacing: Duration,
-    /// How many paths of a destination it is told, if it wants as many.
-    pub paths: u8,
-}
-
-impl Default for NeighbourSpec {
-    fn default() -> Self {
-        Self {
-            link: Metrics { hops: 1, ..Metrics::default() },
-            next_hop: None,
-            tags: Tags::default(),
-            max_routes: 1_000_000,
-            warn_percent: 80,
-            pacing: Duration::ZERO,
-            paths: 1,
-        }
-    }
-}
-
-/// How what this cluster says is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Signing {
-    /// Not at all.
-    Off,
-    /// Each message.
-    Each,
-    /// One signature a batch.
-    #[default]
-    Batch,
-}
-
-/// What has to be signed, and what is refused. Each has its own switch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Security {
-    /// What neighbours say has to be signed.
-    pub require_signatures: bool,
-    /// What originators claim has to be signed by them.
-    pub require_claims: bool,
-    /// How this cluster signs.
-    pub signing: Signing,
-    /// By how much two clocks may differ.
-    pub skew: Duration,
-    /// How long a claim of this cluster counts; it is signed again at a third.
-    pub claim_life: Duration,
-    /// How long after a cluster's rotation its old key counts.
-    pub key_overlap: Duration,
-}
-
-impl Default for Security {
-    fn default() -> Self {
-        Self {
-            require_signatures: true,
-            require_claims: true,
-            signing: Signing::Batch,
-            skew: Duration::from_secs(300),
-            claim_life: Duration::from_secs(24 * 3600),
-            key_overlap: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Security {
-    /// The seed's defaults, `profile: open`: nothing is signed and nothing has to be.
-    pub fn open() -> Self {
-        Self {
-            require_signatures: false,
-            require_claims: false,
-            signing: Signing::Off,
-            ..Self::default()
-        }
-    }
-}
-
-/// What a speaker is told at the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpeakerConfig {
-    /// This cluster.
-    pub cluster: ClusterId,
-    /// This boot: greater than in any life before.
-    pub incarnation: u64,
-    /// The tables that are carried; the fabric's own among them.
-    pub scopes: Vec<ScopeSpec>,
-    /// Whom it may speak with.
-    pub neighbours: BTreeMap<ClusterId, NeighbourSpec>,
-    /// Tags of this cluster's own claim on itself.
-    pub tags: Tags,
-    /// Where this cluster's gateway takes what is forwarded to it; empty: it has none.
-    pub gateway: String,
-    /// What has to be signed.
-    pub security: Security,
-    /// The policy.
-    pub policy: FabricPolicy,
-    /// How measurements of links count.
-    pub links: LinkSettings,
-    /// Bounds of claims.
-    pub claims: ClaimLimits,
-    /// The longest that a neighbour's announced restart is waited for.
-    pub max_restart: Duration,
-    /// How long routes of a lost neighbour are kept as offline before they are forgotten.
-    pub forget: Duration,
-    /// Seeds the hash tables.
-    pub seed: u64,
-}
-
 /// See the module's head.
 #[derive(Debug)]
 pub struct Speaker {
@@ -209,34 +82,184 @@ pub struct Speaker {
     pub(crate) claims: Claims,
     pub(crate) keys: KeyRegistry,
     pub(crate) own: own::Own,
+    pub(crate) bars: bars::Bars,
+    /// Claims that are verified beside batches, by whose answer it is.
+    pub(crate) checking: BTreeMap<Ticket, Vec<(Scope, Claim)>>,
     pub(crate) stats: Stats,
+    pub(crate) settling: Settling,
     pub(crate) refusals: trace::Refusals,
+    pub(crate) logged: refuse::Logged,
     pub(crate) last_ticket: u64,
     pub(crate) last_session: u64,
     pub(crate) parting: Option<Parting>,
 }
 
 impl Speaker {
-    /// A speaker; the tables that it carries are in `book`, and take its policy.
+    /// A speaker; the tables that it carries are in `book`, and take its policy. This cluster stands
+    /// in the fabric's own table from now on, by the source `controller/OWN`.
     ///
     /// # Errors
     /// A policy that contradicts itself, a scope without its table.
     pub fn new(
-        _now: Now,
-        _config: SpeakerConfig,
-        _keys: KeyRegistry,
-        _book: &mut Book,
+        now: Now,
+        config: SpeakerConfig,
+        keys: KeyRegistry,
+        book: &mut Book,
     ) -> Result<Self, SpeakerError> {
-        todo!("H3")
+        check_scopes(&config, book)?;
+        let specs = config.neighbours.iter();
+        let neighbours = specs.filter_map(|(id, spec)| {
+            Some((id.clone(), neighbour::Neighbour::new(id, spec.clone(), &config.links)?))
+        });
+        let mut speaker = Self {
+            neighbours: neighbours.collect(),
+            claims: Claims::new(config.claims, config.seed),
+            compiled: Compiled::default(),
+            connections: BTreeMap::new(),
+            keys,
+            own: own::Own::default(),
+            bars: bars::Bars::default(),
+            checking: BTreeMap::new(),
+            stats: Stats::default(),
+            settling: Settling::default(),
+            refusals: trace::Refusals::default(),
+            logged: refuse::Logged::default(),
+            last_ticket: 0,
+            last_session: 0,
+            parting: None,
+            config,
+        };
+        speaker.install_policy(now, book)?;
+        speaker.announce_itself(now, book);
+        Ok(speaker)
+    }
+
+    /// This cluster is a destination of its own fabric.
+    fn announce_itself(&self, now: Now, book: &mut Book) {
+        let own = self.config.cluster.clone();
+        let fabric = self.config.scopes.iter().find(|s| s.kind == DestinationKind::Cluster);
+        let table = fabric.and_then(|spec| book.table_mut::<ClusterId>(&spec.table));
+        // A cluster's name is short and made of what a source's may hold.
+        let source = SourceId::new(SourceKind::Controller, own.as_str());
+        let (Some(table), Ok(source)) = (table, source) else { return };
+        let session = Session { source, incarnation: Incarnation(self.config.incarnation) };
+        // The first source of its table, below every bound.
+        let _ = table.source(now, &session, SourceState::Up(SourceInfo::default()));
+        let attributes = Attributes {
+            tags: self.config.tags.clone(),
+            ..Attributes::via(NextHop::Cluster(own.clone()))
+        };
+        let verdict = table.advertise(now, &session, Advertisement::new(own, attributes));
+        debug_assert!(matches!(verdict, Verdict::Stands(_)), "{verdict:?}");
     }
 
     /// Something has happened.
-    pub fn handle(&mut self, _now: Now, _book: &mut Book, _input: Input, _out: &mut Vec<Output>) {
-        todo!("H3: dispatch to session, inbound, outbound, own, timers")
+    pub fn handle(&mut self, now: Now, book: &mut Book, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Up { neighbour, connection, nonce } => {
+                self.up(neighbour, connection, nonce, out);
+            }
+            Input::Heard { connection, frame } => self.heard(now, book, connection, frame, out),
+            Input::Room { connection, frames } => {
+                if let Some(connection) = self.connections.get_mut(&connection) {
+                    connection.room = connection.room.saturating_add(frames);
+                }
+            }
+            Input::Down { connection, why } => self.down(now, book, connection, &why, out),
+            Input::Signed { ticket, signature } => {
+                // An answer to a question of a connection that is gone is nobody's.
+                self.signed(now, ticket, &signature, out);
+            }
+            Input::Verified { ticket, good } => self.verified(now, book, ticket, &good, out),
+            Input::Keys { cluster, keys } => {
+                if self.keys.provide(now, &cluster, keys).is_some() {
+                    self.keys_changed(now, book, &cluster, out);
+                    if cluster == self.config.cluster {
+                        self.own_keys_changed(now);
+                    }
+                }
+            }
+            Input::Rotate { to, overlap } => self.rotate(now, to, overlap, out),
+            Input::Measured { neighbour, sample } => {
+                self.measured(now, book, &neighbour, sample, out);
+            }
+            Input::Policy(policy) => self.new_policy(now, book, *policy, out),
+            Input::Neighbours(specs) => self.new_neighbours(now, book, specs, out),
+            Input::Security(security) => {
+                self.config.security = *security;
+                self.security_changed(now, book, out);
+                self.miss_all();
+            }
+            Input::Leave(parting) => self.leave(parting, out),
+            Input::Tick => {}
+        }
+        self.tick(now, book, out);
+    }
+
+    /// The verifier's answer.
+    fn verified(
+        &mut self,
+        now: Now,
+        book: &mut Book,
+        ticket: Ticket,
+        good: &[bool],
+        out: &mut Vec<Output>,
+    ) {
+        match self.checking.remove(&ticket) {
+            Some(claims) => self.rechecked(now, book, claims, good),
+            None => self.verified_batch(now, book, ticket, good, out),
+        }
+    }
+
+    /// Other neighbours, or the same with other settings.
+    fn new_neighbours(
+        &mut self,
+        now: Now,
+        book: &mut Book,
+        specs: BTreeMap<ClusterId, NeighbourSpec>,
+        out: &mut Vec<Output>,
+    ) {
+        let gone: Vec<_> =
+            self.neighbours.keys().filter(|id| !specs.contains_key(*id)).cloned().collect();
+        for id in gone {
+            self.dismiss(now, book, &id, out);
+        }
+        for (id, spec) in &specs {
+            match self.neighbours.get_mut(id) {
+                Some(neighbour) if neighbour.spec != *spec => self.respecify(now, book, id, spec),
+                Some(_) => {}
+                None => {
+                    let new = neighbour::Neighbour::new(id, spec.clone(), &self.config.links);
+                    self.neighbours.extend(new.map(|new| (id.clone(), new)));
+                }
+            }
+        }
+        self.config.neighbours = specs;
+        self.recompile(now, book, out);
+    }
+
+    /// Everything has to be heard again, since what may be taken is other than before.
+    fn miss_all(&mut self) {
+        for neighbour in self.neighbours.values_mut() {
+            neighbour.missed.extend(neighbour.scopes.iter().cloned());
+        }
     }
 
     /// A commit of the book: what it changed may have to be told.
     pub fn note(&mut self, now: Now, book: &Book, changes: &BookChanges, out: &mut Vec<Output>) {
+        for spec in &self.config.scopes {
+            match spec.kind {
+                DestinationKind::Cluster => {
+                    settle::<ClusterId>(&mut self.settling, now, &spec.table, changes);
+                }
+                DestinationKind::Service => {
+                    settle::<Service>(&mut self.settling, now, &spec.table, changes);
+                }
+                DestinationKind::Prefix => {
+                    settle::<Prefix>(&mut self.settling, now, &spec.table, changes);
+                }
+            }
+        }
         self.note_outlets(changes);
         self.note_own(now, book, changes, out);
     }
@@ -248,8 +271,9 @@ impl Speaker {
     }
 
     /// When [`Input::Tick`] is due although nothing has happened.
-    pub fn next_deadline(&self, _now: Now) -> Option<Deadline> {
-        todo!("H3: the least of claims', keys', own renewals', restarts' and outlets'")
+    pub fn next_deadline(&self, now: Now) -> Option<Deadline> {
+        let all = [self.timers_deadline(now), self.own_deadline(now), self.outlets_deadline()];
+        all.into_iter().flatten().min()
     }
 
     /// What was counted.
@@ -266,6 +290,43 @@ impl Speaker {
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
+
+    /// What it was told at the start, with what was told since.
+    pub fn config(&self) -> &SpeakerConfig {
+        &self.config
+    }
+
+    /// A ticket that was never given.
+    pub(crate) fn next_ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
+    }
+
+    /// The table that a scope is.
+    pub(crate) fn scope_spec(&self, scope: &Scope) -> Option<ScopeSpec> {
+        self.config.scopes.iter().find(|s| s.scope == *scope).cloned()
+    }
+}
+
+/// Notes what a commit changed, for how long it takes to come to rest.
+fn settle<D: Kind>(settling: &mut Settling, now: Now, table: &TableName, changes: &BookChanges) {
+    let Some(changes) = changes.of::<D>(table) else { return };
+    for change in changes.changes.iter().filter(|c| c.view == ViewId::DEFAULT) {
+        settling.changed(now, table, change.destination.to_any());
+    }
+}
+
+/// Each scope has a table of its kind, and no two are of one name.
+fn check_scopes(config: &SpeakerConfig, book: &Book) -> Result<(), SpeakerError> {
+    let mut seen = BTreeSet::new();
+    for spec in &config.scopes {
+        let there = book.tables().contains(&(spec.kind, spec.table.clone()));
+        if !there || !seen.insert(&spec.scope) {
+            let (scope, table) = (spec.scope.clone(), spec.table.clone());
+            return Err(SpeakerError::NoTable { scope, table });
+        }
+    }
+    Ok(())
 }
 
 /// What keeps a speaker from starting.

@@ -1,11 +1,18 @@
 //! What is counted: the seed's and the original's metrics, by their names, and every refusal by its
 //! reason.
 
+mod convergence;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use rutter_route::ClusterId;
 use serde::{Deserialize, Serialize};
+
+pub use convergence::Convergence;
+pub(crate) use convergence::Settling;
 
 /// Why something that a neighbour said was refused, or stands barred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,9 +66,58 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Its name in metrics, logs and answers.
+    /// Every reason, in order.
+    pub const ALL: [Self; 22] = [
+        Self::Malformed,
+        Self::Replay,
+        Self::Unsigned,
+        Self::BadSignature,
+        Self::UnknownKey,
+        Self::UnknownScope,
+        Self::EmptyPath,
+        Self::AdvertiserMismatch,
+        Self::DestinationMismatch,
+        Self::Loop,
+        Self::Itself,
+        Self::NoClaim,
+        Self::Stale,
+        Self::Conflict,
+        Self::Expired,
+        Self::TooFar,
+        Self::NotAuthorized,
+        Self::Policy,
+        Self::PolicyMetrics,
+        Self::HoldDown,
+        Self::Suppressed,
+        Self::Limit,
+    ];
+
+    /// Its name in metrics, logs and answers; the original's where it has one.
     pub fn as_str(self) -> &'static str {
-        todo!("H3")
+        match self {
+            Self::Malformed => "malformed",
+            Self::Replay => "replay",
+            Self::Unsigned => "unsigned",
+            Self::BadSignature => "bad_signature",
+            Self::UnknownKey => "unknown_key",
+            Self::UnknownScope => "unknown_scope",
+            Self::EmptyPath => "empty_path",
+            Self::AdvertiserMismatch => "advertiser_mismatch",
+            Self::DestinationMismatch => "destination_mismatch",
+            Self::Loop => "loop",
+            Self::Itself => "self",
+            Self::NoClaim => "no_claim",
+            Self::Stale => "stale",
+            Self::Conflict => "conflict",
+            Self::Expired => "expired",
+            Self::TooFar => "too_far",
+            Self::NotAuthorized => "not_authorized",
+            Self::Policy => "policy",
+            Self::PolicyMetrics => "policy_metrics",
+            Self::HoldDown => "hold_down",
+            Self::Suppressed => "suppressed",
+            Self::Limit => "limit",
+        }
     }
 }
 
@@ -71,12 +127,22 @@ impl fmt::Display for Reason {
     }
 }
 
+impl NeighbourStats {
+    /// Counts refusals.
+    pub(crate) fn refuse(&mut self, reason: Reason, n: u64) {
+        if n > 0 {
+            self.announcements_rejected += n;
+            *self.rejection_reasons.entry(reason).or_default() += n;
+        }
+    }
+}
+
 /// Counters of one neighbour, since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NeighbourStats {
     /// Routes of it that were taken in (renewals and repetitions aside).
     pub announcements_accepted: u64,
-    /// Routes of it that were refused.
+    /// Routes of it that were refused, or stand barred by policy or stability.
     pub announcements_rejected: u64,
     /// ... by reason.
     pub rejection_reasons: BTreeMap<Reason, u64>,
@@ -90,30 +156,12 @@ pub struct NeighbourStats {
     pub withdrawals_sent: u64,
     /// Claims renewed to it.
     pub renewals_sent: u64,
-    /// Batches told to it, and heard from it.
+    /// Batches told to it.
     pub batches_sent: u64,
     /// Batches heard.
     pub batches_received: u64,
     /// Sessions lost.
     pub losses: u64,
-}
-
-/// How long it took from what set something off until nothing changed any more.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Convergence {
-    /// How many times it was measured.
-    pub n: u64,
-    /// The sum, in milliseconds.
-    pub sum_ms: u64,
-    /// The longest, in milliseconds.
-    pub max_ms: u64,
-    /// How many took at most each of [`Convergence::BOUNDS_MS`].
-    pub buckets: Vec<u64>,
-}
-
-impl Convergence {
-    /// Upper bounds of the buckets, in milliseconds.
-    pub const BOUNDS_MS: [u64; 10] = [5, 10, 50, 100, 500, 1000, 5000, 10_000, 60_000, 600_000];
 }
 
 /// All counters.

@@ -31,8 +31,8 @@ pub use policy::{
     TagMatch, Then,
 };
 pub use table::{
-    Asks, Change, Changes, Counts, Cursor, Decided, LongestMatch, Page, PolicyEffect, Progress,
-    Selected, SelectedRoute, Table, Tallied, Tally, TooMany, ViewId, ViewSpec,
+    Asks, Change, Changes, Counts, Cursor, Decided, Heard, LongestMatch, Page, PolicyEffect,
+    Progress, Selected, SelectedRoute, Table, Tallied, Tally, TooMany, ViewId, ViewSpec,
 };
 
 /// The budget of one slice of `work`, `expire`, `commit` or a listing that keeps a call under a

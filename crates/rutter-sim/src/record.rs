@@ -214,6 +214,7 @@ impl Boot {
             claims: ClaimLimits { total: 100_000, per_originator: 10_000, max_life_ms, skew_ms },
             max_restart: MAX_RESTART.duration(),
             forget: FORGET.duration(),
+            log_routes: true,
             seed: self.seed,
         }
     }

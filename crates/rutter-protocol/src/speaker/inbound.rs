@@ -1,25 +1,122 @@
 //! What a neighbour says: checks of claims, loops and bounds, and into the tables.
 //!
-//! The pipeline of a route, each step with its [`Reason`](crate::stats::Reason): schema (path,
-//! advertiser, destination), loop, claim (version, life, signature, who may originate), bounds; then
-//! the table's own: policy, hold-down and damping, which bar a route and refuse nothing.
+//! The pipeline of a route, each step with its [`Reason`]: schema (path, advertiser, originator),
+//! loop, claim (version, life, signature), bounds; then the table's own: policy, hold-down and
+//! damping, which bar a route and refuse nothing.
+//!
+//! A route that is refused stands no more: what the neighbour said before under the same
+//! (destination, path id) it has replaced, so that is withdrawn (RFC 7606, treat-as-withdraw). A
+//! route whose claim is signed by a key that nobody knows is taken in and barred by the rule `claim`
+//! until the key comes.
+
+mod announce;
+mod claimed;
+mod withdraw;
 
 use rutter_rib::Book;
-use rutter_route::{ClusterId, Now};
+use rutter_route::{ClusterId, Now, Session, SourceId, TableName};
 
-use super::{Output, Speaker};
-use crate::wire::Message;
+pub(crate) use claimed::bar_key;
+
+use super::tables::with_table;
+use super::waiting::Verdicts;
+use super::{Output, ScopeSpec, Speaker};
+use crate::keys::{KeySet, Learned};
+use crate::stats::Reason;
+use crate::wire::{Message, Scope};
+
+/// Whose word it is, and where it goes.
+#[derive(Debug, Clone)]
+pub(crate) struct From {
+    pub(crate) by: ClusterId,
+    pub(crate) scope: Scope,
+    pub(crate) table: TableName,
+    pub(crate) source: SourceId,
+    pub(crate) session: Session,
+}
 
 impl Speaker {
     /// One message whose signature is good, or needs none.
     pub(crate) fn said(
         &mut self,
-        _now: Now,
-        _book: &mut Book,
-        _by: &ClusterId,
-        _message: Message,
-        _out: &mut Vec<Output>,
+        now: Now,
+        book: &mut Book,
+        by: &ClusterId,
+        message: Message,
+        verdicts: Verdicts<'_>,
+        out: &mut Vec<Output>,
     ) {
-        todo!("H3")
+        match message {
+            Message::Announce(said) => self.announced(now, book, by, said, verdicts, out),
+            Message::Withdraw(said) => self.withdrawn(now, book, by, said, verdicts, out),
+            Message::Renew(scope, claim) => {
+                self.claim_heard(now, book, by, &scope, claim, verdicts.at(0), out);
+            }
+            Message::Held(scope, claim) => {
+                self.held_heard(now, book, by, &scope, claim, verdicts.at(0), out);
+            }
+            Message::Keys(set) => self.keys_heard(now, book, by, &set, verdicts.at(0), out),
+            Message::BeginRefresh(scope) => {
+                let Some((spec, from)) = self.carried(by, &scope) else { return };
+                with_table!(book, spec, table => table.begin_refresh(now, &from.session));
+            }
+            Message::EndOfRefresh(scope) => self.refreshed(now, book, by, &scope),
+            Message::Refresh(scope) => {
+                if self.carried(by, &scope).is_some() {
+                    self.refresh(by, &scope);
+                }
+            }
+        }
+    }
+
+    /// The table that a neighbour means by a scope, if both carry it.
+    pub(crate) fn carried(&self, by: &ClusterId, scope: &Scope) -> Option<(ScopeSpec, From)> {
+        let spec = self.config.scopes.iter().find(|s| s.scope == *scope)?;
+        let neighbour = self.neighbours.get(by).filter(|n| n.scopes.contains(scope))?;
+        let from = From {
+            by: by.clone(),
+            scope: scope.clone(),
+            table: spec.table.clone(),
+            source: neighbour.source.clone(),
+            session: neighbour.session.clone()?,
+        };
+        Some((spec.clone(), from))
+    }
+
+    /// The neighbour has said all that it has of a scope: bars of what it didn't say go too.
+    fn refreshed(&mut self, now: Now, book: &mut Book, by: &ClusterId, scope: &Scope) {
+        let Some((spec, from)) = self.carried(by, scope) else { return };
+        with_table!(book, spec, table => table.end_of_refresh(now, &from.session));
+        self.lift_idle_bars(now, book, by, scope);
+        if let Some(neighbour) = self.neighbours.get_mut(by) {
+            neighbour.missed.remove(scope);
+        }
+    }
+
+    /// Keys of a cluster, announced.
+    fn keys_heard(
+        &mut self,
+        now: Now,
+        book: &mut Book,
+        by: &ClusterId,
+        set: &KeySet,
+        good: Option<bool>,
+        out: &mut Vec<Output>,
+    ) {
+        let reason = match (self.keys.judge(now, set), good) {
+            (Learned::Verify(_), Some(true)) => {
+                self.keys.apply(now, set);
+                self.relay_keys(&set.cluster, Some(by));
+                self.keys_changed(now, book, &set.cluster, out);
+                return;
+            }
+            (Learned::Verify(_), Some(false)) => Reason::BadSignature,
+            // It became the next version of what is known only meanwhile; it will be heard again.
+            (Learned::Verify(_), None) | (Learned::NotVouched, _) => Reason::UnknownKey,
+            (Learned::Known, _) => return,
+            (Learned::Invalid, _) => Reason::Malformed,
+        };
+        self.stats.neighbours.entry(by.clone()).or_default().refuse(reason, 1);
+        self.log_refusal(now, by, reason, &format!("keys of {}", set.cluster), out);
     }
 }

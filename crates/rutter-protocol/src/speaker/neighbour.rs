@@ -1,13 +1,13 @@
 //! A neighbour: its source, its session, what it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rutter_rib::Outlet;
-use rutter_route::{ClusterId, Mono, Prefix, Service, Session, SourceId};
+use rutter_rib::{Book, Outlet};
+use rutter_route::{ClusterId, Mono, Prefix, Service, Session, SourceId, SourceKind};
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, NeighbourSpec};
-use crate::link::Link;
+use super::{ConnectionId, NeighbourSpec, Parting, Speaker, tables};
+use crate::link::{Link, LinkSettings};
 use crate::wire::{Open, Scope};
 
 /// A neighbour, connected or not.
@@ -19,22 +19,68 @@ pub(crate) struct Neighbour {
     pub(crate) link: Link,
     /// The session in the tables; `None`: it isn't up.
     pub(crate) session: Option<Session>,
+    /// The last there was, also when it is over.
+    pub(crate) last_session: Option<Session>,
     /// What it said of itself when the session began.
     pub(crate) open: Option<Open>,
+    /// Scopes that both carry, of the last session.
+    pub(crate) scopes: BTreeSet<Scope>,
     /// Its opened connections, in the order in which they opened.
     pub(crate) connections: Vec<ConnectionId>,
-    /// The newest stream that was heard of its boot.
+    /// The newest boot that was heard, and the newest stream of it.
+    pub(crate) heard_boot: u64,
     pub(crate) heard_stream: u64,
     /// Over which connection it is told, and as which stream.
     pub(crate) telling: Option<(ConnectionId, u64)>,
     pub(crate) last_stream: u64,
+    /// How it said that it parts.
+    pub(crate) parting: Option<Parting>,
     /// It is to be back until then.
     pub(crate) back_until: Option<Mono>,
     /// It was lost then.
     pub(crate) lost_at: Option<Mono>,
+    /// Scopes whose limit a warning was given of.
+    pub(crate) warned: BTreeSet<Scope>,
+    /// Scopes in which a bound has refused a route.
+    pub(crate) over: BTreeSet<Scope>,
+    /// Scopes that are to be heard again, and when each was asked for last.
+    pub(crate) missed: BTreeSet<Scope>,
+    pub(crate) asked: BTreeMap<Scope, Mono>,
     /// What it is told, by scope.
     pub(crate) outlets: BTreeMap<Scope, AnyOutlet>,
     pub(crate) outbox: super::outbound::Outbox,
+}
+
+impl Neighbour {
+    /// One that was never connected.
+    pub(crate) fn new(id: &ClusterId, spec: NeighbourSpec, links: &LinkSettings) -> Option<Self> {
+        // A cluster's name is short and made of what a source's may hold.
+        let source = SourceId::new(SourceKind::Neighbour, id.as_str()).ok()?;
+        Some(Self {
+            id: id.clone(),
+            link: Link::new(links.clone(), spec.link),
+            spec,
+            source,
+            session: None,
+            last_session: None,
+            open: None,
+            scopes: BTreeSet::new(),
+            connections: Vec::new(),
+            heard_boot: 0,
+            heard_stream: 0,
+            telling: None,
+            last_stream: 0,
+            parting: None,
+            back_until: None,
+            lost_at: None,
+            warned: BTreeSet::new(),
+            over: BTreeSet::new(),
+            missed: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            outlets: BTreeMap::new(),
+            outbox: super::outbound::Outbox::default(),
+        })
+    }
 }
 
 /// An outlet of any kind of table.
@@ -64,4 +110,30 @@ pub struct NeighbourStatus {
     pub routes_told: BTreeMap<Scope, usize>,
     /// Its gateway, as it said.
     pub gateway: String,
+}
+
+impl Speaker {
+    /// How the neighbours are, by name.
+    pub fn neighbours(&self, book: &Book) -> Vec<NeighbourStatus> {
+        self.neighbours.values().map(|n| self.status_of(book, n)).collect()
+    }
+
+    fn status_of(&self, book: &Book, neighbour: &Neighbour) -> NeighbourStatus {
+        let heard = self
+            .config
+            .scopes
+            .iter()
+            .map(|spec| (spec.scope.clone(), tables::routes_of(book, spec, &neighbour.source)));
+        let open = neighbour.open.as_ref();
+        NeighbourStatus {
+            cluster: neighbour.id.clone(),
+            connected: neighbour.session.is_some(),
+            connections: neighbour.connections.len(),
+            incarnation: open.filter(|_| neighbour.session.is_some()).map(|o| o.incarnation),
+            link: neighbour.link.metrics(),
+            routes_heard: heard.collect(),
+            routes_told: neighbour.routes_told(),
+            gateway: open.map(|o| o.gateway.clone()).unwrap_or_default(),
+        }
+    }
 }

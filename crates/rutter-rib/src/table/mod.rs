@@ -44,6 +44,7 @@ mod commit;
 mod decisions;
 mod evaluate;
 mod explain;
+mod heard;
 mod hops;
 mod lookup;
 mod notes;
@@ -85,6 +86,7 @@ use views::View;
 
 pub use changes::{Asks, Change, Changes};
 pub use decisions::Decided;
+pub use heard::Heard;
 pub use read::{Counts, Match as LongestMatch, Page, Selected, SelectedRoute, Tallied, Tally};
 pub use reload::{Cursor, PolicyEffect};
 pub use views::{TooMany, ViewId, ViewSpec};

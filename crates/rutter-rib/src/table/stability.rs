@@ -120,6 +120,12 @@ impl<D: Destination> Table<D> {
         state.is_some_and(|s| s.clone().held_until(now.mono, settings).is_some())
     }
 
+    /// What holds a candidate, if anything does.
+    pub(super) fn hold_of(&self, now: Now, id: u32, place: Place) -> Option<&'static str> {
+        let mut state = self.flaps.of.get(&self.flap_key(id, place))?.clone();
+        state.held_until(now.mono, &self.policy.stability).map(|(_, why)| why)
+    }
+
     /// Why and how long a candidate is held, and its penalty.
     pub(super) fn held_because(&self, now: Now, id: u32, place: Place) -> Option<(String, u64)> {
         let mut state = self.flaps.of.get(&self.flap_key(id, place))?.clone();

@@ -96,6 +96,7 @@ impl Node {
             },
             max_restart: MAX_RESTART.duration(),
             forget: FORGET.duration(),
+            log_routes: true,
             seed: scenario.seed,
         })
     }

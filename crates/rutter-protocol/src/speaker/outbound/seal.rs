@@ -177,7 +177,7 @@ impl Speaker {
 
     /// Whether each route is worth a line.
     fn logs_routes(&self) -> bool {
-        true
+        self.config.log_routes
     }
 
     fn log_route(

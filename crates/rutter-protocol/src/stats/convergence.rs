@@ -1,0 +1,109 @@
+//! How long a destination takes to come to rest.
+//!
+//! What the original calls convergence is the time since a route was first seen, which rises with
+//! every refresh (spec/mpreg.md, P1). Here a *measurement* of a destination opens with the first
+//! change of its ranked list, is extended by each further change, and closes when the destination
+//! was still for [`SETTLE`]; what counts is from the first change to the last. A renewal, a
+//! repetition and a refresh change no ranked list, so they open none.
+//!
+//! Bounds: [`MAX_OPEN`] measurements at a time; a destination over them isn't measured, so a flood
+//! (a full table, a lost neighbour of a million routes) costs one look-up a change.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rutter_route::{AnyDestination, Deadline, Mono, Now, TableName};
+use serde::{Deserialize, Serialize};
+
+/// How long a destination has to be still for its measurement to be closed.
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
+
+/// The most measurements that are open at a time.
+pub(crate) const MAX_OPEN: usize = 4096;
+
+/// How long it took from what set something off until nothing changed any more.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Convergence {
+    /// How many times it was measured.
+    pub n: u64,
+    /// The sum, in milliseconds.
+    pub sum_ms: u64,
+    /// The longest, in milliseconds.
+    pub max_ms: u64,
+    /// How many took at most each of [`Convergence::BOUNDS_MS`], each counting those before it.
+    pub buckets: Vec<u64>,
+}
+
+impl Convergence {
+    /// Upper bounds of the buckets, in milliseconds.
+    pub const BOUNDS_MS: [u64; 10] = [5, 10, 50, 100, 500, 1000, 5000, 10_000, 60_000, 600_000];
+}
+
+impl Convergence {
+    /// Takes a measurement in.
+    fn add(&mut self, took: Duration) {
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.n += 1;
+        self.sum_ms = self.sum_ms.saturating_add(ms);
+        self.max_ms = self.max_ms.max(ms);
+        self.buckets.resize(Self::BOUNDS_MS.len(), 0);
+        let buckets = self.buckets.iter_mut().zip(Self::BOUNDS_MS);
+        buckets.filter(|(_, bound)| ms <= *bound).for_each(|(n, _)| *n += 1);
+    }
+}
+
+type Key = (TableName, AnyDestination);
+
+/// The measurements that are open.
+#[derive(Debug, Default)]
+pub(crate) struct Settling {
+    /// By destination: the first change and the last.
+    open: BTreeMap<Key, (Mono, Mono)>,
+    /// When each is to be looked at, in order.
+    looks: VecDeque<(Mono, Key)>,
+}
+
+impl Settling {
+    /// A destination has changed.
+    pub(crate) fn changed(&mut self, now: Now, table: &TableName, destination: AnyDestination) {
+        let full = self.open.len() >= MAX_OPEN;
+        let key = (table.clone(), destination);
+        match self.open.get_mut(&key) {
+            Some((_, last)) => *last = now.mono,
+            None if full => {}
+            None => {
+                self.open.insert(key.clone(), (now.mono, now.mono));
+                self.looks.push_back((now.mono.after(SETTLE), key));
+            }
+        }
+    }
+
+    /// Whether a further change would be measured only if its destination is already.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open.len() >= MAX_OPEN
+    }
+
+    /// Closes what has come to rest.
+    pub(crate) fn close(&mut self, now: Now, into: &mut Convergence) {
+        while let Some((at, _)) = self.looks.front()
+            && *at <= now.mono
+        {
+            let Some((_, key)) = self.looks.pop_front() else { return };
+            let Some((first, last)) = self.open.get(&key).copied() else { continue };
+            let rests = last.after(SETTLE);
+            if rests <= now.mono {
+                self.open.remove(&key);
+                into.add(last.since(first));
+                continue;
+            }
+            // Looks stay in order: what was put off is due no later than what comes from now on.
+            let place = self.looks.partition_point(|(at, _)| *at <= rests);
+            self.looks.insert(place, (rests, key));
+        }
+    }
+
+    /// When [`Settling::close`] is next worth calling.
+    pub(crate) fn next_deadline(&self) -> Option<Deadline> {
+        self.looks.front().map(|(at, _)| Deadline(*at))
+    }
+}
