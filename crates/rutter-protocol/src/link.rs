@@ -2,7 +2,8 @@
 //!
 //! Samples come from the session (round trips, probes lost). What counts in routes changes only when
 //! the smoothed value leaves a band around what counts now and stays outside it for a while: a route
-//! must not move because a queue filled for a moment.
+//! must not move because a queue filled for a moment. Nor does one round trip count in full that is
+//! far from the others.
 
 use std::time::Duration;
 
@@ -103,7 +104,12 @@ impl Link {
                 let one_way = one_way.min(u64::from(u32::MAX));
                 self.latency = Some(match self.latency {
                     None => one_way * 8,
-                    Some(smoothed) => smoothed - smoothed / 8 + one_way,
+                    // A single round trip says little: it counts as twice what is usual, at most.
+                    Some(smoothed) => {
+                        let usual = smoothed / 8;
+                        let band = u64::from(self.settings.latency_band_us);
+                        smoothed - usual + one_way.min(2 * usual + band)
+                    }
                 });
                 1_000_000
             }

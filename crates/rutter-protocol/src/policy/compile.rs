@@ -54,7 +54,11 @@ pub(super) fn compile(
             compiled.export.insert((neighbour.clone(), scope.clone()), export);
         }
     }
-    let wrong = |e: rutter_rib::PolicyError| FabricPolicyError { field: e.field, why: e.why };
+    // What a table calls its criteria are the tie-breakers here.
+    let wrong = |e: rutter_rib::PolicyError| FabricPolicyError {
+        field: if e.field == "criteria" { "tie_breakers".into() } else { e.field },
+        why: e.why,
+    };
     compiled.fabric.check().map_err(wrong)?;
     for (scope, import_of) in &compiled.import_of {
         let alone = Policy { import_of: import_of.clone(), ..Policy::default() };
