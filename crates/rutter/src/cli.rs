@@ -24,6 +24,7 @@ mod reload;
 mod routes;
 mod run;
 mod services;
+mod sim;
 mod tokens;
 mod up;
 mod upgrade;
@@ -139,6 +140,8 @@ enum Command {
     /// Ask MPREG's monitoring endpoints, with its words
     #[command(subcommand)]
     Mpreg(mpreg::Mpreg),
+    /// Play a network of clusters under a simulated clock, and break it on purpose
+    Sim(Box<sim::Sim>),
     /// Say what is wrong with a configuration file
     Check(check::Check),
     /// Show a failover: two ways, one dies, the request goes the other
@@ -198,6 +201,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Via(via) => block_on(via.run(global)),
         Command::Fabric(fabric) => block_on(fabric.run(global)),
         Command::Mpreg(mpreg) => block_on(mpreg.run(global)),
+        Command::Sim(sim) => sim.run(global),
         Command::Check(check) => block_on(check.run(global)),
         Command::Demo(demo) => block_on(demo.run()),
         Command::Reload(reload) => block_on(reload.run(global)),
