@@ -8,6 +8,7 @@
 //!
 //! Bounds: [`MAX_KEYS`] keys a cluster, [`MAX_CLUSTERS`] clusters.
 
+mod kept;
 mod registry;
 mod snapshot;
 #[cfg(test)]

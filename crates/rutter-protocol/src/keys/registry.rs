@@ -133,11 +133,10 @@ impl KeyRegistry {
             return KeyChange { n_refused: given.len(), ..KeyChange::none(of) };
         }
         let words: Vec<_> = given.iter().map(|record| (record.key, record.expires_at)).collect();
-        let change = self.change(now, of, |known| {
-            if known.provided != words || known.known.is_empty() {
-                known.replace(now, given, words);
-            }
-        });
+        if self.clusters.get(of).is_some_and(|keys| keys.provided == words) {
+            return KeyChange { n_refused: refused, ..KeyChange::none(of) };
+        }
+        let change = self.change(now, of, |keys| keys.replace(now, given, words));
         if self.clusters.get(of).is_some_and(Keys::is_forgotten) {
             self.clusters.remove(of);
         }
@@ -145,9 +144,15 @@ impl KeyRegistry {
     }
 
     /// A new primary; the one before ends after the overlap (60 s in the original).
-    pub fn rotate(&mut self, now: Now, of: &ClusterId, to: PublicKey, overlap: Duration) {
+    pub fn rotate(
+        &mut self,
+        now: Now,
+        of: &ClusterId,
+        to: PublicKey,
+        overlap: Duration,
+    ) -> KeyChange {
         if !self.has_room(of) {
-            return;
+            return KeyChange { n_refused: 1, ..KeyChange::none(of) };
         }
         let end = now.plus(overlap).wall;
         self.change(now, of, |keys| {
@@ -158,7 +163,7 @@ impl KeyRegistry {
             keys.insert(KeyRecord { key: to, added_at: now.wall, expires_at: None });
             keys.primary = Some(to.id());
             keys.trim();
-        });
+        })
     }
 
     /// The set that a cluster announces: its active keys, to be signed by the one named. `None`: it
