@@ -37,7 +37,8 @@ pub struct ClaimLimits {
 /// What becomes of a claim that is heard, before its signature is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judged {
-    /// It is the verified one that is held, byte for byte: nothing is to be verified.
+    /// It is the *verified* one that is held, byte for byte: nothing is to be verified. A claim that
+    /// waits aside is never this, however often it is said.
     Same,
     /// It is newer than what is held: its signature is to be verified, then [`Claims::put`].
     Newer,
@@ -138,8 +139,6 @@ impl Claims {
             }
             Some(held) if held.claim.version() == claim.version() => Judged::Conflict,
             Some(_) => Judged::Newer,
-            // One that stands aside is verified as soon as its key is known.
-            None if self.aside.has(scope, claim) => Judged::Newer,
             None if self.has_room(&claim.originator) => Judged::Newer,
             None => Judged::Full,
         }

@@ -113,13 +113,24 @@ fn a_forged_claim_of_an_unknown_key_never_makes_the_true_one_stale() {
     let (mut claims, fabric) = (store(), scope("fabric"));
     let forged = Claim { key: KeyId([66; 8]), ..claim("a", u64::MAX) };
     assert!(claims.put(at(0), &fabric, forged.clone(), false));
-    assert_eq!(claims.judge(at(0), &fabric, &forged), Judged::Same, "it is not verified again");
     assert_eq!(claims.judge(at(0), &fabric, &claim("a", 1)), Judged::Newer);
     assert!(claims.put(at(0), &fabric, claim("a", 1), true));
     let held = claims.get(&fabric, &cluster("a"), &on("a")).unwrap();
     assert!(held.verified && held.claim == claim("a", 1));
     assert_eq!(claims.unverified(&cluster("a")), [(fabric.clone(), forged.clone())]);
     assert_eq!(claims.judge(at(0), &fabric, &forged), Judged::Newer, "its key may be known by now");
+}
+
+#[test]
+fn saying_an_unverified_claim_twice_makes_it_no_truer() {
+    let (mut claims, fabric) = (store(), scope("fabric"));
+    let forged = Claim { key: KeyId([66; 8]), ..claim("a", 5) };
+    for _ in 0..3 {
+        assert_eq!(claims.judge(at(0), &fabric, &forged), Judged::Newer);
+        assert!(claims.put(at(0), &fabric, forged.clone(), false));
+        assert!(!claims.get(&fabric, &cluster("a"), &on("a")).unwrap().verified);
+    }
+    assert_eq!(claims.len(), 1);
 }
 
 #[test]

@@ -39,9 +39,6 @@ impl Model {
                 std::cmp::Ordering::Less => Judged::Newer,
             };
         }
-        if self.aside.iter().any(|h| h.0 == *scope && h.1 == *claim) {
-            return Judged::Same;
-        }
         let of_it = || self.verified.iter().filter(|h| h.1.originator == claim.originator);
         let fits = of_it().count() < SMALL.per_originator || of_it().any(|h| h.1.withdrawn);
         let total =
