@@ -14,6 +14,13 @@ use super::Config;
 
 /// What changes while the program runs: these paths and what lies under them; `*` is any one step.
 const LIVE: &[&[&str]] = &[
+    &["fabric", "fallback"],
+    &["fabric", "keys"],
+    &["fabric", "liveness"],
+    &["fabric", "neighbours"],
+    &["fabric", "policy"],
+    &["fabric", "restart"],
+    &["fabric", "security"],
     &["gateway", "acl"],
     &["gateway", "health"],
     &["gateway", "outlier_detection"],

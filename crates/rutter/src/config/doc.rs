@@ -12,14 +12,25 @@ use super::section::{Key, Preset, Section, Shape};
 /// Rules, criteria, stability and bounds, by hand.
 const POLICY: &str = include_str!("doc/policy.md");
 
+/// The policy of the fabric, whose types live in its protocol, by hand too.
+const FABRIC: &str = include_str!("doc/fabric.md");
+
 /// A small file to begin with.
 pub(crate) const EXAMPLE: &str = include_str!("doc/example.yaml");
+
+/// The example on the fabric's part of the page.
+#[cfg(test)]
+pub(crate) fn fabric_example() -> &'static str {
+    let example = FABRIC.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    example.unwrap_or_default()
+}
 
 /// The page.
 pub(crate) fn page() -> String {
     let mut page = String::from(HEAD);
     let _infallible = write!(page, "\n```yaml\n{EXAMPLE}```\n");
     section(&mut page, &[], &File::section());
+    page.push_str(FABRIC);
     page.push_str(POLICY);
     page
 }

@@ -19,6 +19,13 @@ impl Period {
     }
 }
 
+impl Period {
+    /// In microseconds; what doesn't fit is the longest that does.
+    pub(crate) fn micros(self) -> u32 {
+        u32::try_from(self.0.as_micros()).unwrap_or(u32::MAX)
+    }
+}
+
 impl From<Period> for Duration {
     fn from(period: Period) -> Self {
         period.0

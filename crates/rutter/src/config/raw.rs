@@ -3,6 +3,7 @@
 mod agent;
 mod data;
 mod edge;
+mod fabric;
 mod listen;
 mod nodes;
 mod overlay;
@@ -21,6 +22,10 @@ use super::section::section;
 pub(crate) use agent::{Agent, AgentProbe, AgentRoutes};
 pub(crate) use data::Data;
 pub(crate) use edge::{Acl, Hosts, Mode, MtlsProfile, ProxyProtocol, ShortLinks, Streams, Verdict};
+pub(crate) use fabric::{
+    Fabric, FabricFallback, FabricKeys, FabricLink, FabricLinks, FabricLiveness, FabricNeighbour,
+    FabricProfile,
+};
 pub(crate) use listen::{CertificateFiles, Listen, Tls, Traffic};
 pub(crate) use nodes::{Nodes, NodesDamping, NodesHa};
 pub(crate) use overlay::{
@@ -30,8 +35,8 @@ pub(crate) use overlay::{
 pub(crate) use providers::{DockerEngine, Monitors, Providers, ProxmoxCluster};
 
 section! {
-    /// The whole file. The sections `controller`, `gateway`, `agent` and `overlay` switch a role
-    /// on; the first two may stand empty.
+    /// The whole file. The sections `controller`, `gateway`, `agent`, `overlay` and `fabric` switch a
+    /// role on; the first two may stand empty.
     File {
         /// The domain under which names stand: `alice` is `alice.DOMAIN`.
         domain: ServiceName = Is("localhost"),
@@ -53,6 +58,8 @@ section! {
         agent: Agent = Says("off"),
         /// The overlay: exchanges prefixes with peers and keeps the kernel's tables.
         overlay: Overlay = Says("off"),
+        /// The fabric: speaks with other clusters.
+        fabric: Fabric = Says("off"),
         /// Nodes, which advertise subnets and are told who leads where: a part of the controller.
         nodes: Nodes = Says("off; on in `rutter up`"),
         /// Where routes come from beside agents and people: files, container engines, Proxmox. A part

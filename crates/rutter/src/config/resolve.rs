@@ -6,6 +6,7 @@
 mod acme;
 mod agent;
 mod edge;
+mod fabric;
 mod gateway;
 mod health;
 mod join;
@@ -17,6 +18,7 @@ mod overlay;
 mod providers;
 pub(crate) mod tables;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,22 +52,28 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
         }),
     };
     let cluster = file.cluster.clone().unwrap_or_else(default_cluster);
-    let config = Config {
+    let mut config = Config {
         log: log(file.log.as_ref(), to),
         listeners: listeners::resolve(file, to),
         controller: file.controller.as_ref().map(|raw| controller(raw, to)),
         gateway: file.gateway.as_ref().map(|raw| gateway::resolve(raw, &domain, to)),
         agent: file.agent.as_ref().and_then(|raw| agent::resolve(raw, data.as_deref(), to)),
         overlay: file.overlay.as_ref().and_then(|raw| overlay::resolve(raw, to)),
+        fabric: None,
         nodes: file.nodes.as_ref().map(|raw| nodes::resolve(raw, to)),
         providers: providers::resolve(file, to),
-        tables: tables::resolve(file, &cluster, to),
+        tables: BTreeMap::new(),
         remarks: Vec::new(),
         domain,
         data,
         cluster,
     };
+    let forwarded = config.listeners.gateway.fabric.as_ref();
+    let own = file.cluster.as_ref();
+    config.fabric = file.fabric.as_ref().map(|raw| fabric::resolve(raw, own, forwarded, to));
+    config.tables = tables::resolve(file, config.fabric.as_ref(), &config.cluster, to);
     roles(file, to);
+    fabric::check_file(file, to);
     overlay::check_tables(file, to);
     nodes::check_file(file, to);
     if file.data == Some(raw::Data::Off) {
@@ -79,10 +87,11 @@ pub(crate) fn resolve(file: &raw::File) -> Result<Config, Vec<Problem>> {
 
 fn roles(file: &raw::File, to: &mut Problems) {
     let (controller, gateway) = (file.controller.is_some(), file.gateway.is_some());
-    if !controller && !gateway && file.agent.is_none() && file.overlay.is_none() {
+    let others = file.agent.is_some() || file.overlay.is_some() || file.fabric.is_some();
+    if !controller && !gateway && !others {
         to.push(
             Problem::at_path(Vec::new(), "no role is switched on")
-                .help("write `controller:`, `gateway:`, `agent:` or `overlay:`"),
+                .help("write `controller:`, `gateway:`, `agent:`, `overlay:` or `fabric:`"),
         );
     }
     let joins = file.gateway.as_ref().is_some_and(|g| g.join.is_some() || g.join_file.is_some());

@@ -4,6 +4,7 @@
 //! holds, and a reload's difference is the difference of two such documents.
 
 mod edge;
+mod fabric;
 mod providers;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,10 @@ use super::raw::{AtEnd, CertificateFiles, Hosts, ShortLinks, Tls, Traffic};
 use super::section::{Described, Shape};
 
 pub(crate) use edge::{Acl, MtlsProfile, ProxyProtocol, Streams};
+pub(crate) use fabric::{
+    Fabric, FabricKeys, FabricLinks, FabricLiveness, FabricNeighbour, FabricScope, FabricSecurity,
+    FabricSigner,
+};
 pub(crate) use providers::{
     DockerEngine, Monitors, Providers, ProxmoxCluster, ProxmoxLogin, Secret,
 };
@@ -45,6 +50,7 @@ pub(crate) struct Config {
     pub(crate) gateway: Option<Gateway>,
     pub(crate) agent: Option<Agent>,
     pub(crate) overlay: Option<Overlay>,
+    pub(crate) fabric: Option<Fabric>,
     pub(crate) nodes: Option<Nodes>,
     pub(crate) providers: Providers,
     pub(crate) tables: BTreeMap<TableName, Table>,

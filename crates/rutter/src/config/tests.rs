@@ -1,6 +1,7 @@
 //! What a file is refused for, where that is said to stand, and what a page promises.
 
 mod agent;
+mod fabric;
 mod nodes;
 mod services;
 
@@ -252,7 +253,7 @@ fn written_out(section: &Section, indent: usize, text: &mut String) {
         match (&key.shape, key.default) {
             // Those that must be told something, and needn't be beside a controller.
             (Shape::Section(inner), _)
-                if !matches!(key.name, "agent" | "mesh_router" | "overlay") =>
+                if !matches!(key.name, "agent" | "fabric" | "mesh_router" | "overlay") =>
             {
                 text.push_str(&format!("{pad}{}:\n", key.name));
                 written_out(inner, indent + 2, text);

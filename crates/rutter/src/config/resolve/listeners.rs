@@ -101,6 +101,12 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
             );
         }
     }
+    let fabric = file.fabric.as_ref().and_then(|fabric| fabric.listen);
+    if let Some((name, _)) =
+        all.iter().find(|(_, l)| fabric.is_some_and(|at| collide(l.address, at)))
+    {
+        to.at("fabric.listen", format!("this is also the address of `{name}`"));
+    }
     for (name, listener) in &all {
         let plain = *name == "listeners.gateway.http" && listener.tls == Tls::Off;
         to.unless(
@@ -142,10 +148,11 @@ fn check(file: &raw::File, listeners: &Listeners, to: &mut Problems) {
                 .help("write `gateway:` too"),
         );
     }
-    if !controller && !gateway && file.overlay.is_none() && listeners.api.is_some() {
+    let others = file.overlay.is_some() || file.fabric.is_some();
+    if !controller && !gateway && !others && listeners.api.is_some() {
         to.push(
             Problem::at("listeners.api", "there is neither controller nor gateway to listen for")
-                .help("write `controller:`, `gateway:` or `overlay:` too"),
+                .help("write `controller:`, `gateway:`, `overlay:` or `fabric:` too"),
         );
     }
     if file.gateway.as_ref().is_some_and(|gateway| gateway.read_token_file.is_some()) {

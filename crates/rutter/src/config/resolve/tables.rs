@@ -2,22 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use rutter_rib::{Book, BookError, Feed, Resolve, TableSpec};
+use rutter_rib::{Book, BookError, Feed, HopKind, Resolve, TableSpec};
 use rutter_route::{ClusterId, DestinationKind, Now, TableName};
 
 use super::Problems;
-use crate::config::resolved::{Table, TableFeed, TableResolve};
+use crate::config::resolved::{Fabric, Table, TableFeed, TableResolve};
 use crate::config::{Problem, raw};
 
 /// The controller's table of services.
 pub(crate) const SERVICES: &str = "services";
 /// The gateway's own.
 pub(crate) const GATEWAY_SERVICES: &str = "gateway/services";
+/// The clusters that the fabric knows.
+pub(crate) const FABRIC: &str = "fabric";
 /// The controller's table of nodes' subnets and exit routes.
 pub(crate) const NODES: &str = "nodes";
 
 pub(super) fn resolve(
     file: &raw::File,
+    fabric: Option<&Fabric>,
     cluster: &ClusterId,
     to: &mut Problems,
 ) -> BTreeMap<TableName, Table> {
@@ -39,11 +42,35 @@ pub(super) fn resolve(
             tables.insert(name.clone(), table);
         }
     }
+    if let Some(fabric) = fabric {
+        carried(file, fabric, &mut tables);
+    }
     // A book of half the tables would complain of the other half.
     if to.len() == n_before {
         check(&tables, cluster, to);
     }
     tables
+}
+
+/// The tables that the fabric carries are there, and look next hops that are clusters up in its own.
+/// Those of an overlay that runs here are the overlay's to make.
+fn carried(file: &raw::File, fabric: &Fabric, tables: &mut BTreeMap<TableName, Table>) {
+    for scope in fabric.scopes.values() {
+        if file.overlay.is_some() && scope.table.as_str().starts_with("overlay/") {
+            continue;
+        }
+        let table = tables.entry(scope.table.clone()).or_insert_with(|| empty(scope.kind));
+        if scope.kind != DestinationKind::Cluster {
+            table.resolves.extend(through_fabric(&table.resolves));
+        }
+    }
+}
+
+/// Clusters as next hops are looked up in the fabric's table, unless something is said of them.
+pub(crate) fn through_fabric(said: &[TableResolve]) -> Option<TableResolve> {
+    let through = FABRIC.parse().ok()?;
+    let hops = HopKind::Cluster;
+    said.iter().all(|resolve| resolve.hops != hops).then_some(TableResolve { hops, through })
 }
 
 fn empty(kind: DestinationKind) -> Table {
@@ -106,11 +133,11 @@ fn table(name: &TableName, raw: &raw::Table, to: &mut Problems) -> Option<Table>
     Some(Table { kind, policy: raw.policy.clone().unwrap_or_default(), feeds, resolves })
 }
 
-fn usual_kind(name: &str) -> Option<DestinationKind> {
+pub(super) fn usual_kind(name: &str) -> Option<DestinationKind> {
     match name {
         SERVICES | GATEWAY_SERVICES => Some(DestinationKind::Service),
         NODES => Some(DestinationKind::Prefix),
-        "fabric" => Some(DestinationKind::Cluster),
+        FABRIC => Some(DestinationKind::Cluster),
         name if name.starts_with("overlay/") => Some(DestinationKind::Prefix),
         _ => None,
     }
