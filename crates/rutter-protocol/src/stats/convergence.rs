@@ -78,11 +78,6 @@ impl Settling {
         }
     }
 
-    /// Whether a further change would be measured only if its destination is already.
-    pub(crate) fn is_full(&self) -> bool {
-        self.open.len() >= MAX_OPEN
-    }
-
     /// Closes what has come to rest.
     pub(crate) fn close(&mut self, now: Now, into: &mut Convergence) {
         while let Some((at, _)) = self.looks.front()

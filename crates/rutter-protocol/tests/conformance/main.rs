@@ -1,0 +1,12 @@
+//! The protocol between whole speakers, and one speaker against neighbours that say anything:
+//! spec/mpreg.md section 6 by case number, the original's measured flaws (P1 to P15) inverted, and
+//! what issue 8 asks beside them. Real signatures, a clock that only the test moves.
+
+mod common;
+
+mod claims;
+mod loss;
+mod order;
+mod routes;
+mod stability;
+mod trust;
