@@ -5,6 +5,7 @@
 
 mod bird;
 mod cpu;
+mod fabric;
 mod gateway;
 mod goal;
 mod kernel;
@@ -22,6 +23,7 @@ mod statistics;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use self::fabric::{FabricArguments, FabricChildArguments};
 use self::gateway::{FeederArguments, GatewayArguments};
 use self::kernel::{KernelArguments, KernelChildArguments};
 use self::lookup::{LookupArguments, LookupChildArguments};
@@ -44,6 +46,8 @@ pub(crate) enum Bench {
     Nodes(NodesArguments),
     /// A hundred thousand routes in files, ten thousand containers, one edit; streams beside others
     Services(ServicesArguments),
+    /// The fabric's protocol: announcements a second, memory, beside BIRD, messages of networks
+    Fabric(FabricArguments),
 }
 
 /// What a bench runs of this program, in a process of its own.
@@ -54,6 +58,7 @@ pub(crate) enum Child {
     Feeder(FeederArguments),
     Kernel(KernelChildArguments),
     Nodes,
+    Fabric(FabricChildArguments),
 }
 
 /// What `bench rib` may be told.
@@ -79,6 +84,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Kernel(arguments) => kernel::run(arguments),
         Bench::Nodes(arguments) => nodes::run(arguments),
         Bench::Services(arguments) => services::run(arguments),
+        Bench::Fabric(arguments) => fabric::run(arguments),
     }
 }
 
@@ -90,5 +96,6 @@ pub(crate) fn run_child(child: &Child) -> Result<()> {
         Child::Feeder(arguments) => gateway::run_child(arguments),
         Child::Kernel(arguments) => kernel::run_child(arguments),
         Child::Nodes => nodes::run_child(),
+        Child::Fabric(arguments) => fabric::run_child(arguments),
     }
 }
