@@ -1,9 +1,13 @@
 //! The answer to *why*.
 
+mod dispute;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::RouteKey;
 use crate::{Attributes, Event, NextHop, Standing, TableName, ViewName, Wall};
+
+pub use dispute::Dispute;
 
 /// One of the criteria by which candidates are ranked, first decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

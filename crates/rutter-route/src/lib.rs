@@ -45,6 +45,7 @@ pub use delivery::{
 };
 pub use destination::{AnyDestination, Destination, DestinationKind};
 pub use event::{Cause, Event, EventNumber, Left, RouteKey, What};
+pub use explanation::Dispute;
 pub use explanation::{
     CandidateExplanation, Criterion, Explanation, FactExplanation, HopExplanation, LostBy,
     PolicyTrace, SinkExplanation, ViewExplanation,

@@ -3,6 +3,7 @@
 //! What a benchmark of the protocol asks of a shape, without faults and with delays alone; processing
 //! takes no time here, so the times are those of the wires and of the protocol's own waits.
 
+use rutter_protocol::policy::{RoutePolicy, ScopePolicy};
 use rutter_route::{AnyDestination, Service};
 use serde::Serialize;
 
@@ -10,6 +11,7 @@ use crate::faults::Fault;
 use crate::network::{Network, Told};
 use crate::scenario::Scenario;
 use crate::span::Span;
+use crate::topology::Topology;
 
 /// The longest that is waited for rest, in simulated ms.
 const PATIENCE: u64 = 600_000;
@@ -45,6 +47,16 @@ pub struct Measured {
     pub link_loss: Cost,
     /// That destination is withdrawn.
     pub withdrawal: Cost,
+}
+
+/// A network of that shape, signed as networks are by default, that carries the scope `services`.
+pub fn of(topology: Topology) -> Scenario {
+    let open = || Some(RoutePolicy::default());
+    let carry = ScopePolicy { import: open(), export: open(), ..ScopePolicy::default() };
+    let mut scenario = Scenario { topology, ..Scenario::default() };
+    // A name that is one; were it none, the announcement would go nowhere and be seen to.
+    scenario.cluster.policy.carry = "services".parse().ok().map(|scope| (scope, carry)).into_iter().collect();
+    scenario
 }
 
 /// Measures a scenario's network; its clusters have to carry the scope `services`, and its faults are

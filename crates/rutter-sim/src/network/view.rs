@@ -232,7 +232,12 @@ impl Network {
     pub fn why_not(&self, at: &ClusterId, from: &ClusterId, to: &AnyDestination) -> Vec<String> {
         let Some(node) = self.node(at) else { return Vec::new() };
         let now = node.now(self.at());
-        node.at_table(to, Facts(now, from)).unwrap_or_default()
+        let mut why = node.at_table(to, Facts(now, from)).unwrap_or_default();
+        if let Some(engine) = &node.engine {
+            let refused = engine.speaker.refusals(to).into_iter();
+            why.extend(refused.filter(|r| r.neighbour == *from).map(|r| r.reason.to_string()));
+        }
+        why
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) fn render<D: Display>(told: &Explanation<D>) -> String {
     for view in &told.views {
         selected(&mut out, view, told);
     }
+    if let Some(dispute) = told.dispute() {
+        let _ = writeln!(out, "\nIt doesn't come to rest: {dispute}");
+    }
     let _ = writeln!(out, "\nCandidates");
     if told.candidates.is_empty() {
         let _ = writeln!(out, "  none");
