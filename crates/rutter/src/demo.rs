@@ -7,6 +7,7 @@
 //! demonstration with an error, so it is a test as well.
 
 mod cast;
+mod fabric;
 mod namespace;
 mod nodes;
 mod overlay;
@@ -29,6 +30,7 @@ use cast::Cast;
 Examples:
   rutter demo
   rutter demo --keep      and look around from another shell, with the lines it prints
+  rutter demo fabric      clusters that forward for each other, one dies, one changes its key
   rutter demo overlay     hosts that learn networks from each other, and one dies; as root
   rutter demo nodes       routers of one network, approved, killed and drained; as root
 
@@ -47,6 +49,8 @@ pub(crate) struct Demo {
 /// What else can be shown.
 #[derive(Debug, Subcommand)]
 enum Of {
+    /// Show a fabric: four clusters of this machine, a service of one asked for in another
+    Fabric,
     /// Show an overlay: three hosts in namespaces of this machine, one of which dies; needs root
     Overlay,
     /// Show nodes: two routers of a network and who uses it, in namespaces of this machine; needs root
@@ -56,6 +60,7 @@ enum Of {
 impl Demo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.of {
+            Some(Of::Fabric) => return tokio::task::spawn_blocking(fabric::tell).await?,
             Some(Of::Overlay) => return tokio::task::spawn_blocking(overlay::tell).await?,
             Some(Of::Nodes) => return tokio::task::spawn_blocking(nodes::tell).await?,
             None => {}

@@ -22,6 +22,8 @@ mod announce;
 mod apart;
 mod apis;
 mod certificates;
+#[allow(dead_code, reason = "the fabric role starts it")]
+mod clusters;
 mod control;
 mod controller;
 mod descriptors;

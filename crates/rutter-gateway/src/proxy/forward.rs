@@ -25,6 +25,7 @@ use http::header::ACCEPT_ENCODING;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use rutter_route::{ClusterId, Folder};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 /// A request on its way.
@@ -57,6 +58,8 @@ pub(super) struct Progress<'a> {
     sent: bool,
     /// Why it couldn't be asked for in another cluster, where nobody else answered.
     no_way: Option<Page>,
+    /// The clusters whose ways were tried: the routes of several neighbours may lead to one.
+    clusters: SmallVec<[ClusterId; 2]>,
     /// The route that has it now.
     context: RouteContext<'a>,
     /// That route's count of what it has to do, and in the end that of the route that answered.
@@ -185,6 +188,10 @@ impl<'a> Forward<'a> {
         cluster: &ClusterId,
         plan: &Plan<'_>,
     ) -> Result<Answer, Stopped> {
+        if self.progress.clusters.contains(cluster) {
+            return Err(Stopped::NextRoute);
+        }
+        self.progress.clusters.push(cluster.clone());
         let Some(clusters) = &self.worker.shared.clusters else {
             self.progress.no_way = Some(pages::NO_WAY);
             return Err(Stopped::NextRoute);
@@ -272,7 +279,9 @@ impl<'a> Forward<'a> {
             };
             self.note_sent(error.sent);
             self.progress.sent |= error.sent;
-            if error.reused {
+            // Whether what else is open to a lost neighbour works again when that is back, only TCP's
+            // timers would tell, and late.
+            if error.reused || by.is_some() && error.silent.is_some() {
                 self.worker.home.pool(&target).forget(&target);
             }
             self.failed(route, &error)?;
@@ -312,8 +321,11 @@ impl<'a> Forward<'a> {
                 return false;
             }
         }
+        // A neighbour that sent it here may know of a way that doesn't lead through this cluster.
+        let is_neighbours = by.is_some() && !self.via.visited.is_empty();
+        let has_another = by.is_some_and(|by| by.has_another) || is_neighbours;
         may_be_cut(&self.head.method, self.left())
-            && (by.is_some_and(|by| by.has_another) || plan.has_another(&shared.health))
+            && (has_another || plan.has_another(&shared.health))
             && shared.retries.has_room(clock::now(), self.settings.retry_budget)
     }
 

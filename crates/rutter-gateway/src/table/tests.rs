@@ -247,7 +247,9 @@ mod relay {
         // Who isn't of this machine has nothing to say of its files.
         chain.advertise("agent/alice", "mine.nsl.sh", "files:/etc", 1);
         chain.advertise("tunnel/alice", "*.nsl.sh", tcp, 1);
-        let folder = "Files(Folder(\"/srv\"))";
+        // No gateway passes a stream on to another cluster.
+        chain.advertise("agent/bob", "tcp:alice.nsl.sh", "cluster:eu", 1);
+        let (folder, eu) = ("Files(Folder(\"/srv\"))", "Cluster(ClusterId(\"eu\"))");
         let mut shown = chain.shown();
         shown.sort();
         assert_eq!(
@@ -255,8 +257,8 @@ mod relay {
             [
                 format!("*.nsl.sh: file {folder}"),
                 "bob.nsl.sh/api: agent Hole".into(),
-                format!("bob.nsl.sh: tunnel {TUNNEL}"),
-                "eve.nsl.sh: ".into(),
+                format!("bob.nsl.sh: agent {eu}, tunnel {TUNNEL}"),
+                format!("eve.nsl.sh: agent {eu}"),
                 "mine.nsl.sh: ".into(),
                 format!("tcp:alice.nsl.sh: agent {tcp}"),
             ]

@@ -327,7 +327,8 @@ impl Shared {
         let reach = CancellationToken::new();
         let started = reach::start(speaker.clone(), self.book.clone(), seed(), reach.clone()).await;
         started.context("the probe through the overlay")?;
-        let (whole, wanted) = (kernel.whole(), links.wanted());
+        let (whole, wanted) = (CancellationToken::new(), links.wanted());
+        tokio::spawn(peers::and_fabric(whole.clone(), self.in_fabric, kernel.whole()));
         tokio::spawn(peers::become_whole(speaker.clone(), whole.clone()));
         tokio::spawn(peers::flood_to_the_well(speaker, whole, wanted));
         // Opened once.

@@ -103,3 +103,28 @@ async fn a_post_waits_for_the_neighbour_that_has_it() {
     assert_eq!(answer.text(), "slow");
     assert!(quick.seen().is_empty());
 }
+
+#[tokio::test]
+async fn a_way_that_breaks_behind_a_neighbour_is_left_as_soon_as_the_neighbour_knows() {
+    let mut scene = diamond().await;
+    let (gate, opened) = watch::channel(false);
+    let slow = slow_origin(opened).await;
+    scene.serve_at("a", slow).await;
+    let quick = Origin::named("quick").await;
+    scene.serve("c", &quick).await;
+    let request = get("/");
+    let asked = scene.ask("d", &request);
+    let lost = async {
+        until("A has the request", || {
+            scene.node("a").gateway.metrics().upstream_connects.get() == 1
+        })
+        .await;
+        // B has lost A, and D knows nothing of it.
+        scene.says("b").lost.insert(cluster("a"));
+        Instant::now()
+    };
+    let (answer, lost) = tokio::join!(asked, lost);
+    assert_eq!(answer.text(), "quick");
+    assert!(lost.elapsed() < Duration::from_secs(1), "it took {:?}", lost.elapsed());
+    drop(gate);
+}

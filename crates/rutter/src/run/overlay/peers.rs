@@ -42,6 +42,23 @@ pub(super) async fn become_whole(speaker: Arc<Speaker>, whole: CancellationToken
     whole.cancel();
 }
 
+/// How long what a process before had of a fabric's neighbours waits for them to tell it again.
+const FABRIC_TELLS: Duration = Duration::from_secs(10);
+
+/// Has the kernel's leftovers go when the peers have told all they have, and where a fabric carries
+/// the tables, its neighbours have had the time to.
+pub(super) async fn and_fabric(
+    peers: CancellationToken,
+    in_fabric: bool,
+    kernel: CancellationToken,
+) {
+    peers.cancelled().await;
+    if in_fabric {
+        tokio::time::sleep(FABRIC_TELLS).await;
+    }
+    kernel.cancel();
+}
+
 /// Has frames for everybody go to the peers that are well, once it is known who is (`whole`), until
 /// nobody wants them any more.
 pub(super) async fn flood_to_the_well(

@@ -1,0 +1,58 @@
+//! Clusters that are killed and started again, and keys that are changed, under requests.
+
+use std::time::Instant;
+
+use crate::cluster::HOST;
+use crate::load::{Load, ask, serve};
+use crate::scene::Scene;
+
+#[test]
+fn a_cluster_on_the_way_is_killed_and_comes_back_and_no_request_fails() {
+    let Some(scene) = Scene::new() else { return };
+    serve(&scene.place("a").lan, "172.16.10.2:8000", "a");
+    let [_a, mut b, mut c, d] = scene.start();
+    let inside = &d.place.inside;
+    crate::until("D serves it", || ask(inside, d.gateway(), HOST, "").0, |status| *status == 200);
+    let load = Load::start(inside, d.gateway(), HOST);
+    load.goes_on(200);
+    let before = b.json(&["fabric", "keys", "list"]);
+    for name in ["b", "c"] {
+        let killed = Instant::now();
+        let victim = if name == "b" { &mut b } else { &mut c };
+        victim.process.kill();
+        d.has_ways(&[if name == "b" { "c" } else { "b" }]);
+        load.goes_on(200);
+        match name {
+            "b" => b = b.starts_anew(),
+            _ => c = c.starts_anew(),
+        }
+        d.has_ways(&["b", "c"]);
+        load.goes_on(200);
+        load.none_failed(&format!("{name} is killed and comes back"), killed);
+    }
+    assert_eq!(b.json(&["fabric", "keys", "list"]), before, "what it knew of keys, it knows");
+}
+
+#[test]
+fn a_key_is_rotated_at_each_cluster_in_turn_and_no_request_fails() {
+    let Some(scene) = Scene::new() else { return };
+    serve(&scene.place("a").lan, "172.16.10.2:8000", "a");
+    let [a, b, c, d] = scene.start();
+    let inside = &d.place.inside;
+    crate::until("D serves it", || ask(inside, d.gateway(), HOST, "").0, |status| *status == 200);
+    let load = Load::start(inside, d.gateway(), HOST);
+    load.goes_on(100);
+    for cluster in [&a, &b, &c, &d] {
+        let (name, rotated) = (cluster.place.name(), Instant::now());
+        cluster.text(&["fabric", "keys", "rotate", "--overlap", "3s"]);
+        load.goes_on(200);
+        d.has_ways(&["b", "c"]);
+        load.none_failed(&format!("{name} has a new key"), rotated);
+    }
+    // Past the overlap none of the first keys counts any more.
+    let began = Instant::now();
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    d.has_ways(&["b", "c"]);
+    load.goes_on(200);
+    load.none_failed("the old keys have ended", began);
+}
