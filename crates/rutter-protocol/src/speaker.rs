@@ -44,6 +44,8 @@ mod tests;
 mod timers;
 mod trace;
 mod waiting;
+mod wall;
+mod weakness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +67,7 @@ pub use input::{ConnectionId, Input, Parting, Ticket};
 pub use neighbour::NeighbourStatus;
 pub use output::{Check, Level, LogEvent, Output, What};
 pub use trace::Refusal;
+pub use weakness::Weakness;
 
 /// Batches of one neighbour that wait for their signatures.
 pub const MAX_WAITING: usize = 64;
@@ -92,6 +95,10 @@ pub struct Speaker {
     pub(crate) last_ticket: u64,
     pub(crate) last_session: u64,
     pub(crate) parting: Option<Parting>,
+    /// By how much the wall's clock is ahead of the one that never jumps, in ms, since its last jump.
+    pub(crate) wall_ahead: Option<i128>,
+    #[cfg(any(test, feature = "weaken"))]
+    pub(crate) weak: std::collections::BTreeSet<Weakness>,
 }
 
 impl Speaker {
@@ -127,6 +134,9 @@ impl Speaker {
             last_ticket: 0,
             last_session: 0,
             parting: None,
+            wall_ahead: None,
+            #[cfg(any(test, feature = "weaken"))]
+            weak: std::collections::BTreeSet::new(),
             config,
         };
         speaker.install_policy(now, book)?;
@@ -155,6 +165,7 @@ impl Speaker {
 
     /// Something has happened.
     pub fn handle(&mut self, now: Now, book: &mut Book, input: Input, out: &mut Vec<Output>) {
+        self.watch_wall(now);
         match input {
             Input::Up { neighbour, connection, nonce } => {
                 self.up(neighbour, connection, nonce, out);

@@ -55,7 +55,8 @@ pub fn of(topology: Topology) -> Scenario {
     let carry = ScopePolicy { import: open(), export: open(), ..ScopePolicy::default() };
     let mut scenario = Scenario { topology, ..Scenario::default() };
     // A name that is one; were it none, the announcement would go nowhere and be seen to.
-    scenario.cluster.policy.carry = "services".parse().ok().map(|scope| (scope, carry)).into_iter().collect();
+    scenario.cluster.policy.carry =
+        "services".parse().ok().map(|scope| (scope, carry)).into_iter().collect();
     scenario
 }
 

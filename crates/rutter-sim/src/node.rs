@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rutter_protocol::Engine;
-use rutter_protocol::keys::{KeyId, KeySnapshot};
+use rutter_protocol::keys::KeyId;
 use rutter_route::{AnyDestination, ClusterId, Now};
 
 use crate::clock::Clock;
@@ -37,7 +37,7 @@ pub struct Node {
     /// The incarnation of its last boot, as it is kept on disk; `None`: lost.
     pub(crate) incarnation: Option<u64>,
     /// The keys that it had learned, as they are kept on disk.
-    pub(crate) kept_keys: Option<KeySnapshot>,
+    pub(crate) kept_keys: Option<String>,
     /// Which boot this is; answers to an older one are for nobody.
     pub(crate) boot: u32,
     /// When it is to be woken.

@@ -70,7 +70,7 @@ pub struct Boot {
     pub links: LinkSettings,
     /// The longest life of a claim, and the skew, in ms.
     pub claim_life_and_skew_ms: (u64, u64),
-    /// The keys that it knows, as a snapshot.
+    /// The keys that it knows, as they are kept.
     pub keys: String,
     /// What it originates.
     pub own: Vec<AnyDestination>,
@@ -221,8 +221,8 @@ impl Boot {
 
     /// Starts the engine that it describes.
     pub(crate) fn start(&self) -> Result<Engine, String> {
-        let keys = self.keys.parse().map_err(|why| format!("keys: {why}"))?;
-        let registry = KeyRegistry::restore(keys);
+        let registry =
+            KeyRegistry::from_kept(self.now, &self.keys).map_err(|why| format!("keys: {why}"))?;
         let mut book = book(&self.cluster, self.now, self.seed)?;
         let speaker = Speaker::new(self.now, self.config(), registry, &mut book)
             .map_err(|why| why.to_string())?;

@@ -219,6 +219,15 @@ impl Own {
         }
     }
 
+    /// All claims are to be signed again, paced.
+    pub(crate) fn sign_all_again(&mut self, now: Now) {
+        let living = self.signed.iter().filter(|(_, mine)| !mine.claim.withdrawn);
+        let keys: Vec<Key> = living.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.put_off(&key, now.mono);
+        }
+    }
+
     /// A claim that is to be signed again now: by its age, or for another key.
     fn next_due(&mut self, now: Now, by: Option<KeyId>) -> Option<Key> {
         if let Some((_, key)) = self.due.first().filter(|(at, _)| *at <= now.mono) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rutter_rib::{Book, BookError, Kind, Policy};
 use rutter_route::{
-    AnyDestination, Attributes, ClusterId, DestinationKind, Now, Prefix, Service, SourceInfo,
+    AnyDestination, Attributes, ClusterId, Criterion, DestinationKind, Now, Prefix, Service,
+    SourceInfo,
 };
 
 use super::{Level, LogEvent, Output, ScopeSpec, Speaker, SpeakerError, What};
@@ -134,6 +135,7 @@ impl Speaker {
             let (source, rules) = self.compiled.import_from(neighbour, &spec.scope);
             policy.import_of.insert(source, rules);
         }
+        policy.criteria = by_path(before.criteria_for(spec.kind));
         policy
     }
 
@@ -163,6 +165,19 @@ impl Speaker {
         };
         crate::policy::reason_of(&trace.decided_by)
     }
+}
+
+/// Criteria that look at the path, which a carried table's must: where two neighbours' routes are
+/// alike but for their names, the lesser name would win whatever the path, so clusters in a circle
+/// would each prefer the next for ever (a dispute wheel that nobody has configured). What a table
+/// says itself goes before; what is this cluster's own has a path of no length, and so stays equal.
+fn by_path(mut criteria: Vec<Criterion>) -> Vec<Criterion> {
+    let end = criteria.iter().position(|c| matches!(c, Criterion::Equal | Criterion::Identity));
+    let end = end.unwrap_or(criteria.len());
+    let missing = [Criterion::Score, Criterion::Hops].into_iter().filter(|c| !criteria.contains(c));
+    let missing: Vec<Criterion> = missing.collect();
+    criteria.splice(end..end, missing);
+    criteria
 }
 
 fn policy_of(book: &Book, spec: &ScopeSpec) -> Option<Policy> {

@@ -14,7 +14,7 @@ use rutter_rib::Book;
 use rutter_route::{ClusterId, Now};
 
 use super::session::End;
-use super::{Check, ConnectionId, MAX_WAITING, Output, Speaker, Ticket};
+use super::{Check, ConnectionId, MAX_WAITING, Output, Speaker, Ticket, Weakness};
 use crate::claims::Judged;
 use crate::keys::Learned;
 use crate::stats::Reason;
@@ -100,12 +100,13 @@ impl Speaker {
         batch: Batch,
         out: &mut Vec<Output>,
     ) {
+        let weak = self.is_weak(Weakness::Order);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let by = connection.neighbour.clone();
         let breach = match () {
             () if connection.session.is_none() => Some("a batch before Open"),
             () if connection.waiting.len() >= MAX_WAITING => Some("more batches than it may send"),
-            () if batch.number > connection.heard + 1 => Some("a gap in the batches"),
+            () if batch.number > connection.heard + 1 && !weak => Some("a gap in the batches"),
             () => None,
         };
         if let Some(why) = breach {
@@ -113,7 +114,7 @@ impl Speaker {
             return self.end(now, book, id, End::Ours(why), out);
         }
         self.stats.neighbours.entry(by.clone()).or_default().batches_received += 1;
-        if batch.number <= connection.heard {
+        if batch.number <= connection.heard && !weak {
             self.count_breach(id, Reason::Replay);
             out.push(Output::Credit { connection: id, frames: 1 });
             return;

@@ -93,9 +93,8 @@ impl Network {
             }
             Output::KeepKeys => {
                 let Some(one) = self.nodes.get_mut(node) else { return };
-                let now = one.clock.at(self.at);
                 let engine = one.engine.as_ref();
-                one.kept_keys = engine.map(|engine| engine.speaker.keys().snapshot(now));
+                one.kept_keys = engine.map(|engine| engine.speaker.keys().to_kept());
             }
             Output::Log(event) => self.totals.log(&event),
         }

@@ -37,13 +37,15 @@ impl Node {
         let wall = now.wall.0 / 1000;
         let incarnation = self.incarnation.map_or(wall, |last| wall.max(last + 1));
         self.incarnation = Some(incarnation);
-        let mut registry = self.kept_keys.take().map(KeyRegistry::restore).unwrap_or_default();
+        let kept = self.kept_keys.take();
+        let registry = kept.map(|kept| KeyRegistry::from_kept(now, &kept));
+        let mut registry = registry.transpose().map_err(|why| why.to_string())?.unwrap_or_default();
         self.provide(now, &mut registry, keys);
         let config = self.config(scenario, neighbours, incarnation)?;
-        let snapshot = registry.snapshot(now);
         let own = self.own.iter().cloned().collect();
-        let boot = Boot::of(&config, now, snapshot.to_string(), own, self.boot);
-        self.kept_keys = Some(snapshot);
+        let kept = registry.to_kept();
+        self.kept_keys = Some(kept.clone());
+        let boot = Boot::of(&config, now, kept, own, self.boot);
         self.engine = Some(boot.start()?);
         Ok(boot)
     }

@@ -12,7 +12,7 @@ use super::claimed::{Claimed, Wanted};
 use crate::speaker::bars::BarKey;
 use crate::speaker::refuse::Taken;
 use crate::speaker::waiting::Verdicts;
-use crate::speaker::{Output, ScopeSpec, Speaker};
+use crate::speaker::{Output, ScopeSpec, Speaker, Weakness};
 use crate::stats::Reason;
 use crate::wire::{Announced, Announcement};
 
@@ -55,7 +55,7 @@ impl Speaker {
             reliability_ppm: metrics.reliability_ppm,
             cost: metrics.cost,
             tags,
-            path_list: steps(&path, &spec),
+            path_list: self.steps(&path, &spec),
             ..Attributes::via(self.next_hop_of(&spec, by, &originator))
         };
         let schema = self.schema(by, &path);
@@ -74,6 +74,15 @@ impl Speaker {
         self.count_taken(now, by, &scope, &said.path, taken, out);
     }
 
+    /// The path list: the originator's table first, the advertiser's last, so that this table's own
+    /// loop check finds this cluster in it.
+    fn steps(&self, path: &[ClusterId], spec: &ScopeSpec) -> Vec<PathStep> {
+        let unchecked = self.is_weak(Weakness::Loops).then(|| "unchecked".parse().ok()).flatten();
+        let table = unchecked.unwrap_or_else(|| spec.table.clone());
+        let step = |c: &ClusterId| PathStep { cluster: c.clone(), table: table.clone() };
+        path.iter().rev().map(step).collect()
+    }
+
     /// What is wrong with a path, whatever it leads to.
     fn schema(&self, by: &ClusterId, path: &[ClusterId]) -> Option<Reason> {
         let own = &self.config.cluster;
@@ -86,7 +95,7 @@ impl Speaker {
         }
         let again = |at: usize, cluster: &ClusterId| path.iter().skip(at + 1).any(|c| c == cluster);
         let looped = path.iter().enumerate().any(|(at, c)| c == own || again(at, c));
-        looped.then_some(Reason::Loop)
+        (looped && !self.is_weak(Weakness::Loops)).then_some(Reason::Loop)
     }
 
     /// Clusters are reached by the neighbour; what is in them by the cluster, which the fabric's own
@@ -279,11 +288,4 @@ impl Said {
         }
         Ok(self.with_tags.as_ref().map_or(&self.attributes, |(_, attributes)| attributes))
     }
-}
-
-/// The path list: the originator's table first, the advertiser's last, so that this table's own loop
-/// check finds this cluster in it.
-fn steps(path: &[ClusterId], spec: &ScopeSpec) -> Vec<PathStep> {
-    let step = |c: &ClusterId| PathStep { cluster: c.clone(), table: spec.table.clone() };
-    path.iter().rev().map(step).collect()
 }

@@ -5,7 +5,7 @@ use rutter_route::{AnyDestination, ClusterId, Left, Now, SourceId, Tags};
 
 use crate::claims::Judged;
 use crate::speaker::bars::BarKey;
-use crate::speaker::{Check, Output, Speaker, tables};
+use crate::speaker::{Check, Output, Speaker, Weakness, tables};
 use crate::stats::Reason;
 use crate::wire::{Claim, Scope, sign};
 
@@ -88,6 +88,7 @@ impl Speaker {
     ) -> Result<Heard, Reason> {
         match self.claims.judge(now, scope, claim) {
             Judged::Same => Ok(Heard::Known),
+            Judged::Newer if self.is_weak(Weakness::Claims) => Ok(Heard::New),
             Judged::Newer => {
                 let known = self.keys.find(now, &claim.originator, &claim.key).is_some();
                 match good {
@@ -97,6 +98,7 @@ impl Speaker {
                     _ => Ok(Heard::UnknownKey),
                 }
             }
+            Judged::Stale(_) if self.is_weak(Weakness::Order) => Ok(Heard::Known),
             Judged::Stale(_) => {
                 self.say_held(now, by, scope, &claim.originator, &claim.destination);
                 Err(Reason::Stale)
@@ -190,7 +192,12 @@ impl Speaker {
         };
         match heard {
             Ok(Heard::Known) => {}
-            Ok(Heard::New) => self.accept(now, book, by, scope, &claim),
+            Ok(Heard::New) => {
+                self.accept(now, book, by, scope, &claim);
+                if !claim.withdrawn {
+                    self.miss_unheld(book, by, scope, &claim);
+                }
+            }
             Ok(Heard::UnknownKey) => {
                 // Routes stand on the claim before it; of one that nothing rests on nothing is kept.
                 let known = self.claims.get(scope, &claim.originator, &claim.destination).is_some();

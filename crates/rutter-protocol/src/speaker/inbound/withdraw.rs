@@ -5,8 +5,9 @@ use rutter_route::{AnyDestination, ClusterId, DestinationKind, Now, PathId, Pref
 
 use super::From;
 use crate::speaker::bars::BarKey;
+use crate::speaker::tables::{self, Said};
 use crate::speaker::waiting::Verdicts;
-use crate::speaker::{Level, LogEvent, Output, Speaker, What};
+use crate::speaker::{Level, LogEvent, Output, Speaker, Weakness, What};
 use crate::stats::Reason;
 use crate::wire::{Withdrawal, Withdrawn};
 
@@ -79,10 +80,37 @@ impl Speaker {
         let Some(destination) = D::from_any(any) else { return false };
         let Some(table) = book.table_mut::<D>(&from.table) else { return false };
         let applied = table.withdraw(now, &from.session, &destination, &path);
+        if applied && self.is_weak(Weakness::HoldAll) {
+            self.hold_all::<D>(now, book, from, any);
+        }
         if !self.bars.is_empty() {
             let (scope, destination, by) = (from.scope.clone(), any.clone(), from.by.clone());
             self.lift(now, book, &BarKey { scope, destination, by, path });
         }
         applied
+    }
+
+    /// What [`Weakness::HoldAll`] does: everybody's paths flap along.
+    fn hold_all<D: Kind>(&mut self, now: Now, book: &mut Book, from: &From, any: &AnyDestination) {
+        let Some(spec) = self.scope_spec(&from.scope) else { return };
+        let sessions: Vec<_> = self.neighbours.values().filter_map(|n| n.session.clone()).collect();
+        let (Some(table), Some(destination)) = (book.table_mut::<D>(&from.table), D::from_any(any))
+        else {
+            return;
+        };
+        let heard = table.heard(&destination).into_iter();
+        let said: Vec<_> = heard
+            .filter_map(|h| {
+                let session = sessions.iter().find(|session| session.source == *h.source)?.clone();
+                let (source, path) = (h.source.clone(), h.path.clone());
+                Some((session, Said { source, path, received: h.received.clone() }))
+            })
+            .collect();
+        for (session, said) in said {
+            if let Some(table) = book.table_mut::<D>(&from.table) {
+                table.withdraw(now, &session, &destination, &said.path);
+            }
+            tables::readvertise(now, book, &spec, &session, any, said);
+        }
     }
 }
