@@ -1,1 +1,190 @@
-//! TODO
+//! What becomes of routes when a neighbour, a connection or a link is lost.
+
+use std::time::Duration;
+
+use rutter_protocol::speaker::What;
+use rutter_protocol::wire::{Close, Message};
+use rutter_rib::Stability;
+use rutter_route::{ClusterId, Session, SourceId, SourceKind, Standing};
+
+use crate::common::alone::alone;
+use crate::common::net::{Net, mesh, net};
+use crate::common::*;
+
+#[test]
+fn a_lost_neighbours_routes_are_offline_at_once_and_forgotten_later() {
+    let mut t = alone(&["b"]);
+    let b = t.up("b");
+    t.say(b, [route(&["b", "x"])]);
+    t.down(b);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Offline));
+    assert_eq!((t.stats("b").losses, t.stats("b").withdrawals_received), (1, 0));
+    t.at(599_000);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Offline));
+    t.at(601_000);
+    assert_eq!(t.standing("b", "x"), None);
+    assert_eq!(t.engine.speaker.stats().routes_purged, 1);
+}
+
+#[test]
+fn an_announced_restart_keeps_routes_as_stale_for_as_long_as_it_named_within_the_bound() {
+    for (named, kept) in [(60, 60), (10_000, 120)] {
+        let mut t = alone(&["b"]);
+        let b = t.up("b");
+        t.say(b, [route(&["b", "x"])]);
+        t.close(b, Close::Restart(Duration::from_secs(named)));
+        assert_eq!(t.standing("b", "x"), Some(Standing::Stale));
+        assert_eq!(t.best("x").as_deref(), Some("b"), "it is used meanwhile");
+        assert_eq!(t.stats("b").losses, 0);
+        t.at(kept * 1000 - 100);
+        assert_eq!(t.standing("b", "x"), Some(Standing::Stale));
+        t.at(kept * 1000 + 200);
+        assert_eq!(t.standing("b", "x"), None);
+    }
+}
+
+#[test]
+fn who_is_back_from_a_restart_keeps_what_it_says_again_and_loses_the_rest_at_its_end_of_refresh() {
+    let mut t = alone(&["b"]);
+    let b = t.up("b");
+    t.say(b, [route(&["b", "x"]), route(&["b", "y"])]);
+    t.close(b, Close::Restart(Duration::from_secs(60)));
+    t.at(10_000);
+    let b = t.up_as("b", BOOT + 1);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Stale), "until it says it again");
+    let fabric = || scope("fabric");
+    t.say(b, [Message::BeginRefresh(fabric()), route(&["b", "x"]).into()]);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Eligible));
+    assert_eq!(t.standing("b", "y"), Some(Standing::Stale));
+    t.say(b, [Message::EndOfRefresh(fabric())]);
+    assert_eq!(t.standing("b", "y"), None);
+    t.at(300_000);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Eligible), "the wait is over");
+}
+
+#[test]
+fn a_goodbye_withdraws_everything_at_once() {
+    let mut t = alone(&["b"]);
+    let b = t.up("b");
+    t.say(b, [route(&["b", "x"])]);
+    t.close(b, Close::Goodbye);
+    assert_eq!(t.standing("b", "x"), None);
+    assert!(t.is_closed(b));
+}
+
+#[test]
+fn the_loss_of_one_of_several_connections_changes_nothing_in_tables() {
+    let mut t = alone(&["b"]);
+    let first = t.up("b");
+    let second = t.up("b");
+    t.say(first, [route(&["b", "x"])]);
+    let table = |t: &crate::common::alone::Alone| {
+        t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap().last_event()
+    };
+    let before = table(&t);
+    t.take_told(second);
+    t.down(first);
+    assert_eq!(table(&t), before, "no event");
+    assert_eq!(t.stats("b").losses, 0);
+    let told = t.take_told(second);
+    assert!(matches!(told.first(), Some(Message::BeginRefresh(_))), "it is told anew: {told:?}");
+    t.down(second);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Offline));
+}
+
+#[test]
+fn case_16_a_lost_neighbour_is_one_withdrawal_downstream() {
+    let mut t = alone(&["b", "z"]);
+    let b = t.up("b");
+    let z = t.up("z");
+    t.say(b, [route(&["b", "x"])]);
+    t.take_told(z);
+    t.down(b);
+    let told = t.take_told(z);
+    let [Message::Withdraw(said)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(said.routes.len(), 1);
+    assert_eq!(said.routes[0].destination, to("x"));
+    assert_eq!(said.routes[0].claim, None, "x itself has taken nothing back");
+}
+
+#[test]
+fn case_21_a_third_keeps_its_own_way_and_drops_the_one_through_who_lost_it() {
+    let mut net = net(&[("a", "b"), ("b", "c"), ("a", "c")]);
+    let ways = |net: &Net| {
+        let table = net.nodes["c"].engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+        let all = table.candidates(&cluster("b"));
+        let mut all: Vec<_> = all.iter().map(|r| r.source.name().to_owned()).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(ways(&net), ["a", "b"]);
+    net.cut("a", "b", 0);
+    net.run(100);
+    assert_eq!(ways(&net), ["b"]);
+    assert_eq!(net.path("a", "b").as_deref(), Some("c b"), "who lost it goes by the third");
+}
+
+#[test]
+fn p12_a_lost_best_is_replaced_downstream_and_hold_down_does_not_block_the_other_way() {
+    let links = [("x", "b"), ("x", "c"), ("b", "a"), ("c", "a"), ("a", "z")];
+    let mut net = Net::with(&links, |own, of| {
+        let mut config = config(own, of);
+        config.policy.stability =
+            Stability { hold_down: Duration::from_secs(10), ..Stability::default() };
+        config
+    });
+    assert_eq!(net.path("z", "x").as_deref(), Some("a b x"));
+    net.sent.clear();
+    net.cut("a", "b", 0);
+    net.run(8);
+    assert_eq!(net.path("z", "x").as_deref(), Some("a c x"), "after one link's delay");
+    assert_eq!(net.withdrawn("a", "z", "x"), (0, 0), "it was replaced, never withdrawn");
+    assert_eq!(net.announced("a", "z", "x"), ["a c x"]);
+}
+
+/// The cluster takes back its own claim on itself.
+fn end(net: &mut Net, name: &str) {
+    let node = net.nodes.get_mut(name).unwrap();
+    let table = node.engine.book.table_mut::<ClusterId>(&scope("fabric")).unwrap();
+    let source = SourceId::new(SourceKind::Controller, name).unwrap();
+    let incarnation = rutter_route::Incarnation(BOOT);
+    let session = Session { source, incarnation };
+    assert!(table.withdraw(net.now, &session, &cluster(name), &Default::default()));
+    net.input(name, rutter_protocol::Input::Tick);
+}
+
+#[test]
+fn case_23_a_destination_that_its_own_cluster_withdraws_is_gone_everywhere_without_path_hunting() {
+    let mut net = mesh(6);
+    for name in ["a", "b", "c", "d", "e"] {
+        assert_eq!(net.path(name, "f").as_deref(), Some("f"));
+    }
+    net.sent.clear();
+    end(&mut net, "f");
+    net.run(15);
+    for name in ["a", "b", "c", "d", "e"] {
+        assert_eq!(net.path(name, "f"), None, "at {name}, after three links' delays");
+    }
+    net.run(1_000);
+    for ((from, over), messages) in &net.sent {
+        assert!(messages.len() <= 2, "{from} to {over}: {messages:?}");
+        assert_eq!(net.announced(from, over, "f"), Vec::<String>::new(), "nobody hunts for a path");
+    }
+}
+
+#[test]
+fn a_withdrawal_reaches_a_neighbour_within_the_links_delay() {
+    let mut net = net(&[("a", "b")]);
+    end(&mut net, "a");
+    net.run(5);
+    assert_eq!(net.path("b", "a"), None);
+    assert_eq!(net.withdrawn("a", "b", "a"), (1, 1), "with the originator's own claim");
+}
+
+#[test]
+fn sessions_are_logged_by_name() {
+    let mut t = alone(&["b"]);
+    let b = t.up("b");
+    t.down(b);
+    assert_eq!((t.logged(What::SessionUp), t.logged(What::SessionDown)), (1, 1));
+}

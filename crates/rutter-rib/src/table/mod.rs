@@ -133,6 +133,8 @@ enum Timer {
     Destination(u32),
     /// A nominated incumbent's time ends.
     Nominated(u16, u32),
+    /// What is remembered of flaps is looked through.
+    Calm,
 }
 
 /// A walk over many routes.

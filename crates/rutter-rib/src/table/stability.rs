@@ -1,7 +1,11 @@
 //! Hold-down and damping: what is remembered of withdrawn and flapping routes.
 //!
 //! Kept by the values of (destination, source, path id), since it outlives the candidate and its
-//! ids. Bounded: over the bound the memory of the one asked for is not made, and the route is free.
+//! ids. What has decayed is freed by a look once a minute while anything is remembered: one pass
+//! over a bounded map (3 ms at 100,000). Bounded: over the bound the memory of the one asked for is
+//! not made, and the route is free.
+
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use rutter_route::{Destination, Mono, Now, PathId, SourceId, Standing};
@@ -14,14 +18,19 @@ use super::{Table, Timer};
 
 type Key<D> = (D, SourceId, PathId);
 
+/// How often what has decayed is freed.
+const CALM_INTERVAL: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(super) struct Flaps<D> {
     of: HashMap<Key<D>, FlapState, foldhash::fast::FixedState>,
+    /// A timer is set that looks for what has decayed.
+    looks: bool,
 }
 
 impl<D: Destination> Flaps<D> {
     pub(super) fn new(seed: u64) -> Self {
-        Self { of: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)) }
+        Self { of: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(seed)), looks: false }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -50,10 +59,27 @@ impl<D: Destination> Table<D> {
         }
         let state = self.flaps.of.entry(key).or_default();
         state.note(now.mono, what, &self.policy.stability);
+        self.look_for_calm(now);
         self.hold_if_flapping(now, id, place);
     }
 
-    /// Makes room; one scan of a bounded map, when it is full.
+    /// Has what is remembered looked through after a while, if anything is.
+    fn look_for_calm(&mut self, now: Now) {
+        if self.flaps.of.is_empty() || std::mem::replace(&mut self.flaps.looks, true) {
+            return;
+        }
+        let at = self.tick_after(now, CALM_INTERVAL);
+        self.timers.add(at, Timer::Calm);
+    }
+
+    /// The time for that has come.
+    pub(super) fn calm_due(&mut self, now: Now) {
+        self.flaps.looks = false;
+        self.forget_calm(now);
+        self.look_for_calm(now);
+    }
+
+    /// Frees what has decayed; one scan of a bounded map.
     fn forget_calm(&mut self, now: Now) {
         let settings = &self.policy.stability;
         self.flaps.of.retain(|_, state| !state.is_forgotten(now.mono, settings));

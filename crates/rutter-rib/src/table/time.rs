@@ -97,6 +97,7 @@ impl<D: Destination> Table<D> {
             Timer::Source(ix) if self.sources.is_live(ix) => self.source_due(now, ix),
             Timer::Destination(id) if id < self.dests.span() => self.destination_due(now, id),
             Timer::Nominated(view, id) => self.end_nomination(now, view, id),
+            Timer::Calm => self.calm_due(now),
             Timer::Source(_) | Timer::Destination(_) => {}
         }
     }

@@ -222,7 +222,10 @@ impl Speaker {
     ) {
         if claim.originator == self.config.cluster {
             match good {
-                Some(true) => self.outdone(now, scope, &claim),
+                Some(true) => {
+                    self.outdone(now, scope, &claim);
+                    self.tell_again(by, scope, &claim.destination);
+                }
                 Some(false) => {
                     self.refuse_claim(now, by, scope, &claim, Reason::BadSignature, out);
                 }

@@ -109,6 +109,19 @@ impl Net {
         }
     }
 
+    /// A cluster begins anew, without anything of its life before; its connections are cut already.
+    pub(crate) fn restart(&mut self, name: &str, boot: u64) {
+        let names: Vec<&str> = self.nodes.keys().map(String::as_str).collect();
+        let keys = registry(&names);
+        let node = self.nodes.get_mut(name).unwrap();
+        let mut config = node.engine.speaker.config().clone();
+        config.incarnation = boot;
+        let mut book = book(&config, self.now);
+        let speaker = Speaker::new(self.now, config, keys, &mut book).unwrap();
+        node.engine = Engine { book, speaker };
+        self.input(name, Input::Tick);
+    }
+
     /// Cuts all connections between two; both ends see it after `ms`.
     pub(crate) fn cut(&mut self, one: &str, other: &str, ms: u64) {
         let mut lost = Vec::new();
@@ -122,17 +135,6 @@ impl Net {
         }
         for (name, connection) in lost {
             self.schedule(ms, &name, Input::Down { connection, why: "cut".into() });
-        }
-    }
-
-    /// Cuts one of several connections, the first that is up.
-    pub(crate) fn cut_first(&mut self, one: &str, other: &str) {
-        let first =
-            self.wires.iter_mut().find(|w| w.up && w.ends[0].0 == one && w.ends[1].0 == other);
-        let first = first.unwrap();
-        first.up = false;
-        for (name, connection) in first.ends.clone() {
-            self.schedule(0, &name, Input::Down { connection, why: "cut".into() });
         }
     }
 
