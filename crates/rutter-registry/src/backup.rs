@@ -13,7 +13,7 @@
 //! would have to join again, and the gateway's ACME account and certificate, of which CAs give a
 //! few a week only. [`KEPT`] is the list, and a test asks that whatever lies in a data
 //! directory is either in it or among what is [`LOCAL`]: the machine's own token, lock, sockets,
-//! certificates that the CA signs anew at each start, the kernel's routes that an overlay has displaced,
+//! certificates that the CA signs anew at each start, a cluster's key and what it knows of others', the kernel's routes that an overlay has displaced,
 //! and what belongs to an agent beside it.
 //!
 //! **Consistent under writes.** The registry is copied by SQLite's `VACUUM INTO`, which reads one
@@ -46,13 +46,14 @@ pub use write::{Copied, before_upgrade, put_back, snapshot, write};
 pub const KEPT: [&str; 4] = [REGISTRY, "ca.pem", "acme-account.json", "acme-certificate.pem"];
 
 /// What lies in a data directory and is of its machine, or is made anew at a start.
-pub const LOCAL: [&str; 11] = [
+pub const LOCAL: [&str; 12] = [
     "lock",
     "run.json",
     "control.sock",
     "admin.token",
     "agent",
     "displaced",
+    "fabric",
     "ca.crt",
     "gateway-chain.pem",
     "gateway-key.pem",

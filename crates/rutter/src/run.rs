@@ -22,12 +22,12 @@ mod announce;
 mod apart;
 mod apis;
 mod certificates;
-#[allow(dead_code, reason = "the fabric role starts it")]
 mod clusters;
 mod control;
 mod controller;
 mod descriptors;
 mod drain;
+mod fabric;
 mod gateway;
 mod gateway_metrics;
 mod handover;
@@ -69,6 +69,7 @@ pub(crate) use signals::Signals;
 
 use certificates::Certificates;
 use controller::ControllerRole;
+use fabric::{FabricRole, OwnBook};
 use gateway::GatewayRole;
 use handover::Sockets;
 use overlay::OverlayRole;
@@ -85,6 +86,9 @@ pub(crate) struct Running {
     controller: Option<ControllerRole>,
     gateway: Option<GatewayRole>,
     overlay: Option<OverlayRole>,
+    fabric: Option<FabricRole>,
+    /// The book of a fabric without a controller.
+    fabric_book: Option<OwnBook>,
     control: Option<control::Control>,
     /// The program that runs, as it was called: another one may lie there by now.
     binary: PathBuf,
@@ -140,6 +144,8 @@ impl Running {
             controller: None,
             gateway: None,
             overlay: None,
+            fabric: None,
+            fabric_book: None,
             control: None,
             binary: std::env::current_exe().context("where this program lies")?,
             metrics,
@@ -153,13 +159,17 @@ impl Running {
             stop,
             tasks: TaskTracker::new(),
         };
-        running.prepare_overlay(before)?;
+        if running.config.fabric.is_some() {
+            anyhow::ensure!(before.is_none(), "{}", start::FABRIC_STAYS);
+        } else {
+            running.prepare_overlay(before, None)?;
+        }
         if running.config.controller.is_some() {
             running.start_controller(announce, before).await?;
         } else if running.config.gateway.is_some() {
             running.start_gateway(before).await?;
-        } else if running.overlay.is_some() {
-            running.start_overlay_alone().await?;
+        } else if running.config.overlay.is_some() || running.config.fabric.is_some() {
+            running.start_alone().await?;
         }
         running.open_overlay().await?;
         running.start_agent()?;
@@ -286,6 +296,12 @@ impl Running {
         }
         if let Some(overlay) = self.overlay {
             overlay.shutdown().await;
+        }
+        if let Some(fabric) = self.fabric {
+            fabric.shutdown(&self.config).await;
+        }
+        if let Some(book) = self.fabric_book {
+            book.end().await;
         }
         // Before the sessions end, which moves no primary when it is we who end them.
         if let Some(controller) = &self.controller {

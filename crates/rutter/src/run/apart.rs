@@ -81,6 +81,9 @@ pub(super) async fn serve(
     if let Some(gateway) = around.gateway {
         tables.add(Some("gateway"), gateway.book().clone()).await?;
     }
+    if let Some(book) = around.fabric_book {
+        tables.add(None, book.clone()).await?;
+    }
     apis::serve(listener, owner(config, tokens)?, tables, &around).await?;
     Ok(served)
 }

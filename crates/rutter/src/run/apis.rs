@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rutter_api::{
     ApiParts, BindError, Limits, Listener, Metrics, Owner, RECHECK, Readiness, Services, Tables,
 };
-use rutter_book::SystemClock;
+use rutter_book::{BookHandle, SystemClock};
 use rutter_link::LinkListener;
 use rutter_registry::Pin;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,8 @@ pub(super) struct Around<'a> {
     pub(super) overlay: Option<&'a OverlayRole>,
     /// The services of its providers, if it has some.
     pub(super) services: Option<Services>,
+    /// The book of a fabric without a controller, if there is one.
+    pub(super) fabric_book: Option<&'a BookHandle>,
     /// The fabric that its cluster is part of, if it is.
     pub(super) fabric: Option<rutter_fabric::FabricHandle>,
     pub(super) metrics: Metrics,
@@ -126,8 +128,8 @@ pub(super) async fn serve(
     mut tables: Tables,
     around: &Around<'_>,
 ) -> anyhow::Result<()> {
-    if let Some(overlay) = around.overlay {
-        tables.add(None, overlay.book().clone()).await?;
+    if let Some(book) = around.overlay.and_then(OverlayRole::own_book) {
+        tables.add(None, book.clone()).await?;
     }
     let router = rutter_api::router(ApiParts {
         owner,

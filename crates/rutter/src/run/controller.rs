@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use super::apis::{self, Around, Bound, Served};
 use super::certificates::{Own, reachable};
+use super::fabric;
 use super::link::{Gatekeeper, NodesSide};
 use super::nodes;
 use super::providers::Providers;
@@ -55,7 +56,7 @@ impl ControllerRole {
         let seed = seed();
         let now = SystemClock.now();
         let fleet = config.nodes.as_ref().map(nodes::fleet_config).transpose()?;
-        let mut written = config.tables.clone();
+        let mut written = fabric::tables_with_overlay(config);
         if let Some(fleet) = &fleet
             && let Some(table) = written.get_mut(&fleet.table)
         {

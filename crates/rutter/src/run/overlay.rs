@@ -172,8 +172,9 @@ impl OverlayRole {
         })
     }
 
-    pub(super) fn book(&self) -> &BookHandle {
-        &self.shared.book
+    /// The book that its tables are in, if that is its own.
+    pub(super) fn own_book(&self) -> Option<&BookHandle> {
+        self.own_book.as_ref().map(|_| &self.shared.book)
     }
 
     /// What gathers how it stands.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Running, apart};
 use crate::config::diff::{Change, diff};
-use crate::config::resolved::{Monitors, Nodes, Providers};
+use crate::config::resolved::{Fabric, Monitors, Nodes, Providers};
 use crate::config::{self, Config, tables};
 
 /// What a reload did, or would do.
@@ -78,6 +78,12 @@ impl Running {
             && self.config.overlay.as_ref() != Some(to)
         {
             overlay.reload(to, self.dir.as_deref(), &self.stop).await.context("the overlay")?;
+        }
+        if let (Some(fabric), Some(dir)) = (&self.fabric, &self.dir)
+            && (self.config.fabric != next.fabric || self.config.overlay != next.overlay)
+        {
+            // Behind the overlay, whose policy is in the same tables.
+            fabric.reload(&next, dir).await.context("the fabric")?;
         }
         if let Some(controller) = &mut self.controller
             && self.config.providers != next.providers
@@ -148,6 +154,9 @@ impl Running {
         if let (Some(next), Some(to)) = https {
             next.tls = to.tls.clone();
         }
+        if let (Some(next), Some(to)) = (&mut next.fabric, &to.fabric) {
+            *next = mix_fabric(next, to);
+        }
         if let (Some(next), Some(to)) = (&mut next.overlay, &to.overlay) {
             mix_overlay(&mut next.host, &to.host);
         }
@@ -185,5 +194,20 @@ fn mix_overlay(next: &mut OverlayConfig, to: &OverlayConfig) {
         next.export.clone_from(&to.export);
         next.import.clone_from(&to.import);
         next.install = Install { table: next.install.table, ..to.install };
+    }
+}
+
+/// What of a fabric can be had without a restart.
+fn mix_fabric(now: &Fabric, to: &Fabric) -> Fabric {
+    Fabric {
+        listen: now.listen,
+        gateway: now.gateway.clone(),
+        tags: now.tags.clone(),
+        scopes: now.scopes.clone(),
+        links: now.links.clone(),
+        signer: now.signer.clone(),
+        max_restart: now.max_restart,
+        forget: now.forget,
+        ..to.clone()
     }
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use rutter_book::BookHandle;
 use rutter_registry::{DataDir, SqliteRegistry};
 
 use super::apis::{self, Around, Bound};
 use super::certificates::Certificates;
 use super::controller::ControllerRole;
+use super::fabric::{FabricRole, OwnBook};
 use super::gateway::GatewayRole;
 use super::handover::Sockets;
 use super::overlay::OverlayRole;
@@ -19,6 +21,11 @@ use super::{
 /// other's work.
 pub(super) const OVERLAY_STAYS: &str = "an overlay isn't handed over: with `at_end: adopt` a restart \
                                         leaves its routes where they are";
+
+/// Why a process with a fabric hands over to nobody: two with one cluster's name and key are one that
+/// says two things.
+pub(super) const FABRIC_STAYS: &str = "a fabric isn't handed over: neighbours keep its routes over a \
+                                       restart, for `fabric.restart`";
 
 impl Running {
     pub(super) async fn start_controller(
@@ -33,10 +40,16 @@ impl Running {
         let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
         let bound = apis::bind(&self.config, &certificates, inherited)?;
         let role = ControllerRole::start(&self.config, &dir).await?;
+        if self.config.fabric.is_some() {
+            self.prepare_overlay(&None, Some(role.book().clone()))?;
+            let fabric = FabricRole::start(&self.config, &dir, role.book().clone()).await;
+            self.fabric = Some(fabric.context("the fabric")?);
+        }
+        let clusters = self.fabric.as_ref().and_then(FabricRole::clusters);
         if self.config.gateway.is_some() {
             self.readiness.set("gateway", false);
             let gateway =
-                GatewayRole::start(&self.config, &certificates, &role, None, inherited).await?;
+                GatewayRole::start(&self.config, &certificates, &role, clusters, inherited).await?;
             self.export(&gateway);
             self.gateway = Some(gateway);
         }
@@ -73,7 +86,8 @@ impl Running {
             gateway: self.gateway.as_ref(),
             overlay: self.overlay.as_ref(),
             services: self.controller.as_ref().map(|role| role.providers().services()),
-            fabric: None,
+            fabric_book: self.fabric_book.as_ref().map(|own| &own.book),
+            fabric: self.fabric.as_ref().map(FabricRole::handle),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             stop: &self.apis,
@@ -95,6 +109,10 @@ impl Running {
         &mut self,
         before: &mut Option<Predecessor>,
     ) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.config.fabric.is_none(),
+            "a fabric stands beside a controller or alone: leave `fabric` out, or write `controller:` too"
+        );
         let dir = self.open_data(before).await?;
         let certificates = Certificates::open(dir.as_ref(), &self.config)?;
         let (mut none, takes_over) = (Sockets::default(), before.is_some());
@@ -134,19 +152,33 @@ impl Running {
     }
 
     /// Makes the overlay's tables and takes its addresses, before anything is done.
-    pub(super) fn prepare_overlay(&mut self, before: &Option<Predecessor>) -> anyhow::Result<()> {
+    pub(super) fn prepare_overlay(
+        &mut self,
+        before: &Option<Predecessor>,
+        of_fabric: Option<BookHandle>,
+    ) -> anyhow::Result<()> {
         if self.config.overlay.is_none() {
             return Ok(());
         }
         anyhow::ensure!(before.is_none(), "{OVERLAY_STAYS}");
         self.readiness.set("overlay", false);
-        self.overlay = Some(OverlayRole::prepare(&self.config, &self.metrics, None)?);
+        self.overlay = Some(OverlayRole::prepare(&self.config, &self.metrics, of_fabric)?);
         Ok(())
     }
 
-    /// The overlay is all that runs here: its API, by the tokens of this machine.
-    pub(super) async fn start_overlay_alone(&mut self) -> anyhow::Result<()> {
+    /// Neither controller nor gateway runs here: the overlay's and the fabric's API, by the tokens of
+    /// this machine.
+    pub(super) async fn start_alone(&mut self) -> anyhow::Result<()> {
         let dir = self.open_data(&mut None).await?;
+        if self.config.fabric.is_some() {
+            let own = OwnBook::make(&self.config)?;
+            let book = own.book.clone();
+            self.fabric_book = Some(own);
+            self.prepare_overlay(&None, Some(book.clone()))?;
+            let dir = dir.as_ref().context("a fabric has a data directory")?;
+            let fabric = FabricRole::start(&self.config, dir, book).await.context("the fabric")?;
+            self.fabric = Some(fabric);
+        }
         let certificates = Certificates::open(dir.as_ref(), &self.config)?;
         let bound = apis::bind(&self.config, &certificates, &mut Sockets::default())?;
         self.tokens.set(apart::tokens(&self.config, dir.as_deref())?);

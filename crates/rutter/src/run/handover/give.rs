@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::channel::Channel;
 use super::{PROTOCOL, READY_WITHIN, Sockets, ToNew, ToOld, Upgraded, VARIABLE};
-use crate::run::start::OVERLAY_STAYS;
+use crate::run::start::{FABRIC_STAYS, OVERLAY_STAYS};
 use crate::run::{Running, Signals, apis, notify};
 
 /// How long the new process may take from the word to the first answer. It is the owner already:
@@ -40,6 +40,7 @@ impl Running {
         signals: &mut Signals,
     ) -> anyhow::Result<Upgraded> {
         anyhow::ensure!(self.overlay.is_none(), "{OVERLAY_STAYS}");
+        anyhow::ensure!(self.fabric.is_none(), "{FABRIC_STAYS}");
         let begun = Instant::now();
         let binary = binary.unwrap_or_else(|| self.binary.clone());
         tracing::info!(binary = %binary.display(), "handing over");
