@@ -269,3 +269,60 @@ fn settings_that_contradict_themselves_are_refused_by_name() {
     assert!(serde_saphyr::from_str::<Stability>("hold_down: 5 s").is_err());
     assert!(serde_saphyr::from_str::<Stability>("holddown: 5s").is_err());
 }
+
+#[test]
+fn what_is_remembered_of_flaps_is_freed_when_it_has_decayed() {
+    let stability = Stability {
+        hold_down: std::time::Duration::from_secs(5),
+        flap_limit: Some(FlapLimit { flaps: 9, window: std::time::Duration::from_secs(100) }),
+        ..Stability::default()
+    };
+    let mut t = table(Policy { stability, ..Policy::default() });
+    let s = up(&mut t, "agent/a", None);
+    for n in 0..50 {
+        let name = format!("s{n}");
+        t.advertise(now(0), &s, route(&name, "", 1));
+        assert!(t.withdraw(now(0), &s, &service(&name), &PathId::default()));
+    }
+    settle(&mut t, now(0));
+    assert_eq!(t.counts().held, 50);
+    settle(&mut t, now(61_000));
+    assert_eq!(t.counts().held, 50, "a flap within the window would still build on them");
+    let due = t.next_deadline().unwrap();
+    assert!(due.0 <= now(121_000).mono, "it is looked at again by itself");
+    settle(&mut t, now(121_000));
+    assert_eq!(t.counts().held, 0);
+    assert_eq!(t.next_deadline(), None, "and nothing is left to look at");
+}
+
+#[test]
+fn what_is_heard_is_as_of_now_and_may_be_retracted_wherever_its_source_is() {
+    let mut t = table(Policy::default());
+    let s = up(&mut t, "agent/a", None);
+    t.advertise(now(0), &s, route("x", "", 1));
+    assert_eq!(t.candidates(&service("x")).len(), 0, "no commit has told of it");
+    assert_eq!(t.heard(&service("x")).len(), 1);
+    t.source(now(1), &s, SourceState::KeepStale { for_: std::time::Duration::from_secs(60) })
+        .unwrap();
+    let path = PathId::default();
+    assert!(!t.withdraw(now(2), &s, &service("x"), &path), "its source is away");
+    assert!(t.retract(now(2), &s.source, &service("x"), &path, Left::Withdrawn));
+    assert!(!t.retract(now(2), &s.source, &service("x"), &path, Left::Withdrawn));
+    assert_eq!(t.heard(&service("x")).len(), 0);
+    settle(&mut t, now(2));
+    assert_eq!(best(&t, "x"), None);
+}
+
+#[test]
+fn what_holds_a_route_is_named() {
+    let stability =
+        Stability { hold_down: std::time::Duration::from_secs(5), ..Stability::default() };
+    let mut t = table(Policy { stability, ..Policy::default() });
+    let s = up(&mut t, "agent/a", None);
+    let path = PathId::default();
+    t.advertise(now(0), &s, route("x", "", 1));
+    assert_eq!(t.held_by(now(0), &s.source, &service("x"), &path), None);
+    t.withdraw(now(1_000), &s, &service("x"), &path);
+    t.advertise(now(2_000), &s, route("x", "", 1));
+    assert_eq!(t.held_by(now(2_000), &s.source, &service("x"), &path), Some("hold-down"));
+}

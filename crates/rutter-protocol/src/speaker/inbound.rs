@@ -50,10 +50,12 @@ impl Speaker {
             Message::Announce(said) => self.announced(now, book, by, said, verdicts, out),
             Message::Withdraw(said) => self.withdrawn(now, book, by, said, verdicts, out),
             Message::Renew(scope, claim) => {
-                self.claim_heard(now, book, by, &scope, claim, verdicts.at(0), out);
+                let said = (&scope, claim, verdicts.at(0));
+                self.claim_heard(now, book, by, said, out);
             }
             Message::Held(scope, claim) => {
-                self.held_heard(now, book, by, &scope, claim, verdicts.at(0), out);
+                let said = (&scope, claim, verdicts.at(0));
+                self.held_heard(now, book, by, said, out);
             }
             Message::Keys(set) => self.keys_heard(now, book, by, &set, verdicts.at(0), out),
             Message::BeginRefresh(scope) => {

@@ -112,8 +112,7 @@ impl Speaker {
             n => Depth::First(usize::from(n)),
         };
         for spec in &config.scopes {
-            let both = |(scope, kind)| (scope, kind) == (&spec.scope, &spec.kind);
-            if !open.scopes.iter().map(|(scope, kind)| (scope, kind)).any(both) {
+            if !open.carries(&spec.scope, spec.kind) {
                 continue;
             }
             let outlet = OutletSpec {

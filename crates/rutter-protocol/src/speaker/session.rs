@@ -71,7 +71,7 @@ pub(crate) enum End<'a> {
 impl Open {
     /// Whether its sender takes a scope, with destinations of that kind.
     pub(crate) fn carries(&self, scope: &Scope, kind: DestinationKind) -> bool {
-        self.scopes.iter().any(|(s, k)| s == scope && *k == kind)
+        self.scopes.get(scope) == Some(&kind)
     }
 }
 

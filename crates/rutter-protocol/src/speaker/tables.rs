@@ -1,9 +1,10 @@
 //! Tables of any kind, by the scope that they are.
 
-use rutter_rib::Book;
+use rutter_rib::{Book, Table};
 use rutter_route::{
-    AnyDestination, Attributes, By, ClusterId, Decision, DestinationKind, Left, Now, PathId,
-    Prefix, Refused, Service, Session, SourceId, SourceKind, SourceState,
+    Advertisement, AnyDestination, Attributes, By, ClusterId, Decision, Destination,
+    DestinationKind, Left, Now, PathId, Prefix, Refused, Service, Session, SourceId, SourceKind,
+    SourceState,
 };
 
 use super::ScopeSpec;
@@ -150,10 +151,12 @@ pub(crate) fn readvertise(
     destination: &AnyDestination,
     said: Said,
 ) {
-    with_destination!(book, spec, destination, (table, d) => {
-        let mut route = rutter_route::Advertisement::new(d.clone(), said.received);
-        route.path = said.path;
-        // Refused only if its source is away: then its next refresh says it.
-        let _ = table.advertise(now, session, route);
-    });
+    with_destination!(book, spec, destination, (table, d) => again(now, table, session, d, said));
+}
+
+fn again<D: Destination>(now: Now, table: &mut Table<D>, session: &Session, on: &D, said: Said) {
+    let mut route = Advertisement::new(on.clone(), said.received);
+    route.path = said.path;
+    // Refused only if its source is away: then its next refresh says it.
+    let _ = table.advertise(now, session, route);
 }

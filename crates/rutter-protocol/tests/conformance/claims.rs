@@ -148,7 +148,8 @@ fn who_is_shown_a_newer_claim_tells_its_route_again_by_it() {
     let mut t = alone(&["b", "z"]);
     let (b, z) = (t.up("b"), t.up("z"));
     t.say(b, [route(&["b", "x"])]);
-    (t.take_told(b), t.take_told(z));
+    t.take_told(b);
+    t.take_told(z);
     t.say(z, [Message::Held(scope("fabric"), claim("x", 9))]);
     let told = t.take_told(z);
     let again = told.iter().find_map(|m| match m {

@@ -174,15 +174,13 @@ impl Speaker {
         }
     }
 
-    /// A claim alone: renewed, or taken back.
+    /// A claim alone: renewed, or taken back; and what the verifier said of it.
     pub(super) fn claim_heard(
         &mut self,
         now: Now,
         book: &mut Book,
         by: &ClusterId,
-        scope: &Scope,
-        claim: Claim,
-        good: Option<bool>,
+        (scope, claim, good): (&Scope, Claim, Option<bool>),
         out: &mut Vec<Output>,
     ) {
         let heard = match () {
@@ -215,9 +213,7 @@ impl Speaker {
         now: Now,
         book: &mut Book,
         by: &ClusterId,
-        scope: &Scope,
-        claim: Claim,
-        good: Option<bool>,
+        (scope, claim, good): (&Scope, Claim, Option<bool>),
         out: &mut Vec<Output>,
     ) {
         if claim.originator == self.config.cluster {
@@ -235,7 +231,7 @@ impl Speaker {
             return;
         }
         let destination = claim.destination.clone();
-        self.claim_heard(now, book, by, scope, claim, good, out);
+        self.claim_heard(now, book, by, (scope, claim, good), out);
         self.tell_again(by, scope, &destination);
     }
 

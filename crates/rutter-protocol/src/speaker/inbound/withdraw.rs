@@ -48,7 +48,8 @@ impl Speaker {
             n_applied += u64::from(applied);
             let Some(claim) = claim else { continue };
             if claim.withdrawn && claim.destination == destination {
-                self.claim_heard(now, book, by, &from.scope, claim, verdicts.at(place), out);
+                let said = (&from.scope, claim, verdicts.at(place));
+                self.claim_heard(now, book, by, said, out);
             } else {
                 let reason = Reason::DestinationMismatch;
                 self.stats.neighbours.entry(by.clone()).or_default().refuse(reason, 1);

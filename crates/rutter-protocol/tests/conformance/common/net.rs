@@ -45,7 +45,7 @@ pub(crate) struct Net {
 
 /// Clusters with these links, all with everything required, up and at rest.
 pub(crate) fn net(links: &[(&str, &str)]) -> Net {
-    Net::with(links, |own, neighbours| config(own, neighbours))
+    Net::with(links, config)
 }
 
 /// A full mesh of the first so many letters.
