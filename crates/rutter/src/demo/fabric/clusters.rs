@@ -227,7 +227,7 @@ impl Clusters {
         if name == Name::A {
             let routes = self.files.path().join("services.yml");
             let (host, port) = (self.service.ip(), self.service.port());
-            std::fs::write(&routes, format!("web: {{host: {host}, port: {port}}}\n"))?;
+            std::fs::write(&routes, format!("{}: {{host: {host}, port: {port}}}\n", super::HOST))?;
             yaml.push_str(&format!("providers: {{files: ['{}']}}\n", routes.display()));
         }
         yaml.push_str(&format!(
