@@ -1,21 +1,30 @@
 //! What the rest of the program asks of the fabric.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rutter_book::{BookClosed, BookHandle};
 use rutter_protocol::keys::KeySnapshot;
-use rutter_protocol::planner::{Ask, Planned};
+use rutter_protocol::planner::{Ask, Planned, next_hop};
 use rutter_protocol::policy::FabricPolicy;
 use rutter_protocol::speaker::{NeighbourStatus, Parting, Refusal};
 use rutter_protocol::stats::Stats;
 use rutter_protocol::wire::{Metrics, Scope};
-use rutter_route::{ClusterId, Standing};
+use rutter_rib::ViewId;
+use rutter_route::{ClusterId, Standing, TableName};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
-use tokio::sync::watch;
+use crate::run::Command;
+use crate::station::Shared;
+use crate::{FabricConfig, FabricError, Forwarding, trace, trial};
 
-use crate::{FabricConfig, FabricError, Forwarding};
+/// Destinations that are looked at in one go of the owner.
+const PAGE: usize = 1024;
 
 /// The fabric as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,15 +96,67 @@ pub struct TraceCandidate {
 
 /// A handle on the fabric that runs. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct FabricHandle {}
+pub struct FabricHandle(Arc<Inner>);
+
+/// What the handles share.
+pub(crate) struct Inner {
+    pub(crate) own: ClusterId,
+    /// The table of clusters.
+    pub(crate) fabric: TableName,
+    pub(crate) incarnation: u64,
+    pub(crate) address: SocketAddr,
+    pub(crate) book: BookHandle,
+    pub(crate) shared: Shared,
+    pub(crate) forwarding: watch::Receiver<Arc<Forwarding>>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) failed: CancellationToken,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fabric").field("own", &self.own).finish_non_exhaustive()
+    }
+}
 
 impl FabricHandle {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Where neighbours are taken.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// The book that has the carried tables.
+    pub fn book(&self) -> &BookHandle {
+        &self.0.book
+    }
+
+    /// Cancelled when neighbours can't be taken any more, which nobody asked for.
+    pub fn failed(&self) -> CancellationToken {
+        self.0.failed.clone()
+    }
+
     /// How it is.
     ///
     /// # Errors
     /// The program is shutting down.
     pub async fn status(&self) -> Result<FabricStatus, FabricError> {
-        todo!("H6")
+        let (own, incarnation) = (self.0.own.clone(), self.0.incarnation);
+        let shared = self.0.shared.clone();
+        let status = self.0.book.read(move |book, _| {
+            let core = shared.core();
+            let speaker = &core.speaker;
+            FabricStatus {
+                cluster: own,
+                incarnation,
+                neighbours: speaker.neighbours(book),
+                claims: speaker.claims().len(),
+                scopes: speaker.config().scopes.iter().map(|s| s.scope.clone()).collect(),
+            }
+        });
+        Ok(status.await?)
     }
 
     /// What was counted.
@@ -103,7 +164,8 @@ impl FabricHandle {
     /// # Errors
     /// The program is shutting down.
     pub async fn stats(&self) -> Result<Stats, FabricError> {
-        todo!("H6")
+        let shared = self.0.shared.clone();
+        Ok(self.0.book.read(move |_, _| shared.core().speaker.stats().clone()).await?)
     }
 
     /// How many routes of the table `fabric` aren't barred, by destination.
@@ -111,7 +173,24 @@ impl FabricHandle {
     /// # Errors
     /// The program is shutting down.
     pub async fn routes(&self) -> Result<BTreeMap<ClusterId, usize>, FabricError> {
-        todo!("H6")
+        let mut all = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let every = |_: &rutter_rib::Table<ClusterId>, _: &ClusterId| true;
+            let page = self.0.book.page(self.0.fabric.clone(), after.take(), PAGE, every).await?;
+            let Some(page) = page.filter(|page| !page.is_empty()) else { return Ok(all) };
+            after = page.last().cloned();
+            let fabric = self.0.fabric.clone();
+            let counted = self.0.book.read(move |book, _| {
+                let table = book.table::<ClusterId>(&fabric)?;
+                let count = |to: ClusterId| {
+                    let n_routes = table.selected(&to, ViewId::DEFAULT).routes().len();
+                    (to, n_routes)
+                };
+                Some(page.into_iter().map(count).collect::<Vec<_>>())
+            });
+            all.extend(counted.await?.unwrap_or_default());
+        }
     }
 
     /// The keys that are known.
@@ -119,20 +198,28 @@ impl FabricHandle {
     /// # Errors
     /// The program is shutting down.
     pub async fn keys(&self) -> Result<KeySnapshot, FabricError> {
-        todo!("H6")
+        let shared = self.0.shared.clone();
+        Ok(self.0.book.read(move |_, now| shared.core().speaker.keys().snapshot(now)).await?)
     }
 
     /// Which neighbour a request goes to.
     ///
     /// # Errors
     /// The program is shutting down.
-    pub async fn next_hop(&self, _ask: Ask) -> Result<Planned, FabricError> {
-        todo!("H6")
+    pub async fn next_hop(&self, ask: Ask) -> Result<Planned, FabricError> {
+        let (own, fabric) = (self.0.own.clone(), self.0.fabric.clone());
+        let forwarding = self.0.forwarding.borrow().clone();
+        let planned = self.0.book.read(move |book, _| {
+            let table = book.table::<ClusterId>(&fabric)?;
+            Some(next_hop(&own, table, &*forwarding, forwarding.fallback_neighbour, &ask))
+        });
+        // The table is there as long as the book is.
+        planned.await?.ok_or(FabricError::Closed(BookClosed))
     }
 
     /// What a gateway forwards by, as it changes.
     pub fn forwarding(&self) -> watch::Receiver<Arc<Forwarding>> {
-        todo!("H6")
+        self.0.forwarding.clone()
     }
 
     /// All there is to say of a destination.
@@ -141,39 +228,60 @@ impl FabricHandle {
     /// The program is shutting down.
     pub async fn trace(
         &self,
-        _destination: ClusterId,
-        _avoid: Vec<ClusterId>,
+        destination: ClusterId,
+        avoid: Vec<ClusterId>,
     ) -> Result<Trace, FabricError> {
-        todo!("H6")
+        let (own, fabric) = (self.0.own.clone(), self.0.fabric.clone());
+        let (shared, forwarding) = (self.0.shared.clone(), self.0.forwarding.borrow().clone());
+        let traced = self.0.book.read(move |book, now| {
+            let core = shared.core();
+            let of = trace::Of { own: &own, fabric: &fabric, speaker: &core.speaker };
+            trace::trace(&of, book, now, &forwarding, &destination, &avoid)
+        });
+        traced.await?.ok_or(FabricError::Closed(BookClosed))
     }
 
     /// What another policy would change, and changes nothing: a table each.
     ///
     /// # Errors
     /// The policy contradicts itself; the program is shutting down.
-    pub async fn try_policy(&self, _policy: FabricPolicy) -> Result<Vec<PolicyDiff>, FabricError> {
-        todo!("H6")
+    pub async fn try_policy(&self, policy: FabricPolicy) -> Result<Vec<PolicyDiff>, FabricError> {
+        trial::try_policy(&self.0.book, &self.0.shared, policy).await
     }
 
-    /// Another configuration: neighbours, policy, security, sources of keys. Sessions that it
-    /// doesn't change go on.
+    /// Another configuration: neighbours, policy, security, sources of keys, liveness. What else it
+    /// says needs a restart. Sessions that it doesn't change go on.
     ///
     /// # Errors
-    /// What can't be changed while it runs, or contradicts itself; nothing has changed.
-    pub async fn reload(&self, _config: FabricConfig) -> Result<(), FabricError> {
-        todo!("H6")
+    /// What contradicts itself; nothing has changed.
+    pub async fn reload(&self, config: FabricConfig) -> Result<(), FabricError> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Command::Reload(Box::new(config), answer)).await?;
+        answered.await.map_err(|_| BookClosed)?
     }
 
-    /// This cluster signs by a new key, made now, from now on; the one before counts for the overlap.
+    /// This cluster signs by a new key, made now, from now on; the one before counts for the
+    /// overlap. The new key's id.
     ///
     /// # Errors
     /// The key can't be written.
-    pub async fn rotate(&self, _overlap: Duration) -> Result<String, FabricError> {
-        todo!("H6")
+    pub async fn rotate(&self, overlap: Duration) -> Result<String, FabricError> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Command::Rotate(overlap, answer)).await?;
+        let key = answered.await.map_err(|_| BookClosed)??;
+        Ok(key.id().to_string())
     }
 
     /// Parts from all neighbours, and ends.
-    pub async fn end(&self, _parting: Parting) {
-        todo!("H6")
+    pub async fn end(&self, parting: Parting) {
+        let (answer, answered) = oneshot::channel();
+        if self.ask(Command::End(parting, answer)).await.is_ok() {
+            // It has ended already where there is no answer.
+            let _ended = answered.await;
+        }
+    }
+
+    async fn ask(&self, command: Command) -> Result<(), FabricError> {
+        Ok(self.0.commands.send(command).await.map_err(|_| BookClosed)?)
     }
 }

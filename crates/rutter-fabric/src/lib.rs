@@ -18,10 +18,16 @@ pub mod crypto;
 mod error;
 mod forwarding;
 mod handle;
+mod identity;
 pub mod keys;
+mod known;
+mod ports;
 mod probe;
 mod run;
+mod station;
+mod trace;
 mod transport;
+mod trial;
 
 pub use config::{FabricConfig, Liveness, NeighbourConfig, Profile};
 pub use error::FabricError;

@@ -59,7 +59,9 @@ pub use neighbour::{
 pub use rutter_rib::{Batch, Tell, ToldRoute};
 pub use said::{AnyBatch, Outcome, SourceReport, SourceUpdate};
 pub use talk::{KEEPALIVE, LastHeard, Pulse, SILENCES};
-pub use tls::{CaPin, KeyVerifier, PinMismatch, PinnedCa, SharedIdentity, Signatures, UnknownKey};
+pub use tls::{
+    CaPin, KeyVerifier, PinMismatch, PinnedCa, RemoteKey, SharedIdentity, Signatures, UnknownKey,
+};
 pub use wire::observation::{Observation, Seen};
 pub use wire::{Family, Malformed, REVISION};
 

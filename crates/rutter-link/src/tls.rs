@@ -17,6 +17,7 @@ mod accepter;
 mod dialer;
 mod mutual;
 mod pinned;
+mod remote;
 mod signatures;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub(crate) use dialer::client_config;
 pub use mutual::{KeyVerifier, SharedIdentity, UnknownKey};
 pub(crate) use mutual::{mutual_client, mutual_server};
 pub use pinned::{CaPin, PinMismatch, PinnedCa};
+pub use remote::RemoteKey;
 pub use signatures::Signatures;
 
 /// The application protocol of a link: HTTP/2, which gRPC runs on.

@@ -42,6 +42,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod told;
 mod trace;
 mod waiting;
 mod wall;
@@ -66,6 +67,7 @@ pub use engine::Engine;
 pub use input::{ConnectionId, Input, Parting, Ticket};
 pub use neighbour::NeighbourStatus;
 pub use output::{Check, Level, LogEvent, Output, What};
+pub use told::Reach;
 pub use trace::Refusal;
 pub use weakness::Weakness;
 

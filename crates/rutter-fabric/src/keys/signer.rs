@@ -121,6 +121,14 @@ impl Signer {
         }
     }
 
+    /// The key of that id itself, for TLS; `None`: it isn't held, or a command signs by it.
+    pub fn key_of(&self, id: &KeyId) -> Option<SigningKey> {
+        match lock(&self.own).hand(id) {
+            Some(Hand::Key(key)) => Some(key),
+            _ => None,
+        }
+    }
+
     /// Signs by the key of now, and waits for it: at most [`PATIENCE`] with a command, where it must
     /// not be called on a thread of the async runtime.
     ///

@@ -32,14 +32,14 @@ use crate::FabricError;
 const STILL: Duration = Duration::from_millis(50);
 
 /// Where changes go: a cluster and all its keys, the primary first; none: they are taken back.
-pub type Told = mpsc::Sender<(ClusterId, Vec<KeyRecord>)>;
+pub(crate) type Told = mpsc::Sender<(ClusterId, Vec<KeyRecord>)>;
 
 /// See the module's head. Its tasks end when it goes.
 #[derive(Debug)]
 pub struct Watcher {
     looks: Vec<Arc<Notify>>,
     is_told: watch::Receiver<bool>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Watcher {
@@ -97,13 +97,18 @@ impl Watcher {
         }
         let merger = Merger { own, order: ids, said: kept, heard: 0, known, state: state.clone() };
         tasks.spawn(merger.run(answered, told, is_first));
-        Ok(Self { looks, is_told, _tasks: tasks })
+        Ok(Self { looks, is_told, tasks })
     }
 
     /// Waits until each source has answered or failed once, and what they said was told.
     pub async fn first(&mut self) {
         // An error means that the task is gone: nobody has anything to say any more.
         let _ = self.is_told.wait_for(|is_told| *is_told).await;
+    }
+
+    /// Ends when nothing of it runs any more.
+    pub async fn end(mut self) {
+        self.tasks.shutdown().await;
     }
 
     /// Asks all of them now.

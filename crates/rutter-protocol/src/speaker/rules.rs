@@ -86,6 +86,23 @@ impl Speaker {
         }
     }
 
+    /// What the tables' policies would be under another policy of the fabric, for a dry run.
+    ///
+    /// # Errors
+    /// A policy that contradicts itself.
+    pub fn policies_under(
+        &self,
+        book: &Book,
+        policy: &FabricPolicy,
+    ) -> Result<Vec<(ScopeSpec, Policy)>, FabricPolicyError> {
+        let compiled = self.compile(policy)?;
+        let under = |spec: &ScopeSpec| {
+            let before = policy_of(book, spec)?;
+            Some((spec.clone(), self.policy_for(&compiled, spec, &before)))
+        };
+        Ok(self.config.scopes.iter().filter_map(under).collect())
+    }
+
     fn compile(&self, policy: &FabricPolicy) -> Result<Compiled, FabricPolicyError> {
         let links: BTreeMap<ClusterId, Metrics> =
             self.neighbours.iter().map(|(id, n)| (id.clone(), n.link.metrics())).collect();
@@ -104,7 +121,7 @@ impl Speaker {
     fn put_in_force(&mut self, now: Now, book: &mut Book) {
         for spec in &self.config.scopes {
             let Some(before) = policy_of(book, spec) else { continue };
-            let policy = self.policy_for(spec, &before);
+            let policy = self.policy_for(&self.compiled, spec, &before);
             if policy != before {
                 // It was checked when it was compiled, and the table is there.
                 let set: Result<(), BookError> = book.set_policy(now, &spec.table, policy);
@@ -121,18 +138,18 @@ impl Speaker {
 
     /// What a table's policy becomes: the fabric's own is replaced but for its bounds and what it
     /// resolves; of another table only what concerns neighbours is.
-    fn policy_for(&self, spec: &ScopeSpec, before: &Policy) -> Policy {
+    fn policy_for(&self, compiled: &Compiled, spec: &ScopeSpec, before: &Policy) -> Policy {
         if spec.kind == DestinationKind::Cluster {
             return Policy {
                 resolve: before.resolve.clone(),
                 bounds: before.bounds.clone(),
-                ..self.compiled.fabric.clone()
+                ..compiled.fabric.clone()
             };
         }
         let mut policy = before.clone();
         policy.import_of.retain(|source, _| !source.starts_with("neighbour/"));
         for neighbour in self.neighbours.keys() {
-            let (source, rules) = self.compiled.import_from(neighbour, &spec.scope);
+            let (source, rules) = compiled.import_from(neighbour, &spec.scope);
             policy.import_of.insert(source, rules);
         }
         policy.criteria = by_path(before.criteria_for(spec.kind));

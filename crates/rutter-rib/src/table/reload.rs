@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, Standing, What};
+use rutter_route::{Attributes, Destination, NextHop, Now, RouteKey, SourceId, Standing, What};
 
 use crate::policy::{Approval, HopKind, Policy, PolicyError, Stability};
 
@@ -30,6 +30,10 @@ pub struct PolicyEffect<D> {
     pub changed: usize,
     /// The first destinations that would move, at most [`PolicyEffect::EXAMPLES`]: from, to.
     pub examples: Vec<(D, Option<RouteKey>, Option<RouteKey>)>,
+    /// The first routes that would be barred and aren't, as many.
+    pub barred_routes: Vec<(D, SourceId)>,
+    /// The first routes that are barred and wouldn't be, as many.
+    pub freed_routes: Vec<(D, SourceId)>,
     /// Where to go on; `None` at the end.
     pub next: Option<Cursor>,
 }
@@ -171,6 +175,8 @@ impl<D: Destination> Table<D> {
             freed: 0,
             changed: 0,
             examples: Vec::new(),
+            barred_routes: Vec::new(),
+            freed_routes: Vec::new(),
             next: (end < span).then_some(Cursor(end)),
         };
         for id in from.0..end {
@@ -283,8 +289,18 @@ impl<D: Destination> Table<D> {
         effect: &mut PolicyEffect<D>,
     ) -> Supposed {
         let was = self.standing_at(id, place);
-        effect.barred += usize::from(standing.is_barred() && !was.is_barred());
-        effect.freed += usize::from(!standing.is_barred() && was.is_barred());
+        let turned = match (was.is_barred(), standing.is_barred()) {
+            (false, true) => Some((&mut effect.barred, &mut effect.barred_routes)),
+            (true, false) => Some((&mut effect.freed, &mut effect.freed_routes)),
+            _ => None,
+        };
+        if let Some((n_turned, routes)) = turned {
+            *n_turned += 1;
+            if routes.len() < PolicyEffect::<D>::EXAMPLES {
+                let source = self.sources[candidate.source].id.clone();
+                routes.push((self.dests[id].key.clone(), source));
+            }
+        }
         effect.changed += usize::from(imported.attributes != *self.sets.get(candidate.effective));
         let mut ranked =
             Ranked { candidate, standing, nominee: false, incumbent: false, equal_changed: false };
