@@ -13,7 +13,7 @@ mod tests;
 use std::fmt;
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signer, VerifyingKey};
 use rutter_protocol::keys::{KeyId, PublicKey};
 use rutter_protocol::speaker::Check;
@@ -88,7 +88,7 @@ impl SigningKey {
     /// # Errors
     /// It can't be encoded.
     pub fn to_pem(&self) -> Result<String, FabricError> {
-        let pem = self.inner.to_pkcs8_pem(LineEnding::LF);
+        let pem = self.seed_alone().to_pkcs8_pem(LineEnding::LF);
         pem.map(|pem| pem.to_string()).map_err(|error| FabricError::Key {
             what: "the key".into(),
             why: format!("can't be written as PEM: {error}"),
@@ -100,11 +100,16 @@ impl SigningKey {
     /// # Errors
     /// It can't be encoded.
     pub fn to_der(&self) -> Result<Vec<u8>, FabricError> {
-        let der = self.inner.to_pkcs8_der();
+        let der = self.seed_alone().to_pkcs8_der();
         der.map(|der| der.as_bytes().to_vec()).map_err(|error| FabricError::Key {
             what: "the key".into(),
             why: format!("can't be written as DER: {error}"),
         })
+    }
+
+    /// Version 1 of PKCS#8, without the public key: OpenSSL 3.0 doesn't read the other.
+    fn seed_alone(&self) -> KeypairBytes {
+        KeypairBytes { secret_key: self.inner.to_bytes(), public_key: None }
     }
 
     /// Its public half.

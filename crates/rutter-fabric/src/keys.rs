@@ -34,7 +34,7 @@ use rutter_route::{ClusterId, Now};
 pub use read::{Given, ReadError, read};
 pub use signer::Signer;
 pub use state::{Keeper, State};
-pub use watch::Watcher;
+pub use watch::{Told, Watcher};
 
 /// The longest text of keys that is read, in bytes: 16,384 clusters with several keys each.
 pub const MAX_TEXT: usize = 16 << 20;

@@ -13,6 +13,7 @@
 //! happened. Sessions are `rutter.v1` over TLS 1.3 in which both ends show a key of their cluster.
 #![forbid(unsafe_code)]
 
+pub mod compat;
 mod config;
 pub mod crypto;
 mod error;

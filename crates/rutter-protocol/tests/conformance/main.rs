@@ -11,6 +11,7 @@
 mod common;
 
 mod claims;
+mod forgery;
 mod loss;
 mod order;
 mod routes;

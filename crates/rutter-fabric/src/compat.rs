@@ -1,0 +1,3 @@
+//! Other systems' words for what the fabric is told.
+
+pub mod mpreg;
