@@ -283,15 +283,19 @@ impl Speaker {
             return self.refuse_batch(now, book, id, Reason::BadSignature, batch.n_routes(), out);
         }
         out.push(Output::Credit { connection: id, frames: 1 });
+        let refused: Vec<bool> = (0..batch.messages.len())
+            .map(|at| batch.says(Of::Message(at)) == Some(false))
+            .collect();
+        if !refused.is_empty() && refused.iter().all(|refused| *refused) {
+            // Nobody vouches for anything of it, its stream and number among that.
+            return self.refuse_message(by, Reason::BadSignature, batch.n_routes());
+        }
         let Some(neighbour) = self.neighbours.get_mut(by) else { return };
         if batch.stream < neighbour.heard_stream {
             // What it tells has moved to another connection, which says everything again.
             return;
         }
         neighbour.heard_stream = batch.stream;
-        let refused: Vec<bool> = (0..batch.messages.len())
-            .map(|at| batch.says(Of::Message(at)) == Some(false))
-            .collect();
         let Waiting { messages, of, good, .. } = batch;
         let good = good.unwrap_or_default();
         for (at, (message, refused)) in messages.into_iter().zip(refused).enumerate() {

@@ -52,6 +52,22 @@ fn of_messages_signed_one_by_one_a_bad_one_costs_itself() {
 }
 
 #[test]
+fn a_stream_that_nobody_vouches_for_moves_nothing() {
+    let mut t = alone(&["b"]);
+    let b = t.up("b");
+    let mut batch = t.batch(b, [route(&["b", "x"])]);
+    batch.signed = t.each(b, &batch);
+    batch.stream += 1_000;
+    t.take_told(b);
+    t.frame(b, Frame::Batch(batch));
+    assert_eq!((t.standing("b", "x"), t.refused("b", Reason::BadSignature)), (None, 1));
+    let told = t.take_told(b);
+    assert!(told.contains(&Message::Refresh(scope("fabric"))), "it is asked for again: {told:?}");
+    t.say(b, [route(&["b", "y"])]);
+    assert_eq!(t.standing("b", "y"), Some(Standing::Eligible), "its true stream still counts");
+}
+
+#[test]
 fn what_was_signed_for_another_session_is_refused() {
     let mut t = alone(&["b"]);
     let first = t.up("b");
