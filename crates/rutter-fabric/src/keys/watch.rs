@@ -32,7 +32,7 @@ use crate::FabricError;
 const STILL: Duration = Duration::from_millis(50);
 
 /// Where changes go: a cluster and all its keys, the primary first; none: they are taken back.
-pub(crate) type Told = mpsc::Sender<(ClusterId, Vec<KeyRecord>)>;
+pub type Told = mpsc::Sender<(ClusterId, Vec<KeyRecord>)>;
 
 /// See the module's head. Its tasks end when it goes.
 #[derive(Debug)]
