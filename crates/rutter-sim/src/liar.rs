@@ -15,6 +15,7 @@ use rutter_protocol::wire::{
     Announced, Announcement, Batch, Frame, Message, Metrics, Open, Scope, Signature, Signed, root,
 };
 use rutter_route::{AnyDestination, ClusterId, Now, PathId, Standing, Tags, Wall};
+use sha2::{Digest, Sha256};
 
 use crate::faults::Lie;
 use crate::middle::ghost;
@@ -30,6 +31,9 @@ const MEMORY: usize = 1024;
 pub(crate) struct Liar {
     how: Vec<Lie>,
     has_lied: bool,
+    seed: u64,
+    /// While it is calm it says the same lies of the same routes, so that others can come to rest.
+    mood: Option<u64>,
     rng: ChaCha8Rng,
     /// The first claims that went through its hands.
     old: BTreeMap<(Scope, ClusterId, AnyDestination), Claim>,
@@ -50,6 +54,8 @@ impl Liar {
         Self {
             has_lied: !how.is_empty(),
             how,
+            seed,
+            mood: None,
             rng: ChaCha8Rng::seed_from_u64(seed ^ 0x6c69_6172),
             old: BTreeMap::new(),
             ghosts: BTreeSet::new(),
@@ -59,6 +65,23 @@ impl Liar {
     pub(crate) fn lie(&mut self, how: Vec<Lie>) {
         self.has_lied |= !how.is_empty();
         self.how = how;
+    }
+
+    /// From now on it stays with the lies of this moment, or it goes on by chance.
+    pub(crate) fn calm(&mut self, since: Option<u64>) {
+        self.mood = since;
+    }
+
+    /// Where its choices for an announcement come from.
+    fn dice(&mut self, talk: &Talk<'_>, of: &Announcement) -> ChaCha8Rng {
+        let Some(mood) = self.mood else { return ChaCha8Rng::seed_from_u64(self.rng.random()) };
+        let mut hash = Sha256::new();
+        hash.update(self.seed.to_be_bytes());
+        hash.update(mood.to_be_bytes());
+        hash.update(talk.to.as_str());
+        hash.update(of.scope.as_str());
+        hash.update(of.path.last().map_or("", |origin| origin.as_str()));
+        ChaCha8Rng::from_seed(hash.finalize().into())
     }
 
     /// Whether it never lied.
@@ -104,10 +127,12 @@ impl Liar {
         match message {
             Message::Announce(announcement) => {
                 self.remember(announcement);
-                if self.rng.random_bool(0.6)
-                    && let Some(lie) = pick(&mut self.rng, &self.how).copied()
+                let mut dice = self.dice(talk, announcement);
+                if dice.random_bool(0.6)
+                    && let Some(lie) = pick(&mut dice, &self.how).copied()
                 {
-                    self.twist_announcement(talk, lie, announcement);
+                    let forge = dice.random_range(0..5);
+                    self.twist_announcement(talk, lie, forge, announcement);
                 }
             }
             Message::Withdraw(withdrawal) if self.how.contains(&Lie::OldClaim) => {
@@ -138,7 +163,7 @@ impl Liar {
         }
     }
 
-    fn twist_announcement(&mut self, talk: &Talk<'_>, lie: Lie, of: &mut Announcement) {
+    fn twist_announcement(&mut self, talk: &Talk<'_>, lie: Lie, forge: u32, of: &mut Announcement) {
         let originator = of.path.last().cloned();
         match lie {
             Lie::ShortPath if of.path.len() > 2 => {
@@ -149,7 +174,6 @@ impl Liar {
                 of.path.insert(1, talk.to.clone());
             }
             Lie::ForgedClaim => {
-                let forge = self.rng.random_range(0..5);
                 for route in &mut of.routes {
                     if let Some(claim) = &mut route.claim {
                         forge_claim(talk, forge, claim);

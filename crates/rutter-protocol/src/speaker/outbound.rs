@@ -305,11 +305,18 @@ impl Speaker {
     }
 
     /// When `pump` is next worth calling although nothing has happened: pacing, a signer that
-    /// failed.
+    /// failed. What waits for room, or for a signature, is called by those when they come: a
+    /// deadline that can't be met would be due again and again.
     pub(crate) fn outlets_deadline(&self) -> Option<Deadline> {
-        let told = self.neighbours.values().filter(|n| n.telling.is_some());
+        let has_room = |n: &Neighbour| {
+            let connection = n.telling.and_then(|(id, _)| self.connections.get(&id));
+            connection.is_some_and(|connection| connection.room > 0)
+        };
+        let told = self.neighbours.values().filter(|n| has_room(n));
         told.flat_map(|n| {
-            let paced = n.outlets.values().filter_map(AnyOutlet::next_deadline);
+            let under_way = n.outbox.sealed.is_some() || n.outbox.draft.is_some();
+            let outlets = n.outlets.values().filter(move |_| !under_way);
+            let paced = outlets.filter_map(AnyOutlet::next_deadline);
             paced.chain(n.outbox.sealed.as_ref().and_then(Sealed::deadline))
         })
         .min()

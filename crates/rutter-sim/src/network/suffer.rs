@@ -22,6 +22,7 @@ impl Network {
     /// A fault comes.
     pub(crate) fn suffer(&mut self, fault: &Fault) {
         self.totals.faults += 1;
+        self.nodes.iter_mut().for_each(|node| node.liar.calm(None));
         if let Some(tape) = &mut self.tape {
             tape.fault(self.at, fault);
         }
@@ -325,6 +326,7 @@ impl Network {
         for node in 0..self.nodes.len() {
             let Some(one) = self.nodes.get_mut(node) else { continue };
             one.signer_fails_until = 0;
+            one.liar.calm(Some(at));
             one.away_until = at;
             let right = one.spec.wall_ahead_ms;
             if one.wall_ahead != right {
