@@ -17,6 +17,7 @@
 
 pub(crate) mod diff;
 pub(crate) mod doc;
+mod emit;
 mod godoxy;
 mod netman;
 mod period;
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 
 use rutter_yaml::{Dialect, Positions};
 
+pub(crate) use emit::yaml;
 pub(crate) use godoxy::{Folder, GodoxyOptions, ListenAt, canonical};
 pub(crate) use netman::{NetmanOptions, is_netman};
 pub(crate) use period::Period;

@@ -1,6 +1,7 @@
 //! `rutter import`: what another program's set-up means here.
 
 mod against;
+mod mpreg;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ use report::{FileReport, Line, Report};
 pub(crate) enum Import {
     /// A set-up of GoDoxy's: `config.yml`, its route files, `.env`
     Godoxy(Godoxy),
+    /// Keys and policies of MPREG's routing between clusters
+    Mpreg(mpreg::Mpreg),
 }
 
 #[derive(Debug, Args)]
@@ -63,6 +66,7 @@ impl Import {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         match self {
             Self::Godoxy(godoxy) => godoxy.run(global).await,
+            Self::Mpreg(mpreg) => mpreg.run(global),
         }
     }
 }

@@ -10,7 +10,7 @@ use rutter_providers::{HealthSettings, Retries};
 use serde_json::{Map, Value, json};
 
 use super::{Folder, GodoxyOptions, Listener};
-use crate::config::Period;
+use crate::config::{Period, yaml};
 
 /// The whole file.
 pub(crate) fn canonical(setup: &Setup, folder: &Folder, options: &GodoxyOptions) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn canonical(setup: &Setup, folder: &Folder, options: &GodoxyOptions)
     file.insert("gateway".into(), gateway(setup, folder, options));
     file.insert("providers".into(), providers(setup, folder));
     let mut text = String::from(HEAD);
-    emit(&mut text, 0, &Value::Object(file));
+    text.push_str(&yaml(&Value::Object(file)));
     text
 }
 
@@ -210,31 +210,4 @@ fn monitors(health: &HealthSettings) -> Value {
         "retries": match health.retries { Retries::Auto => 0, Retries::After(n) => n },
         "disable": health.is_disabled,
     })
-}
-
-/// Whether a key is read as it stands: names that people gave may be numbers or `on`.
-fn is_word(key: &str) -> bool {
-    let letters = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    letters && !matches!(key, "on" | "off" | "yes" | "no" | "y" | "n" | "true" | "false" | "null")
-}
-
-/// Writes a value as YAML: mappings a line a key, what is in them on a line of its own or in the
-/// form of JSON, which is YAML too.
-fn emit(text: &mut String, indent: usize, value: &Value) {
-    let Value::Object(entries) = value else { return };
-    for (key, value) in entries {
-        let pad = " ".repeat(indent);
-        let key = if is_word(key) { key.clone() } else { Value::String(key.clone()).to_string() };
-        match value {
-            Value::Object(inner) if !inner.is_empty() => {
-                text.push_str(&format!("{pad}{key}:\n"));
-                emit(text, indent + 2, value);
-            }
-            Value::Array(list) if list.len() > 1 => {
-                text.push_str(&format!("{pad}{key}:\n"));
-                list.iter().for_each(|entry| text.push_str(&format!("{pad}  - {entry}\n")));
-            }
-            value => text.push_str(&format!("{pad}{key}: {value}\n")),
-        }
-    }
 }
