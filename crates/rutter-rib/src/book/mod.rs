@@ -279,6 +279,13 @@ impl Book {
         self.table_mut(&name.parse().ok()?)
     }
 
+    /// The policy in force in a table; `None`: there is no such table.
+    pub fn policy(&self, table: &TableName) -> Option<&Policy> {
+        let prefixes = self.prefixes.get(table).map(Table::policy);
+        let services = self.services.get(table).map(Table::policy);
+        prefixes.or(services).or_else(|| self.clusters.get(table).map(Table::policy))
+    }
+
     /// Takes a policy into force in a table; what it resolves through other tables stays.
     ///
     /// # Errors

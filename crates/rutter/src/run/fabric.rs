@@ -30,6 +30,7 @@ use rutter_protocol::speaker::Parting;
 use rutter_registry::DataDir;
 use rutter_route::TableName;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::clusters::OfFabric;
 use super::controller::{ends, seed};
@@ -40,7 +41,7 @@ use crate::config::{Config, tables};
 const STATE: &str = "fabric";
 
 /// How long the end may take: the neighbours hear of it, or don't.
-const END: Duration = Duration::from_secs(3);
+const END: Duration = Duration::from_secs(6);
 
 /// The role, running.
 pub(crate) struct FabricRole {
@@ -74,6 +75,17 @@ impl FabricRole {
         };
         tracing::info!(cluster = %own.cluster, listen = %own.listen, "the fabric runs");
         Ok(Self { handle, clusters: clusters.map(Arc::new) })
+    }
+
+    /// Cancels `stop` when neighbours can't be taken any more, which nobody asked for.
+    pub(super) fn tell_failure(&self, stop: &CancellationToken, tasks: &TaskTracker) {
+        let (failed, stop) = (self.handle.failed(), stop.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = failed.cancelled() => stop.cancel(),
+                () = stop.cancelled() => {}
+            }
+        });
     }
 
     pub(super) fn handle(&self) -> FabricHandle {

@@ -178,10 +178,23 @@ impl Running {
 }
 
 /// Hands a policy to a table's owner. It was checked with the file, so it is taken; routes follow
-/// it in slices, while the owner goes on with all else.
+/// it in slices, while the owner goes on with all else. What neighbours may tell of the table is the
+/// fabric's to say, and counts at every moment.
 async fn set_policy(book: &BookHandle, name: TableName, policy: Policy) -> anyhow::Result<()> {
-    book.apply(move |book, now| book.set_policy(now, &name, policy)).await??;
+    book.apply(move |book, now| {
+        let policy = with_neighbours(policy, book.policy(&name));
+        book.set_policy(now, &name, policy)
+    })
+    .await??;
     Ok(())
+}
+
+/// The policy with the rules of neighbours that stand.
+fn with_neighbours(mut policy: Policy, standing: Option<&Policy>) -> Policy {
+    let rules = standing.into_iter().flat_map(|standing| &standing.import_of);
+    let of_neighbours = rules.filter(|(of, _)| of.starts_with("neighbour/"));
+    policy.import_of.extend(of_neighbours.map(|(of, rules)| (of.clone(), rules.clone())));
+    policy
 }
 
 /// What of a host of overlays can be had without a restart.
@@ -209,5 +222,24 @@ fn mix_fabric(now: &Fabric, to: &Fabric) -> Fabric {
         max_restart: now.max_restart,
         forget: now.forget,
         ..to.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tables_own_policy_never_takes_the_neighbours_rules_away() {
+        let policy = |of: &str| {
+            let json =
+                format!(r#"{{"import_of": {{"{of}": {{"default": "deny", "rules": []}}}}}}"#);
+            serde_json::from_str::<Policy>(&json).unwrap()
+        };
+        let standing = policy("neighbour/b");
+        let to = with_neighbours(policy("agent/x"), Some(&standing));
+        assert_eq!(to.import_of.keys().collect::<Vec<_>>(), ["agent/x", "neighbour/b"]);
+        assert_eq!(with_neighbours(policy("agent/x"), Some(&policy("agent/y"))), policy("agent/x"));
+        assert_eq!(with_neighbours(policy("agent/x"), None), policy("agent/x"));
     }
 }

@@ -43,7 +43,9 @@ impl Running {
         if self.config.fabric.is_some() {
             self.prepare_overlay(&None, Some(role.book().clone()))?;
             let fabric = FabricRole::start(&self.config, &dir, role.book().clone()).await;
-            self.fabric = Some(fabric.context("the fabric")?);
+            let fabric = fabric.context("the fabric")?;
+            fabric.tell_failure(&self.stop, &self.tasks);
+            self.fabric = Some(fabric);
         }
         let clusters = self.fabric.as_ref().and_then(FabricRole::clusters);
         if self.config.gateway.is_some() {
@@ -177,6 +179,7 @@ impl Running {
             self.prepare_overlay(&None, Some(book.clone()))?;
             let dir = dir.as_ref().context("a fabric has a data directory")?;
             let fabric = FabricRole::start(&self.config, dir, book).await.context("the fabric")?;
+            fabric.tell_failure(&self.stop, &self.tasks);
             self.fabric = Some(fabric);
         }
         let certificates = Certificates::open(dir.as_ref(), &self.config)?;
