@@ -15,5 +15,6 @@ mod forgery;
 mod loss;
 mod order;
 mod routes;
+mod signing;
 mod stability;
 mod trust;
