@@ -4,6 +4,8 @@
 
 mod scene;
 
+use std::time::Duration;
+
 use rutter_rib::*;
 use rutter_route::*;
 use scene::*;
@@ -325,4 +327,32 @@ fn what_holds_a_route_is_named() {
     t.withdraw(now(1_000), &s, &service("x"), &path);
     t.advertise(now(2_000), &s, route("x", "", 1));
     assert_eq!(t.held_by(now(2_000), &s.source, &service("x"), &path), Some("hold-down"));
+}
+
+#[test]
+fn what_comes_and_goes_is_told_no_faster_than_its_pace_and_its_end_at_once() {
+    let mut t = table(Policy::default());
+    let s = up(&mut t, "agent/a", None);
+    let spec = OutletSpec { pacing: Duration::from_millis(1000), ..OutletSpec::best("sink") };
+    let mut outlet = Outlet::new(spec, 7);
+    let mut told = Vec::new();
+    for ms in (0..4000u64).step_by(100) {
+        let web = service("web");
+        match ms % 200 {
+            0 => drop(t.advertise(now(ms), &s, route("web", "", 1))),
+            _ => drop(t.withdraw(now(ms), &s, &web, &PathId::default())),
+        }
+        outlet.note(&settle(&mut t, now(ms)));
+        for tell in outlet.next(now(ms), &t, 10).tells {
+            told.push((ms, matches!(tell, Tell::Advertise { .. })));
+        }
+    }
+    // Each end is told when it comes; what comes again waits for a second after it.
+    let expected =
+        [(0, true), (100, false), (1200, true), (1300, false), (2400, true), (2500, false)];
+    assert_eq!(told[..6], expected, "{told:?}");
+    let end = now(60_000);
+    outlet.note(&settle(&mut t, end));
+    while !outlet.next(end, &t, 10).is_empty() {}
+    assert!(outlet.next_deadline().is_none() && outlet.is_idle(end), "nothing is remembered");
 }

@@ -355,7 +355,7 @@ impl Speaker {
 
     /// Somebody holds a newer claim of this cluster, signed by it, than this cluster knows of: jump
     /// past it.
-    pub(crate) fn outdone(&mut self, now: Now, scope: &Scope, held: &Claim) {
+    pub(crate) fn outdone(&mut self, scope: &Scope, held: &Claim) {
         let version = self.own.version.max(held.version());
         // A sequence that can't rise goes on in a later incarnation.
         self.own.version = match version.1 {
@@ -363,10 +363,14 @@ impl Speaker {
             _ => version,
         };
         let key = (scope.clone(), held.destination.clone());
-        let mine = self.own.signed.get(&key).map(|mine| mine.claim.version());
-        if mine.is_some_and(|mine| mine <= held.version()) {
-            self.own.put_off(&key, now.mono);
-        }
+        let mine = self.own.signed.get(&key).map(|mine| (mine.claim.version(), mine.due));
+        let Some((_, due)) = mine.filter(|(mine, _)| *mine <= held.version()) else { return };
+        // Whoever holds the newer one has refused the route: it is told again, by a claim yet to be
+        // made.
+        self.own.signed.remove(&key);
+        self.own.due.remove(&(due, key));
+        let all: Vec<ClusterId> = self.neighbours.keys().cloned().collect();
+        all.iter().for_each(|to| self.tell_again(to, scope, &held.destination));
     }
 
     /// Claims whose third has passed, or whose key is about to end, are signed again, paced.

@@ -339,11 +339,14 @@ impl Book {
         out: &mut BookChanges,
     ) -> Progress {
         let mut changes = Changes::default();
+        // Before the commit, so that a new next hop's routes are never told as unresolved first.
+        self.answer_asked::<D>(now, name);
         let Some(table) = D::tables_mut(self).get_mut(name) else { return Progress::Done };
         let mut progress = table.expire(now, budget);
         progress = progress.and(table.work(now, budget));
         progress = progress.and(table.commit(now, budget, &mut changes));
-        self.answer_asked::<D>(now, name);
+        // Those that the commit itself brought up, by a policy's reload.
+        progress = progress.and(self.answer_asked::<D>(now, name));
         self.carry_on(now, name, &changes);
         progress = progress.and(self.feed_from(now, name, &changes, budget));
         let mine = D::changes_mut(out).entry(name.clone()).or_default();

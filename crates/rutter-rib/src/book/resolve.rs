@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use rutter_route::{ClusterId, NextHop, Now, Prefix, Resolution, Service, TableName};
 
 use crate::policy::HopKind;
-use crate::table::{Changes, LongestMatch, ViewId};
+use crate::table::{Changes, LongestMatch, Progress, ViewId};
 
 use super::{Book, Kind, Resolve};
 
@@ -27,9 +27,10 @@ impl Resolving {
 
 impl Book {
     /// Answers for next hops that came since the last time.
-    pub(super) fn answer_asked<D: Kind>(&mut self, now: Now, name: &TableName) {
-        let Some(table) = D::tables_mut(self).get_mut(name) else { return };
+    pub(super) fn answer_asked<D: Kind>(&mut self, now: Now, name: &TableName) -> Progress {
+        let Some(table) = D::tables_mut(self).get_mut(name) else { return Progress::Done };
         let asked = table.hops_to_resolve();
+        let progress = if asked.is_empty() { Progress::Done } else { Progress::More };
         for hop in asked {
             let kind = HopKind::of(&hop);
             let link = self.resolves.iter_mut();
@@ -44,6 +45,7 @@ impl Book {
                 table.next_hop(now, &hop, is);
             }
         }
+        progress
     }
 
     /// A table changed: those that resolve through it learn of it.

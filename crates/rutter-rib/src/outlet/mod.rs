@@ -69,8 +69,8 @@ pub struct OutletSpec {
     pub export: Rules,
     /// The source that the sink is itself: its own routes don't go back.
     pub split_horizon: Option<SourceId>,
-    /// The least time between two advertisements of one destination; zero: none. Withdrawals and
-    /// first advertisements never wait.
+    /// The least time between two advertisements of one destination, and between its withdrawal and
+    /// the next; zero: none. Withdrawals and first advertisements never wait.
     pub pacing: Duration,
     /// Whether the sink hears that a destination is unreachable, as an advertisement without
     /// routes, instead of a withdrawal.
@@ -410,7 +410,7 @@ impl<D: Destination> Outlet<D> {
             }
             return;
         }
-        let first = told.version.is_none();
+        let first = told.version.is_none() && told.number == 0;
         let free = told.at.after(self.spec.pacing);
         let paced = !self.spec.pacing.is_zero() && !first && wanted.is_some();
         if paced && free > now.mono {
@@ -422,15 +422,20 @@ impl<D: Destination> Outlet<D> {
         told.version = version;
         told.number = number;
         told.at = now.mono;
-        let refused = told.refused.is_some();
-        self.remember(number, &destination);
         match wanted {
-            Some(routes) => batch.tells.push(Tell::Advertise { number, destination, routes }),
+            Some(routes) => {
+                self.remember(number, &destination);
+                batch.tells.push(Tell::Advertise { number, destination, routes });
+            }
             None => {
-                // A refusal is remembered until the sink accepts, so that it is told ever rarer.
-                if !refused {
+                // A refusal is remembered until the sink accepts, so that it is told ever rarer; and
+                // what may come again is remembered for its pace.
+                if told.refused.is_none() && self.spec.pacing.is_zero() {
                     self.told.remove(&destination);
+                } else if told.refused.is_none() {
+                    self.waiting.add(told, &destination, now.mono.after(self.spec.pacing));
                 }
+                self.remember(number, &destination);
                 batch.tells.push(Tell::Withdraw { number, destination });
             }
         }

@@ -59,7 +59,14 @@ impl Speaker {
                 self.claims.put(now, wanted.scope, claim.clone(), false);
                 Claimed::Unknown
             }
-            Err(reason) => Claimed::Refused(reason),
+            Err(reason) => {
+                if reason == Reason::Conflict {
+                    // An originator that lost its state has come to the same number: it jumps past.
+                    let Wanted { by, scope, originator, destination } = wanted;
+                    self.say_held(now, by, scope, originator, destination);
+                }
+                Claimed::Refused(reason)
+            }
         }
     }
 
@@ -218,10 +225,7 @@ impl Speaker {
     ) {
         if claim.originator == self.config.cluster {
             match good {
-                Some(true) => {
-                    self.outdone(now, scope, &claim);
-                    self.tell_again(by, scope, &claim.destination);
-                }
+                Some(true) => self.outdone(scope, &claim),
                 Some(false) => {
                     self.refuse_claim(now, by, scope, &claim, Reason::BadSignature, out);
                 }

@@ -33,6 +33,9 @@ impl Draft {
     }
 }
 
+/// The longest path id that is told as it is, in bytes.
+const PATH_ID: usize = 64;
+
 type Path = SmallVec<[ClusterId; 4]>;
 
 impl Speaker {
@@ -276,10 +279,10 @@ fn path_id(route: &ToldRoute) -> PathId {
         text.push('/');
         text.push_str(route.route.path.as_str());
     }
-    if text.len() > PathId::MAX_LEN {
-        // Names of that length are told apart by a digest.
+    if text.len() > PATH_ID {
+        // A way through many clusters names them all: it is told apart by a digest.
         let digest = <sha2::Sha256 as sha2::Digest>::digest(text.as_bytes());
-        text = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        text = crate::hex::encode(digest.get(..16).unwrap_or_default());
     }
     text.parse().unwrap_or_default()
 }

@@ -1,0 +1,8 @@
+//! What whole speakers tell each other: routes by policy, own claims and their ends, keys. Under
+//! links that take room only as it is given, and signers that may fail or be late.
+
+mod claims;
+mod net;
+
+mod routes;
+mod rules;
