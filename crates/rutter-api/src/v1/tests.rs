@@ -11,6 +11,7 @@ use super::*;
 use crate::testing::{Served, World, client};
 
 mod authorization;
+mod fabric;
 mod gateway;
 mod members;
 mod nodes;
@@ -47,12 +48,17 @@ impl Api {
         (Self::of(world, None, Some((fleet.clone(), book))).await, fleet)
     }
 
+    /// With a fabric.
+    pub(super) async fn with_fabric(fabric: FabricHandle) -> Self {
+        Self::with(World::new().await, None, None, None, Some(fabric)).await
+    }
+
     async fn of(
         world: World,
         link: Option<LinkAddress>,
         nodes: Option<(Fleet, BookHandle)>,
     ) -> Self {
-        Self::with(world, link, nodes, None).await
+        Self::with(world, link, nodes, None, None).await
     }
 
     async fn with(
@@ -60,6 +66,7 @@ impl Api {
         link: Option<LinkAddress>,
         nodes: Option<(Fleet, BookHandle)>,
         services: Option<Services>,
+        fabric: Option<FabricHandle>,
     ) -> Self {
         let admin = world.token(&[Scope::Admin]).await;
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
@@ -83,7 +90,7 @@ impl Api {
             metrics: Metrics::of_controller(),
             overlay: None,
             services,
-            fabric: None,
+            fabric,
             readiness: readiness.clone(),
             recheck: Duration::from_millis(50),
             stop: stop.clone(),

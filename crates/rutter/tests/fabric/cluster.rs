@@ -118,7 +118,9 @@ fn write(scene: &Scene, place: &Place, says: &Says, dir: &tempfile::TempDir) {
     let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
     let mut routes = says.routes.clone();
     if place.name() == "a" {
-        routes.push_str("web.a.test: {host: 172.16.10.2, port: 8000, healthcheck: {disable: true}}\n");
+        routes.push_str(
+            "web.a.test: {host: 172.16.10.2, port: 8000, healthcheck: {disable: true}}\n",
+        );
     }
     // A file without a route is none.
     let files = if routes.is_empty() { String::new() } else { path("routes.yml") };

@@ -7,7 +7,8 @@ use crate::scene::Scene;
 /// A second service of A, which C must not hear of.
 const SECRET: &str = "secret.a.test";
 
-const ROUTES: &str = "secret.a.test: {host: 172.16.10.2, port: 8000, healthcheck: {disable: true}}\n";
+const ROUTES: &str =
+    "secret.a.test: {host: 172.16.10.2, port: 8000, healthcheck: {disable: true}}\n";
 
 /// A tells C of no service.
 const NOTHING_TO_C: &str =

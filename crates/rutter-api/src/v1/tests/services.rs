@@ -32,7 +32,7 @@ async fn with_services() -> (Api, Catalogue) {
         catalogue.says(&id, reading).await.unwrap();
     }
     let services = Services { registry: catalogue.registry().clone(), monitors: Monitors::none() };
-    (Api::with(world, None, None, Some(services)).await, catalogue)
+    (Api::with(world, None, None, Some(services), None).await, catalogue)
 }
 
 fn states(page: &Value) -> Vec<String> {

@@ -68,8 +68,8 @@ impl Mpreg {
     pub(super) fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let mut report = Report::default();
         if let Some(path) = &self.keys {
-            let snapshot =
-                import_keys(&rutter_yaml::read(path)?).with_context(|| path.display().to_string())?;
+            let snapshot = import_keys(&rutter_yaml::read(path)?)
+                .with_context(|| path.display().to_string())?;
             let text = snapshot.to_string();
             let keys: Value = serde_json::from_str(&text)?;
             report.clusters_with_keys =
