@@ -194,8 +194,12 @@ impl Speaker {
         bars.filter(|(_, bar)| bar.signature == claim.signature).map(|(key, _)| key).collect()
     }
 
-    /// Keys of a cluster have changed: those whose routes are barred by its claims are asked again.
+    /// Keys of a cluster have changed. Where its claims that nobody could check aren't kept any more
+    /// (there was no room), the neighbours whose routes are barred by them are asked for them again.
     pub(crate) fn ask_barred(&mut self, originator: &ClusterId) {
+        if self.bars.is_empty() || !self.claims.unverified(originator).is_empty() {
+            return;
+        }
         for (key, bar) in self.bars.iter() {
             if bar.originator == *originator
                 && let Some(neighbour) = self.neighbours.get_mut(&key.by)

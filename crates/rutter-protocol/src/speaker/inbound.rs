@@ -61,6 +61,10 @@ impl Speaker {
             Message::BeginRefresh(scope) => {
                 let Some((spec, from)) = self.carried(by, &scope) else { return };
                 with_table!(book, spec, table => table.begin_refresh(now, &from.session));
+                if let Some(neighbour) = self.neighbours.get_mut(by) {
+                    // What was missed until now follows; what is missed from now on is asked for.
+                    neighbour.missed.remove(&scope);
+                }
             }
             Message::EndOfRefresh(scope) => self.refreshed(now, book, by, &scope),
             Message::Refresh(scope) => {
@@ -90,9 +94,6 @@ impl Speaker {
         let Some((spec, from)) = self.carried(by, scope) else { return };
         with_table!(book, spec, table => table.end_of_refresh(now, &from.session));
         self.lift_idle_bars(now, book, by, scope);
-        if let Some(neighbour) = self.neighbours.get_mut(by) {
-            neighbour.missed.remove(scope);
-        }
     }
 
     /// Keys of a cluster, announced.

@@ -1,6 +1,7 @@
 //! A neighbour: its source, its session, what it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use rutter_rib::{Book, Outlet};
 use rutter_route::{ClusterId, Mono, Prefix, Service, Session, SourceId, SourceKind};
@@ -43,12 +44,41 @@ pub(crate) struct Neighbour {
     pub(crate) warned: BTreeSet<Scope>,
     /// Scopes in which a bound has refused a route.
     pub(crate) over: BTreeSet<Scope>,
-    /// Scopes that are to be heard again, and when each was asked for last.
+    /// Scopes that are to be heard again, and how each was asked for.
     pub(crate) missed: BTreeSet<Scope>,
-    pub(crate) asked: BTreeMap<Scope, Mono>,
+    pub(crate) asked: BTreeMap<Scope, Asked>,
     /// What it is told, by scope.
     pub(crate) outlets: BTreeMap<Scope, AnyOutlet>,
     pub(crate) outbox: super::outbound::Outbox,
+}
+
+/// How a scope was asked for: when last, and how often without a pause.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    last: Mono,
+    n_times: u32,
+}
+
+/// The least time between two requests for a refresh of one scope by one neighbour; it doubles while
+/// they go on, up to 64 times, since what is refused each time it is said is no better for being said
+/// more often.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
+
+impl Asked {
+    /// When it may be asked for again.
+    pub(crate) fn again(self) -> Mono {
+        match self.n_times {
+            0 => Mono::default(),
+            n => self.last.after(REFRESH_INTERVAL * (1 << (n - 1).min(6))),
+        }
+    }
+
+    /// It is asked for now.
+    pub(crate) fn ask(&mut self, now: Mono) {
+        let pause = now >= self.again().after(REFRESH_INTERVAL);
+        self.n_times = if pause { 1 } else { self.n_times + 1 };
+        self.last = now;
+    }
 }
 
 impl Neighbour {

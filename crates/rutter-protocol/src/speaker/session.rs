@@ -233,6 +233,9 @@ impl Speaker {
         neighbour.lost_at = None;
         neighbour.parting = None;
         neighbour.warned.clear();
+        // Everything is said anew.
+        neighbour.over.clear();
+        neighbour.missed.clear();
         let carried: Vec<_> =
             self.config.scopes.iter().filter(|s| theirs.carries(&s.scope, s.kind)).collect();
         for spec in &carried {

@@ -1,17 +1,13 @@
 //! What ends by time: claims, keys, restarts that were waited for, lost neighbours' routes; and
 //! what is asked for again, paced.
 
-use std::time::Duration;
-
 use rutter_rib::{Book, SLICE};
 use rutter_route::{ClusterId, Deadline, Left, Mono, Now, SourceState};
 
 use super::inbound::bar_key;
+use super::neighbour::Asked;
 use super::{Level, LogEvent, Output, Speaker, What, tables};
 use crate::wire::{Claim, Scope};
-
-/// The least time between two requests for a refresh of one scope by one neighbour.
-const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Speaker {
     pub(crate) fn tick(&mut self, now: Now, book: &mut Book, out: &mut Vec<Output>) {
@@ -30,7 +26,7 @@ impl Speaker {
         let neighbours = self.neighbours.values().flat_map(|n| {
             let forgotten = n.lost_at.map(|at| at.after(self.config.forget));
             let asks = n.missed.iter().map(|scope| n.asked.get(scope).copied());
-            let asks = asks.map(|at| at.map_or(now.mono, |at| at.after(REFRESH_INTERVAL)));
+            let asks = asks.map(|asked| asked.map_or(now.mono, Asked::again));
             let asks = asks.filter(|_| n.session.is_some());
             [n.back_until, forgotten].into_iter().flatten().chain(asks)
         });
@@ -102,8 +98,9 @@ impl Speaker {
         for (scope, claim) in self.claims.unvouch(cluster, &active) {
             self.bar_all(now, book, &scope, &claim);
         }
-        self.recheck(now, cluster, out);
-        self.ask_barred(cluster);
+        if !self.recheck(now, cluster, out) {
+            self.ask_barred(cluster);
+        }
     }
 
     /// A claim's key counts no more: the routes that rest on it are barred until there is another.
@@ -169,13 +166,11 @@ impl Speaker {
         let mut asks = Vec::new();
         for neighbour in self.neighbours.values_mut().filter(|n| n.session.is_some()) {
             let asked = &neighbour.asked;
-            let may = |scope: &Scope| {
-                asked.get(scope).is_none_or(|at| at.after(REFRESH_INTERVAL) <= now.mono)
-            };
+            let may = |scope: &Scope| asked.get(scope).is_none_or(|a| a.again() <= now.mono);
             let due: Vec<Scope> = neighbour.missed.iter().filter(|s| may(s)).cloned().collect();
             for scope in due {
                 neighbour.missed.remove(&scope);
-                neighbour.asked.insert(scope.clone(), now.mono);
+                neighbour.asked.entry(scope.clone()).or_default().ask(now.mono);
                 asks.push((neighbour.id.clone(), scope));
             }
         }

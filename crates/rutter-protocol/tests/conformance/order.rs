@@ -211,6 +211,29 @@ fn a_message_that_cannot_be_read_costs_itself_and_the_rest_is_asked_for_again() 
 }
 
 #[test]
+fn what_is_missed_within_a_refresh_is_asked_for_after_it_ever_more_rarely() {
+    let mut t = alone(&["b"]);
+    let b = t.up("b");
+    let mut asked_at = Vec::new();
+    for second in 0..200 {
+        t.at(1_000 * second);
+        let told = t.take_told(b);
+        if second > 0 && !told.contains(&Message::Refresh(scope("fabric"))) {
+            continue;
+        }
+        asked_at.push(second);
+        let begin = Message::BeginRefresh(scope("fabric")).to_bytes();
+        let end = Message::EndOfRefresh(scope("fabric")).to_bytes();
+        let bad = bytes::Bytes::from_static(b"\xfe\x01");
+        let mut batch = t.batch(b, Vec::<Message>::new());
+        batch.messages = vec![begin, bad, end];
+        batch.signed = crate::common::alone::sign_batch(&t.ends[&b], &batch);
+        t.frame(b, Frame::Batch(batch));
+    }
+    assert_eq!(asked_at, [0, 1, 10, 30, 70, 150]);
+}
+
+#[test]
 fn what_is_said_of_connections_that_are_gone_is_nothing() {
     let mut t = alone(&["b"]);
     let b = t.up("b");

@@ -239,9 +239,11 @@ impl Speaker {
         self.tell_again(by, scope, &destination);
     }
 
-    /// Claims that couldn't be checked are verified with the keys that are known now.
-    pub(crate) fn recheck(&mut self, now: Now, of: &ClusterId, out: &mut Vec<Output>) {
+    /// Claims that couldn't be checked are verified with the keys that are known now. Says whether
+    /// there were any.
+    pub(crate) fn recheck(&mut self, now: Now, of: &ClusterId, out: &mut Vec<Output>) -> bool {
         let unverified = self.claims.unverified(of);
+        let mut any = false;
         for some in unverified.chunks(RECHECK) {
             let mut claims = Vec::new();
             let mut checks = Vec::new();
@@ -255,8 +257,10 @@ impl Speaker {
                 let ticket = self.next_ticket();
                 self.checking.insert(ticket, claims);
                 out.push(Output::Verify { ticket, checks });
+                any = true;
             }
         }
+        any
     }
 
     /// The verifier's answer to [`Speaker::recheck`].
@@ -273,6 +277,7 @@ impl Speaker {
             if *good && known && self.claims.judge(now, &scope, &claim) == Judged::Newer {
                 self.accept(now, book, &own, &scope, &claim);
             }
+            self.ask_barred(&claim.originator);
         }
     }
 
