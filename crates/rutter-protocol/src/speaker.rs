@@ -130,7 +130,7 @@ impl Speaker {
             bars: bars::Bars::default(),
             checking: BTreeMap::new(),
             stats: Stats::default(),
-            settling: Settling::default(),
+            settling: Settling::new(config.seed),
             refusals: trace::Refusals::default(),
             logged: refuse::Logged::default(),
             last_ticket: 0,
@@ -324,9 +324,8 @@ impl Speaker {
 /// Notes what a commit changed, for how long it takes to come to rest.
 fn settle<D: Kind>(settling: &mut Settling, now: Now, table: &TableName, changes: &BookChanges) {
     let Some(changes) = changes.of::<D>(table) else { return };
-    for change in changes.changes.iter().filter(|c| c.view == ViewId::DEFAULT) {
-        settling.changed(now, table, change.destination.to_any());
-    }
+    let changed = changes.changes.iter().filter(|c| c.view == ViewId::DEFAULT);
+    settling.changed(now, table, changed.map(|change| change.destination.to_any()));
 }
 
 /// Each scope has a table of its kind, and no two are of one name.

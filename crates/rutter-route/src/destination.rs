@@ -72,6 +72,18 @@ pub enum AnyDestination {
     Cluster(ClusterId),
 }
 
+impl AnyDestination {
+    /// Of which kind it is.
+    #[inline]
+    pub fn kind(&self) -> DestinationKind {
+        match self {
+            Self::Prefix(_) => DestinationKind::Prefix,
+            Self::Service(_) => DestinationKind::Service,
+            Self::Cluster(_) => DestinationKind::Cluster,
+        }
+    }
+}
+
 impl std::fmt::Display for AnyDestination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

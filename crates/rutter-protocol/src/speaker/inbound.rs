@@ -11,6 +11,7 @@
 
 mod announce;
 mod claimed;
+mod take;
 mod withdraw;
 
 use rutter_rib::Book;

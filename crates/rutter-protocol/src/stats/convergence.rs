@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use rutter_route::{AnyDestination, Deadline, Mono, Now, TableName};
 use serde::{Deserialize, Serialize};
 
@@ -52,53 +53,82 @@ impl Convergence {
     }
 }
 
-type Key = (TableName, AnyDestination);
+type Hasher = foldhash::fast::FixedState;
+
+/// The first change of a destination and the last.
+type Span = (Mono, Mono);
 
 /// The measurements that are open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Settling {
-    /// By destination: the first change and the last.
-    open: BTreeMap<Key, (Mono, Mono)>,
+    hasher: Hasher,
+    /// By table, then destination. A flood asks here once a change, so it is hashed.
+    open: BTreeMap<TableName, HashMap<AnyDestination, Span, Hasher>>,
+    n_open: usize,
     /// When each is to be looked at, in order.
-    looks: VecDeque<(Mono, Key)>,
+    looks: VecDeque<(Mono, TableName, AnyDestination)>,
 }
 
 impl Settling {
-    /// A destination has changed.
-    pub(crate) fn changed(&mut self, now: Now, table: &TableName, destination: AnyDestination) {
-        let full = self.open.len() >= MAX_OPEN;
-        let key = (table.clone(), destination);
-        match self.open.get_mut(&key) {
-            Some((_, last)) => *last = now.mono,
-            None if full => {}
-            None => {
-                self.open.insert(key.clone(), (now.mono, now.mono));
-                self.looks.push_back((now.mono.after(SETTLE), key));
+    /// None is open. The seed is the hash tables'.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            hasher: Hasher::with_seed(seed),
+            open: BTreeMap::new(),
+            n_open: 0,
+            looks: VecDeque::new(),
+        }
+    }
+
+    /// Destinations have changed.
+    pub(crate) fn changed(
+        &mut self,
+        now: Now,
+        table: &TableName,
+        destinations: impl IntoIterator<Item = AnyDestination>,
+    ) {
+        let mut destinations = destinations.into_iter().peekable();
+        if destinations.peek().is_none() {
+            return;
+        }
+        if !self.open.contains_key(table) {
+            self.open.insert(table.clone(), HashMap::with_hasher(self.hasher.clone()));
+        }
+        let Some(open) = self.open.get_mut(table) else { return };
+        for destination in destinations {
+            if let Some((_, last)) = open.get_mut(&destination) {
+                *last = now.mono;
+            } else if self.n_open < MAX_OPEN {
+                self.n_open += 1;
+                self.looks.push_back((now.mono.after(SETTLE), table.clone(), destination.clone()));
+                open.insert(destination, (now.mono, now.mono));
             }
         }
     }
 
     /// Closes what has come to rest.
     pub(crate) fn close(&mut self, now: Now, into: &mut Convergence) {
-        while let Some((at, _)) = self.looks.front()
+        while let Some((at, ..)) = self.looks.front()
             && *at <= now.mono
         {
-            let Some((_, key)) = self.looks.pop_front() else { return };
-            let Some((first, last)) = self.open.get(&key).copied() else { continue };
+            let Some((_, table, destination)) = self.looks.pop_front() else { return };
+            let Some(open) = self.open.get_mut(&table) else { continue };
+            let Some((first, last)) = open.get(&destination).copied() else { continue };
             let rests = last.after(SETTLE);
             if rests <= now.mono {
-                self.open.remove(&key);
+                open.remove(&destination);
+                self.n_open -= 1;
                 into.add(last.since(first));
                 continue;
             }
             // Looks stay in order: what was put off is due no later than what comes from now on.
-            let place = self.looks.partition_point(|(at, _)| *at <= rests);
-            self.looks.insert(place, (rests, key));
+            let place = self.looks.partition_point(|(at, ..)| *at <= rests);
+            self.looks.insert(place, (rests, table, destination));
         }
     }
 
     /// When [`Settling::close`] is next worth calling.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
-        self.looks.front().map(|(at, _)| Deadline(*at))
+        self.looks.front().map(|(at, ..)| Deadline(*at))
     }
 }

@@ -250,6 +250,10 @@ impl<D: Destination> Outlet<D> {
 
     /// A commit: what it changed may be out of date.
     pub fn note(&mut self, changes: &Changes<D>) {
+        if self.snapshot == Snapshot::Due && self.told.is_empty() {
+            // Its snapshot hasn't begun, and will look at all there is by then.
+            return;
+        }
         let view = self.spec.view;
         for change in changes.changes.iter().filter(|c| c.view == view) {
             self.mark(&change.destination);

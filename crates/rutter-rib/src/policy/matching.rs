@@ -1,8 +1,8 @@
 //! What a rule or a view matches on.
 
 use rutter_route::{
-    Attributes, ClusterId, Destination, OwnerId, Prefix, ServiceName, SourceKind, TableName, Tag,
-    Tags,
+    Attributes, ClusterId, Destination, DestinationKind, OwnerId, Prefix, ServiceName, SourceKind,
+    TableName, Tag, Tags,
 };
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +162,17 @@ impl Match {
             && self.origin_matches(subject.destination, attributes)
             && self.hops_over.is_none_or(|n| attributes.hops > n)
             && !self.unless.iter().any(|other| other.matches(subject, attributes))
+    }
+
+    /// Whether it may match one destination of a kind and not another, with the same attributes.
+    pub(crate) fn asks_destination(&self, kind: DestinationKind, attributes: &Attributes) -> bool {
+        let is_cluster = kind == DestinationKind::Cluster;
+        let names_origin = !self.origin.is_empty() && attributes.path_list.is_empty();
+        self.prefix.is_some()
+            || self.service_suffix.is_some()
+            || !self.cluster.is_empty()
+            || (is_cluster && (self.foreign.is_some() || names_origin))
+            || self.unless.iter().any(|other| other.asks_destination(kind, attributes))
     }
 
     fn origin_matches<D: Destination>(&self, destination: &D, attributes: &Attributes) -> bool {

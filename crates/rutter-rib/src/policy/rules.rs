@@ -5,8 +5,8 @@
 //! by `default`, or, in a list for one source without a default, by the table's list.
 
 use rutter_route::{
-    Attributes, Destination, Group, MAX_PATH_LIST, NextHop, PathStep, PolicyTrace, Priority,
-    SourceId, SourceInfo, Tag,
+    Attributes, Destination, DestinationKind, Group, MAX_PATH_LIST, NextHop, PathStep, PolicyTrace,
+    Priority, SourceId, SourceInfo, Tag,
 };
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +142,11 @@ impl Rules {
     /// Whether it lets everything pass as it is.
     pub(crate) fn is_open(&self) -> bool {
         self.rules.is_empty() && self.default != Some(Action::Deny)
+    }
+
+    /// Whether what it says of these attributes may hang on the destination.
+    pub(crate) fn asks_destination(&self, kind: DestinationKind, attributes: &Attributes) -> bool {
+        self.rules.iter().any(|rule| rule.matches.asks_destination(kind, attributes))
     }
 
     /// Asks the list. `attributes` become what the rules make of them; `trace` hears what matched.

@@ -1,6 +1,11 @@
 //! What a source says: advertise, withdraw, renew.
 
-use rutter_route::{Advertisement, Destination, Left, Now, PathId, Refused, Session, Verdict};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rutter_route::{
+    Advertisement, Attributes, Destination, Left, Now, PathId, Refused, Session, Standing, Verdict,
+};
 
 use crate::parts::index::KeyHash;
 use crate::parts::wheel::{NEVER, Tick};
@@ -10,31 +15,77 @@ use super::candidate::{Candidate, Dest, Extra, Flags, NONE, Place};
 use super::sources::{Group, Look};
 use super::{SetInfo, Table};
 
+/// What is said of one or many routes. The set of attributes is counted for who says it.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    source: u32,
+    received: u32,
+    lease: Option<Duration>,
+    standing: Standing,
+}
+
 impl<D: Destination> Table<D> {
     /// A source claims a route, or changes or renews one.
     ///
     /// An advertisement equal to what stands renews its lease, makes it part of the refresh, and
     /// is no change. A refused one changes nothing, except a loop, which withdraws what stood.
     pub fn advertise(&mut self, now: Now, s: &Session, route: Advertisement<D>) -> Verdict {
+        let mut verdict = None;
+        let Advertisement { destination, path, attributes, lease, standing } = route;
+        let routes = std::iter::once((destination, path));
+        self.advertise_all(now, s, attributes, lease, standing, routes, |v| verdict = Some(v));
+        // `advertise_all` says a verdict of each route, and this is one.
+        verdict.unwrap_or(Verdict::Refused(Refused::Loop))
+    }
+
+    /// As [`Table::advertise`], of many routes that are alike in all but (destination, path id):
+    /// what they share is looked at once. `each` hears the verdict of each, in their order.
+    #[allow(clippy::too_many_arguments, reason = "an advertisement, taken apart")]
+    pub fn advertise_all(
+        &mut self,
+        now: Now,
+        s: &Session,
+        attributes: Attributes,
+        lease: Option<Duration>,
+        standing: Standing,
+        routes: impl IntoIterator<Item = (D, PathId)>,
+        mut each: impl FnMut(Verdict),
+    ) {
         let source = match self.sources.speaking(s) {
             Ok(source) => source,
-            Err(current) => return Verdict::Refused(Refused::OldSession { current }),
+            Err(current) => {
+                let refused = || Verdict::Refused(Refused::OldSession { current });
+                return routes.into_iter().for_each(|_| each(refused()));
+            }
         };
-        let path = self.path_id(&route.path);
-        let hash = self.index.hash(&route.destination);
-        let id = self.index.find(hash, |id| self.dests[id].key == route.destination);
-        let place = match (id, path) {
+        if self.is_loop(&attributes) {
+            for (destination, path) in routes {
+                if let Some((id, place)) = self.locate(now, source, &destination, &path) {
+                    self.leave(now, id, place, Left::Loop);
+                }
+                each(Verdict::Refused(Refused::Loop));
+            }
+            return;
+        }
+        let received = self.intern_set(attributes);
+        let said = Said { source, received, lease, standing };
+        for (destination, path) in routes {
+            each(self.advertise_one(now, said, destination, path));
+        }
+        self.release_set(received);
+    }
+
+    fn advertise_one(&mut self, now: Now, said: Said, destination: D, path: PathId) -> Verdict {
+        let source = said.source;
+        let path_id = self.path_id(&path);
+        let hash = self.index.hash(&destination);
+        let id = self.index.find(hash, |id| self.dests[id].key == destination);
+        let place = match (id, path_id) {
             (Some(id), Some(path)) => self.place_of(id, source, path),
             _ => None,
         };
         if let Some(id) = id {
             self.sweep_all_now(now, id, source);
-        }
-        if self.is_loop(&route) {
-            if let (Some(id), Some(place)) = (id, place) {
-                self.leave(now, id, place, Left::Loop);
-            }
-            return Verdict::Refused(Refused::Loop);
         }
         if let (Some(id), Some(place)) = (id, place) {
             let returns = self.candidate(place).is_gone();
@@ -42,7 +93,7 @@ impl<D: Destination> Table<D> {
                 return Verdict::Refused(refused);
             }
             self.lease_again(now, source);
-            self.advertise_again(now, id, place, route);
+            self.advertise_again(now, id, place, said);
             if returns && let Some(refused) = self.make_room(now, id, place) {
                 return Verdict::Refused(refused);
             }
@@ -52,7 +103,7 @@ impl<D: Destination> Table<D> {
             return Verdict::Refused(refused);
         }
         self.lease_again(now, source);
-        self.advertise_new(now, source, id.unwrap_or(NONE), hash, route)
+        self.advertise_new(now, said, id.unwrap_or(NONE), hash, (destination, path))
     }
 
     /// The id of a path id that is in use.
@@ -61,8 +112,8 @@ impl<D: Destination> Table<D> {
         if path.is_empty() { Some(0) } else { self.paths.find(path) }
     }
 
-    fn is_loop(&self, route: &Advertisement<D>) -> bool {
-        let list = &route.attributes.path_list;
+    fn is_loop(&self, attributes: &Attributes) -> bool {
+        let list = &attributes.path_list;
         list.iter().any(|s| s.cluster == self.cluster && s.table == self.name)
     }
 
@@ -91,19 +142,21 @@ impl<D: Destination> Table<D> {
     fn advertise_new(
         &mut self,
         now: Now,
-        source: u32,
+        said: Said,
         id: u32,
         hash: KeyHash,
-        route: Advertisement<D>,
+        (destination, path): (D, PathId),
     ) -> Verdict {
+        let Said { source, received, .. } = said;
         let tick = self.tick(now);
-        let lease = route.lease.map_or(NEVER, |lease| self.tick_after(now, lease));
-        let path = if route.path.is_empty() { 0 } else { self.paths.intern(route.path, |_| ()) };
-        let received = self.intern_set(route.attributes);
+        let lease = said.lease.map_or(NEVER, |lease| self.tick_after(now, lease));
+        let path = if path.is_empty() { 0 } else { self.paths.intern(path, |_| ()) };
+        // Once as received, and once as effective until import says otherwise.
+        self.sets.retain(received);
         self.sets.retain(received);
         let mut flags = Flags::NEW;
-        flags.set(Flags::OWN_LEASE, route.lease.is_some());
-        flags.set_carried(Flags::carried(route.standing));
+        flags.set(Flags::OWN_LEASE, said.lease.is_some());
+        flags.set_carried(Flags::carried(said.standing));
         let candidate = Candidate {
             source,
             path,
@@ -117,7 +170,7 @@ impl<D: Destination> Table<D> {
             left: Left::Withdrawn,
         };
         let (id, place) = match id {
-            NONE => self.add_destination(hash, route.destination, candidate),
+            NONE => self.add_destination(hash, destination, candidate),
             id if self.dests[id].n == 0 => self.revive_destination(hash, id, candidate),
             id => (id, self.add_candidate(id, candidate)),
         };
@@ -180,27 +233,26 @@ impl<D: Destination> Table<D> {
         Place::Extra(new)
     }
 
-    fn advertise_again(&mut self, now: Now, id: u32, place: Place, route: Advertisement<D>) {
+    fn advertise_again(&mut self, now: Now, id: u32, place: Place, said: Said) {
         let tick = self.tick(now);
         let before = *self.candidate(place);
         let source = before.source;
-        let lease = route.lease.map_or(NEVER, |lease| self.tick_after(now, lease));
+        let lease = said.lease.map_or(NEVER, |lease| self.tick_after(now, lease));
         if lease < before.lease || before.is_gone() {
             self.add_lease(lease, id);
         }
-        let received = self.intern_set(route.attributes);
-        let carried = Flags::carried(route.standing);
+        let received = said.received;
+        let carried = Flags::carried(said.standing);
         let refresh = self.sources[source].refresh;
         let candidate = self.candidate_mut(place);
         candidate.lease = lease;
         candidate.refresh = refresh;
-        candidate.flags.set(Flags::OWN_LEASE, route.lease.is_some());
+        candidate.flags.set(Flags::OWN_LEASE, said.lease.is_some());
         candidate.flags.set_carried(carried);
         let returns = before.is_gone();
         let same = received == before.received;
-        if same {
-            self.sets.release(received);
-        } else {
+        if !same {
+            self.sets.retain(received);
             self.replace_set(now, id, place, received);
         }
         if returns {
@@ -342,7 +394,7 @@ impl<D: Destination> Table<D> {
                 &set.next_hop,
                 resolve.contains(&crate::policy::HopKind::of(&set.next_hop)),
             ),
-            digest: super::read::digest(set),
+            digest: OnceLock::new(),
         })
     }
 
@@ -350,6 +402,9 @@ impl<D: Destination> Table<D> {
         let hop = self.sets.extra(set).hop;
         if self.sets.release(set) {
             self.hops.release(hop);
+            if self.memo.is_some_and(|memo| memo.received == set || memo.effective == set) {
+                self.memo = None;
+            }
         }
     }
 

@@ -9,6 +9,18 @@ use crate::policy::{Approval, OnWithdraw, Policy, Rules, Subject};
 use super::Table;
 use super::candidate::{Candidate, Flags, Place};
 use super::decisions::{Decided, On};
+use super::sources::Source;
+
+/// What import made of the set of attributes that it saw last, where it makes the same of it for
+/// every destination: who advertises many routes with one set has it asked once. It is forgotten with
+/// either set, with the policy, and when something is said of a source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memo {
+    source: u32,
+    pub(super) received: u32,
+    pub(super) effective: u32,
+    denied: bool,
+}
 
 /// What import makes of a route.
 pub(super) struct Imported {
@@ -35,6 +47,15 @@ impl<D: Destination> Table<D> {
             self.set_effective(place, candidate.received, [false; 3]);
             return;
         }
+        if let Some(memo) = self.memo
+            && (memo.source, memo.received) == (candidate.source, candidate.received)
+            && !source.decided
+        {
+            self.sets.retain(memo.effective);
+            self.set_effective(place, memo.effective, [memo.denied, false, false]);
+            return;
+        }
+        let alike = self.imports_alike(source, candidate.received);
         let key = self.dests[id].key.clone();
         let source_id = source.id.clone();
         let received = self.sets.get(candidate.received).clone();
@@ -45,11 +66,26 @@ impl<D: Destination> Table<D> {
         let effective = self.intern_set(imported.attributes);
         let facts = [imported.denied, imported.unapproved, imported.drained];
         self.set_effective(place, effective, facts);
+        self.memo = alike.then_some(Memo {
+            source: candidate.source,
+            received: candidate.received,
+            effective,
+            denied: imported.denied,
+        });
         if approves && self.dests[id].n > 1 {
             // The word is on (source, destination): it holds for the source's other paths too.
             self.marks.set(id);
             self.reimport_destination(now, id, Some(candidate.source));
         }
+    }
+
+    /// Whether import makes the same of this set whatever destination a source says it of.
+    fn imports_alike(&self, source: &Source, received: u32) -> bool {
+        let attributes = self.sets.get(received);
+        !source.decided
+            && source.info.credential.is_none()
+            && self.policy.approval == Approval::None
+            && !lists(&self.policy, source).any(|rules| rules.asks_destination(D::KIND, attributes))
     }
 
     /// Takes over an effective set that is counted for the candidate already.
@@ -79,7 +115,7 @@ impl<D: Destination> Table<D> {
         let source = &self.sources[candidate.source];
         let received_priority = attributes.priority;
         let subject = Subject { destination: key, source: &source.id, info: &source.info };
-        let ruled = ask(policy, subject, &mut attributes, trace);
+        let ruled = ask(policy, source, subject, &mut attributes, trace);
         let within = source.info.credential.as_ref().is_none_or(|credential| {
             key.allowed_by(credential)
                 && credential
@@ -184,12 +220,13 @@ pub(super) struct Ruled {
 /// Asks the source's own lists, then the table's.
 fn ask<D: Destination>(
     policy: &Policy,
+    source: &Source,
     subject: Subject<'_, D>,
     attributes: &mut Attributes,
     mut trace: Option<&mut PolicyTrace>,
 ) -> Ruled {
     let mut approved_by = None;
-    for rules in lists(policy, subject.source) {
+    for rules in lists(policy, source) {
         let outcome = rules.ask(subject, attributes, trace.as_deref_mut());
         if let Some(at) = outcome.approved_by {
             approved_by = Some(rules.name_of(at));
@@ -208,12 +245,12 @@ fn ask<D: Destination>(
     Ruled { accepted: true, approved_by }
 }
 
-fn lists<'p>(policy: &'p Policy, source: &SourceId) -> impl Iterator<Item = &'p Rules> {
+fn lists<'p>(policy: &'p Policy, source: &Source) -> impl Iterator<Item = &'p Rules> + use<'p> {
     let own = match policy.import_of.is_empty() {
         true => [None, None],
         false => {
-            let kind: SourceKind = source.kind();
-            [policy.import_of.get(&source.to_string()), policy.import_of.get(kind.as_str())]
+            let kind: SourceKind = source.id.kind();
+            [policy.import_of.get(&source.text), policy.import_of.get(kind.as_str())]
         }
     };
     own.into_iter().flatten().chain(std::iter::once(&policy.import))

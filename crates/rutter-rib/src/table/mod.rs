@@ -62,6 +62,7 @@ mod views;
 mod walk;
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -120,8 +121,9 @@ impl Progress {
 #[derive(Debug)]
 struct SetInfo {
     hop: u32,
-    /// The same on every machine for equal sets; what outlets compare.
-    digest: u64,
+    /// The same on every machine for equal sets; what outlets compare. It is worked out when one
+    /// first asks: a set that nobody is told of costs no more than its place.
+    digest: OnceLock<u64>,
 }
 
 /// What is to be looked at again at some time.
@@ -208,6 +210,7 @@ pub struct Table<D> {
     asks: notes::Asked<D>,
     /// How many destinations there are of each length, by family: what longest match probes.
     lengths: Box<[[u32; 129]; 2]>,
+    memo: Option<evaluate::Memo>,
     n_candidates: usize,
     scratch: Vec<rank::Ranked>,
 }
@@ -272,6 +275,7 @@ impl<D: Destination> Table<D> {
             views: vec![View::default_view(criteria.clone(), sticks, seed)],
             asks: notes::Asked::new(seed),
             lengths: Box::new([[0; 129]; 2]),
+            memo: None,
             n_candidates: 0,
             scratch: Vec::new(),
             criteria,

@@ -251,6 +251,10 @@ impl<D: Destination> Table<D> {
         self.views.get(view)?.lists.get(&id)
     }
 
+    fn digest_of(&self, set: u32) -> u64 {
+        *self.sets.extra(set).digest.get_or_init(|| digest(self.sets.get(set)))
+    }
+
     fn selected_route(&self, ranked: &Ranked, equal: bool) -> SelectedRoute<'_> {
         let candidate = &ranked.candidate;
         SelectedRoute {
@@ -261,7 +265,7 @@ impl<D: Destination> Table<D> {
             received: self.sets.get(candidate.received),
             standing: ranked.standing,
             equal,
-            digest: self.sets.extra(candidate.effective).digest,
+            digest: self.digest_of(candidate.effective),
         }
     }
 

@@ -64,6 +64,7 @@ impl<D: Destination> Table<D> {
     /// A policy that contradicts itself; the old one stays.
     pub fn set_policy(&mut self, now: Now, policy: Policy) -> Result<(), PolicyError> {
         policy.check()?;
+        self.memo = None;
         self.criteria = policy.criteria_for(D::KIND);
         self.ring.set_bounds(policy.bounds.events, policy.bounds.events_per_destination);
         let before = std::mem::replace(&mut self.policy, policy);

@@ -107,6 +107,8 @@ impl Look {
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) id: SourceId,
+    /// The id as policy names it.
+    pub(super) text: String,
     pub(super) incarnation: Incarnation,
     pub(super) info: SourceInfo,
     pub(super) owner: u32,
@@ -282,6 +284,7 @@ impl Sources {
     pub(super) fn add(&mut self, session: &Session) -> u32 {
         let ix = self.slots.insert(Source {
             id: session.source.clone(),
+            text: session.source.to_string(),
             incarnation: session.incarnation,
             info: SourceInfo::default(),
             owner: NONE,

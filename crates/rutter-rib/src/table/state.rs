@@ -61,6 +61,8 @@ impl<D: Destination> Table<D> {
 
     fn source_up(&mut self, now: Now, ix: u32, s: &Session, info: SourceInfo) {
         let owner = info.owner.clone();
+        // What policy matches on may be another, and the place may have been another source's.
+        self.memo = None;
         self.sources.set_owner(ix, owner.as_ref());
         let source = &mut self.sources[ix];
         let new_session = source.incarnation != s.incarnation;

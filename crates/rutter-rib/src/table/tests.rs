@@ -1,5 +1,7 @@
 //! What a table does, said in small scenes.
 
+mod alike;
+
 use std::time::Duration;
 
 use rutter_route::*;

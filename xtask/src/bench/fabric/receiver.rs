@@ -22,12 +22,15 @@ use rutter_protocol::{Speaker, SpeakerConfig};
 use rutter_rib::{Book, BookChanges, Policy, Progress, SLICE, TableSpec};
 use rutter_route::{ClusterId, DestinationKind, Now, Tags, Wall};
 
-use super::voice::{CLAIM_LIFE, Voice};
+use super::voice::{self, CLAIM_LIFE, Voice};
 
 /// Frames of one turn: as many as may be under way.
 const TURN: usize = 32;
 
 const CONNECTION: ConnectionId = ConnectionId(1);
+
+/// The number of this end's own key.
+const OWN_KEY: u64 = u64::MAX;
 
 /// The moment at which all of it happens.
 pub(super) const NOW: (u64, u64) = (1_000_000, 1_700_000_000_000);
@@ -65,7 +68,8 @@ impl Receiver {
         let tables = scopes.iter().map(table).collect();
         let mut book = Book::new(own.clone(), tables, Vec::new(), Vec::new(), now, 1)?;
         let mut registry = KeyRegistry::default();
-        for (cluster, key) in keys {
+        let own_key = [(own.clone(), voice::key(OWN_KEY))];
+        for (cluster, key) in keys.iter().chain(&own_key) {
             let record = KeyRecord { key: key.public(), added_at: Wall(0), expires_at: None };
             registry.provide(now, cluster, vec![record]);
         }
@@ -127,7 +131,11 @@ impl Receiver {
             _ => None,
         });
         voice.opened(open.context("the speaker sent no open")?)?;
-        self.hear(&[voice.open()])
+        self.hear(&[voice.open()])?;
+        // The neighbour is told what is its own to hear: of its own routes that is nothing, but its
+        // outlet looks at each.
+        self.handle(Input::Room { connection: CONNECTION, frames: 1024 })?;
+        self.settle()
     }
 
     /// Takes frames in until nothing is left to do.
@@ -137,7 +145,7 @@ impl Receiver {
                 let heard = Input::Heard { connection: CONNECTION, frame: frame.clone() };
                 self.handle(heard)?;
             }
-            self.settle();
+            self.settle()?;
         }
         Ok(())
     }
@@ -145,12 +153,16 @@ impl Receiver {
     /// The neighbour is lost.
     pub(super) fn lose(&mut self) -> Result<()> {
         self.handle(Input::Down { connection: CONNECTION, why: "lost".into() })?;
-        self.settle();
-        Ok(())
+        self.settle()
     }
 
     fn handle(&mut self, input: Input) -> Result<()> {
         self.engine.speaker.handle(self.now, &mut self.engine.book, input, &mut self.out);
+        self.answer()
+    }
+
+    /// Signs and verifies, on this thread.
+    fn answer(&mut self) -> Result<()> {
         while let Some(output) = self.out.pop() {
             match output {
                 Output::Verify { ticket, checks } => {
@@ -163,23 +175,30 @@ impl Receiver {
                     let Engine { book, speaker } = &mut self.engine;
                     speaker.handle(self.now, book, verified, &mut self.out);
                 }
+                Output::Sign { ticket, bytes, .. } => {
+                    let signature = Ok(voice::key(OWN_KEY).sign(&bytes));
+                    let signed = Input::Signed { ticket, signature };
+                    let Engine { book, speaker } = &mut self.engine;
+                    speaker.handle(self.now, book, signed, &mut self.out);
+                }
                 Output::Close { why, .. } => bail!("the speaker ended the session: {why}"),
-                // Nobody asks for a signature here: there is no room to tell anything.
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Result<()> {
         loop {
             self.changes.clear();
             let Engine { book, speaker } = &mut self.engine;
             let advanced = book.advance(self.now, SLICE, &mut self.changes);
             speaker.note(self.now, book, &self.changes, &mut self.out);
             let pumped = speaker.pump(self.now, book, &mut self.out);
-            if advanced.and(pumped) == Progress::Done {
-                return;
+            let signs = !self.out.is_empty();
+            self.answer()?;
+            if advanced.and(pumped) == Progress::Done && !signs {
+                return Ok(());
             }
         }
     }
