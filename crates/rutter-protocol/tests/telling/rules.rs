@@ -127,7 +127,7 @@ fn signing_that_is_switched_on_reaches_what_was_told_before() {
     let mut net = Net::with(&[("a", "b"), ("b", "c")], |config| config.security = Security::open());
     assert_eq!(net.to_cluster("c", "a"), "c>b>a");
     for name in ["a", "b", "c"] {
-        net.input(name, Input::Security(Box::new(Security::default())));
+        net.input(name, Input::Security(Box::default()));
     }
     net.run_for(30_000);
     assert_eq!(net.to_cluster("c", "a"), "c>b>a");
