@@ -47,16 +47,25 @@ impl Check {
             ("gateway", config.gateway.is_some()),
             ("agent", config.agent.is_some()),
             ("overlay", config.overlay.is_some()),
+            ("fabric", config.fabric.is_some()),
         ];
         let roles = roles.into_iter().filter(|(_, on)| *on).map(|(role, _)| role);
         let roles = roles.collect::<Vec<_>>().join(", ");
         let mut text = format!("{} is good: {roles}\n", self.file.display());
         for (name, listener) in config.listeners.all() {
-            let how = if listener.tls == config::raw::Tls::Off { "plain" } else { "TLS" };
+            let how = match listener.tls {
+                // Both ends show keys of their clusters there, whatever `tls` says elsewhere.
+                _ if name == "listeners.gateway.fabric" => "TLS by clusters' keys",
+                config::raw::Tls::Off => "plain",
+                _ => "TLS",
+            };
             text.push_str(&format!("  {name} on {} ({how})\n", listener.address));
         }
         if let Some(overlay) = &config.overlay {
             text.push_str(&format!("  exchange on {}\n", overlay.host.exchange.listen));
+        }
+        if let Some(fabric) = &config.fabric {
+            text.push_str(&format!("  neighbours on {} (TLS by clusters' keys)\n", fabric.listen));
         }
         text.push_str(&match &config.data {
             Some(data) => format!("  data in {}\n", data.display()),
