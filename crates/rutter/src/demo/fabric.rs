@@ -84,7 +84,7 @@ fn policy(clusters: &mut Clusters, people: &People) -> anyhow::Result<()> {
     let changed = Instant::now();
     clusters.b_tells_services(false)?;
     let by_b = |clusters: &Clusters| {
-        let told = clusters.rutter(Name::D, &["routes", "explain", HOST])?;
+        let told = clusters.rutter(Name::D, &["routes", "list", "--table", "services"])?;
         anyhow::Ok(told.contains("neighbour/b"))
     };
     wait("d forgets it", || Ok(!by_b(clusters)?))?;

@@ -21,6 +21,8 @@ pub(crate) const LINKS: [(usize, usize); 4] = [(1, 2), (1, 3), (2, 4), (3, 4)];
 /// The namespaces of a scene, which the clusters' processes run in.
 pub(crate) struct Scene {
     places: Vec<Place>,
+    /// A bridge a link, which drops what comes when it is cut.
+    wires: Namespace,
     pub(crate) keys: tempfile::TempDir,
 }
 
@@ -56,11 +58,12 @@ impl Scene {
             println!("skipped: this user may not make network namespaces");
             return None;
         };
+        let wires = Namespace::new()?;
         places.iter().for_each(Place::lie);
         for (number, (one, other)) in LINKS.iter().enumerate() {
-            wire(number + 1, &places[one - 1], &places[other - 1]);
+            wire(&wires, number + 1, &places[one - 1], &places[other - 1]);
         }
-        let scene = Self { places, keys: tempfile::tempdir().unwrap() };
+        let scene = Self { places, wires, keys: tempfile::tempdir().unwrap() };
         crate::keys::make(scene.keys.path());
         Some(scene)
     }
@@ -85,12 +88,9 @@ impl Scene {
     pub(crate) fn cut(&self, one: &str, other: &str, cut: bool) {
         let (one, other) = (self.place(one), self.place(other));
         let (number, _, _) = link(one.n, other.n).unwrap();
+        let master = if cut { "nomaster".into() } else { format!("master wire{number}") };
         for place in [one, other] {
-            let how = if cut { "add" } else { "del" };
-            let filter = "root netem loss 100%";
-            let rule = format!("qdisc {how} dev link{number} {filter}");
-            let (done, said) = place.inside.try_run("tc", &rule);
-            assert!(done, "{rule}: {said:?}");
+            self.wires.ip(&format!("link set end{number}{} {master}", place.n));
         }
     }
 }
@@ -128,14 +128,17 @@ impl Place {
 }
 
 /// Joins two, each with a route to the other's loopback.
-fn wire(number: usize, one: &Place, other: &Place) {
+fn wire(wires: &Namespace, number: usize, one: &Place, other: &Place) {
     let (_, here, there) = link(one.n, other.n).unwrap();
-    let id = other.inside.id();
     let name = format!("link{number}");
-    one.inside.ip(&format!("link add {name} type veth peer name {name} netns {id}"));
+    wires.ip(&format!("link add wire{number} type bridge"));
+    wires.ip(&format!("link set wire{number} up"));
     for (place, address, peer, far) in
         [(one, &here, &there, other.n), (other, &there, &here, one.n)]
     {
+        let (id, end) = (place.inside.id(), format!("end{number}{}", place.n));
+        wires.ip(&format!("link add {end} type veth peer name {name} netns {id}"));
+        wires.ip(&format!("link set {end} master wire{number} up"));
         place.inside.ip(&format!("address add {address}/24 dev {name}"));
         place.inside.ip(&format!("link set {name} up"));
         place.inside.ip(&format!("route add 10.0.0.{far}/32 via {peer}"));

@@ -142,11 +142,11 @@ impl Clusters {
         Name::ALL.into_iter().find(|name| name.as_str() == hop).context("d knows no way to a")
     }
 
-    /// The keys of a that a cluster knows.
+    /// The ids of a's keys that a cluster knows.
     pub(super) fn keys_of_a(&self, at: Name) -> anyhow::Result<Vec<String>> {
-        let listed = self.rutter(at, &["fabric", "keys", "list"])?;
-        let of_a = listed.lines().filter(|line| line.split_whitespace().next() == Some("a"));
-        Ok(of_a.map(ToOwned::to_owned).collect())
+        let listed = self.json(at, &["fabric", "keys", "list"])?;
+        let keys = listed["clusters"]["a"]["keys"].as_array().cloned().unwrap_or_default();
+        Ok(keys.iter().filter_map(|key| Some(key["key_id"].as_str()?.to_owned())).collect())
     }
 
     /// Ends a cluster without a word.
