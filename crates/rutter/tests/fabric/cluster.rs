@@ -104,6 +104,12 @@ impl<'s> Cluster<'s> {
         crate::until(&what, || self.ways(), |ways| *ways == wanted);
     }
 
+    /// The neighbour that a request for the cluster `a` goes to.
+    pub(crate) fn best(&self) -> String {
+        let trace = self.json(&["fabric", "trace", "a"]);
+        trace["decision"]["next_hop"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The neighbours by which it may reach the cluster `a` now.
     fn ways(&self) -> BTreeSet<String> {
         let trace = self.json(&["fabric", "trace", "a"]);
