@@ -384,6 +384,7 @@ fn p03_what_a_stranger_signs_is_refused_whatever_key_it_names() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the core owns no thread and no clock; its test may")]
 fn of_a_million_mutated_and_forged_messages_none_is_accepted() {
     let begun = Instant::now();
     let half = N_FRAMES / 2;
