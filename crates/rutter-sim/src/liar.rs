@@ -23,6 +23,10 @@ use crate::pipe::{Side, other};
 use crate::signer::KeyPair;
 use crate::topology::pick;
 
+/// How long a liar stays with its lies, in ms: one that says something else each time it is told
+/// something keeps everybody busy for ever, which is a flood and no lie.
+const MOOD: u64 = 10_000;
+
 /// Claims that a liar remembers.
 const MEMORY: usize = 1024;
 
@@ -32,7 +36,7 @@ pub(crate) struct Liar {
     how: Vec<Lie>,
     has_lied: bool,
     seed: u64,
-    /// While it is calm it says the same lies of the same routes, so that others can come to rest.
+    /// Which lies of which routes; `None`: others every [`MOOD`].
     mood: Option<u64>,
     rng: ChaCha8Rng,
     /// The first claims that went through its hands.
@@ -67,14 +71,14 @@ impl Liar {
         self.how = how;
     }
 
-    /// From now on it stays with the lies of this moment, or it goes on by chance.
+    /// From now on it stays with the lies of this moment, or it takes others every [`MOOD`].
     pub(crate) fn calm(&mut self, since: Option<u64>) {
         self.mood = since;
     }
 
     /// Where its choices for an announcement come from.
     fn dice(&mut self, talk: &Talk<'_>, of: &Announcement) -> ChaCha8Rng {
-        let Some(mood) = self.mood else { return ChaCha8Rng::seed_from_u64(self.rng.random()) };
+        let mood = self.mood.unwrap_or(talk.now.mono.0 / MOOD);
         let mut hash = Sha256::new();
         hash.update(self.seed.to_be_bytes());
         hash.update(mood.to_be_bytes());

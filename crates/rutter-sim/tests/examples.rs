@@ -1,4 +1,5 @@
 //! The scenarios in `examples/fabric` are played: each holds all rules and comes to what it expects.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on says so")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 //! Networks that come up, and come to rest.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on says so")]
 
 use rutter_sim::run::{Options, play};
 use rutter_sim::scenario::Protocol;

@@ -1,4 +1,5 @@
 //! A run that breaks a rule is shrunk to the faults that break it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on says so")]
 
 use rutter_protocol::Engine;
 use rutter_protocol::speaker::Weakness;

@@ -1,5 +1,6 @@
 //! The seed's service levels: how soon a withdrawal acts, how little is suppressed, and that nothing
 //! unsigned or forged is accepted; and that a seed is a run.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on says so")]
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

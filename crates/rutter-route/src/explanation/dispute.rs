@@ -95,3 +95,60 @@ impl<'a> Move<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Explanation;
+    use crate::{ClusterId, Criterion, Event, EventNumber, PathId, RouteKey, Wall, What};
+
+    fn key(source: &str) -> RouteKey {
+        RouteKey { source: source.parse().unwrap(), path: PathId::default() }
+    }
+
+    /// An explanation of moves, one a second: from, to, by what.
+    fn explanation(moves: &[(&str, &str, Option<Criterion>)]) -> Explanation<ClusterId> {
+        let event =
+            |(at, (from, to, decided_by)): (usize, &(&str, &str, Option<Criterion>))| Event {
+                number: EventNumber(at as u64 + 1),
+                at: Wall(1000 * at as u64),
+                destination: None,
+                what: What::Moved {
+                    from: Some(key(from)),
+                    to: Some(key(to)),
+                    decided_by: *decided_by,
+                    view: None,
+                },
+                cause: None,
+            };
+        Explanation {
+            table: "fabric".parse().unwrap(),
+            destination: "hub".parse().unwrap(),
+            at: Wall(1000 * moves.len() as u64),
+            views: Vec::new(),
+            candidates: Vec::new(),
+            events: moves.iter().enumerate().map(event).collect(),
+            sinks: Vec::new(),
+        }
+    }
+
+    const A: &str = "neighbour/a";
+    const B: &str = "neighbour/b";
+    const PREFERRED: Option<Criterion> = Some(Criterion::Preference);
+
+    #[test]
+    fn a_best_that_goes_to_and_fro_by_preference_is_a_dispute() {
+        let told = explanation(&[(A, B, None), (B, A, PREFERRED)].repeat(4));
+        let dispute = told.dispute().unwrap();
+        assert_eq!((dispute.preferred, dispute.n_moves), (key(A), 8));
+    }
+
+    #[test]
+    fn few_moves_old_moves_and_moves_by_the_path_are_none() {
+        assert_eq!(explanation(&[(A, B, None), (B, A, PREFERRED)].repeat(2)).dispute(), None);
+        let by_path = [(A, B, None), (B, A, Some(Criterion::Score))].repeat(4);
+        assert_eq!(explanation(&by_path).dispute(), None);
+        let mut old = explanation(&[(A, B, None), (B, A, PREFERRED)].repeat(4));
+        old.at = Wall(1_000_000);
+        assert_eq!(old.dispute(), None);
+    }
+}

@@ -27,13 +27,13 @@ pub(super) fn scenario(seed: u64, clusters: usize) -> Scenario {
         topology,
         duration: Span::secs(240),
         rest_within: Span::secs(150),
-        chances: Some(Chances::default()),
+        chances: Some(Chances { every: Span::secs(12), ..Chances::default() }),
         ..Scenario::default()
     };
     links(&mut rng, &mut scenario, &mut about);
     security(&mut rng, &mut scenario, &mut about);
     let stability = stability(&mut rng, &mut about);
-    let services = rng.random_bool(0.7);
+    let services = rng.random_bool(0.5);
     let paced = rng.random_bool(0.25);
     let paths = if rng.random_bool(0.2) { 2 } else { 1 };
     if services {
@@ -61,7 +61,7 @@ pub(super) fn scenario(seed: u64, clusters: usize) -> Scenario {
         if services {
             let service = format!("web.{name}").parse();
             spec.services = service.into_iter().collect();
-            spec.prefixes = prefix(at).into_iter().collect();
+            spec.prefixes = prefix(at).filter(|_| at.is_multiple_of(4)).into_iter().collect();
         }
         scenario.clusters.insert(name.clone(), spec);
     }

@@ -16,7 +16,7 @@ const SLACK: u64 = 2_000;
 #[derive(Debug, Default)]
 pub(crate) struct Onlooker {
     /// What wasn't held at the last look, by (cluster, neighbour, destination): the path, and how
-    /// many withdrawals and losses the neighbour had had.
+    /// many batches and losses of the neighbour there had been.
     free: BTreeMap<(usize, ClusterId, AnyDestination), (Vec<ClusterId>, u64)>,
 }
 
@@ -62,8 +62,9 @@ impl Onlooker {
         for seen in candidates {
             let Some(from) = &seen.from else { continue };
             let stats = engine.speaker.stats().neighbours.get(from);
-            let troubles =
-                stats.map_or(0, |s| s.withdrawals_received + s.losses + s.announcements_rejected);
+            // A neighbour that says anything may withdraw by it: one way or another (a refresh
+            // without the route, a goodbye) it says so in a batch.
+            let troubles = stats.map_or(0, |s| s.batches_received + s.losses);
             let key = (place, from.clone(), destination.clone());
             if seen.standing != Standing::Held {
                 self.free.insert(key, (seen.path.clone(), troubles));
@@ -73,7 +74,7 @@ impl Onlooker {
                 |(path, then): &&(Vec<ClusterId>, u64)| *path == seen.path && *then == troubles;
             if before.get(&key).filter(same).is_some() {
                 let what = format!(
-                    "the path {} to {destination} is held, but {from} has withdrawn nothing",
+                    "the path {} to {destination} is held, but {from} has said nothing",
                     shown(&seen.path)
                 );
                 let rule = "hold_down_spares_other_paths";

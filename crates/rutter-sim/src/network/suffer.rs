@@ -221,18 +221,20 @@ impl Network {
     fn meddle(&mut self, link: &Between, how: Meddling, lasts: Span) {
         let until = self.at + lasts.0;
         self.on_link(link, |one| one.meddler = Some((how, until)));
-        // A stream that was meddled with doesn't stay whole below, and TLS notices: so even what no
-        // later frame betrays, such as a last one that was taken out, ends by then.
         if let Some(link) = self.link_place(link) {
             self.agenda.put(until, Event::EndMeddling { link });
         }
     }
 
+    /// A stream in which something is missing or changed doesn't stay whole below, and TLS notices: so
+    /// even what no later frame betrays, such as a last one that was taken out, ends by then. What was
+    /// only put in twice has to be passed over by the protocol, and nothing mends it afterwards.
     pub(super) fn end_meddling(&mut self, link: usize) {
-        if let Some(one) = self.links.get_mut(link) {
-            one.meddler = None;
+        let Some(one) = self.links.get_mut(link) else { return };
+        let Some((how, _)) = one.meddler.take() else { return };
+        if !matches!(how, Meddling::Duplicate | Meddling::Replay) {
+            self.break_link(link, self.at, PATIENCE_MORE, "what came isn't what was sent");
         }
-        self.break_link(link, self.at, PATIENCE_MORE, "what came isn't what was sent");
     }
 
     fn rotate(&mut self, cluster: &ClusterId) {
