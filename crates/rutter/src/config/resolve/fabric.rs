@@ -116,7 +116,8 @@ struct At<'a>(&'a ClusterId);
 impl At<'_> {
     fn unless(&self, holds: bool, key: &str, message: &str, to: &mut Problems) {
         if !holds {
-            let path = ["fabric", "neighbours", self.0.as_str()].into_iter().chain(key.split('.'));
+            let keys = key.split('.').filter(|step| !step.is_empty());
+            let path = ["fabric", "neighbours", self.0.as_str()].into_iter().chain(keys);
             to.push(Problem::at_path(path.map(str::to_owned).collect(), message));
         }
     }
