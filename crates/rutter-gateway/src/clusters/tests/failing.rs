@@ -21,7 +21,8 @@ async fn a_gateway_that_cant_be_reached_costs_no_request_of_any_method() {
     let mut scene = diamond().await;
     let origin = Origin::start(|m| Act::Ok(format!("got {}", m.text()))).await;
     scene.serve("a", &origin).await;
-    scene.says("d").gateways.insert(cluster("b"), refused().await);
+    let nobody = refused().await;
+    scene.says("d").gateways.insert(cluster("b"), nobody);
     let big = "x".repeat(300 * 1024);
     for (method, body) in [("GET", ""), ("POST", "order"), ("POST", big.as_str())] {
         let answer = scene.ask("d", &with_body(method, "/", body)).await;
