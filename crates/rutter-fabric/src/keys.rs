@@ -24,6 +24,7 @@ mod tests;
 mod url;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ use rutter_route::{ClusterId, Now};
 pub use read::{Given, ReadError, read};
 pub use signer::Signer;
 pub use state::{Keeper, State};
-pub use watch::{Told, Watcher};
+pub use watch::{Told, Watcher, known};
 
 /// The longest text of keys that is read, in bytes: 16,384 clusters with several keys each.
 pub const MAX_TEXT: usize = 16 << 20;
@@ -50,6 +51,9 @@ pub enum KeySource {
     Command(Vec<String>),
     /// A URL, `https://` only.
     Url(String),
+    /// Keys that stand in the configuration itself. They are a source like the others: what all say
+    /// of a cluster is one word, and two words would take turns at each restart.
+    Written(BTreeMap<ClusterId, Vec<PublicKey>>),
 }
 
 impl fmt::Display for KeySource {
@@ -62,6 +66,7 @@ impl fmt::Display for KeySource {
                 write!(f, "command {}", command.first().map_or("", String::as_str))
             }
             Self::Url(url) => write!(f, "URL {}", url.split(['?', '#']).next().unwrap_or_default()),
+            Self::Written(_) => f.write_str("the configuration"),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod supervisor;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use rutter_book::{BookHandle, Clock, SystemClock};
 use rutter_link::{KeyVerifier, PeerKey, SharedIdentity, serve_neighbours};
 use rutter_protocol::Speaker;
 use rutter_protocol::claims::ClaimLimits;
-use rutter_protocol::keys::{KeyRecord, KeyRegistry, PublicKey};
+use rutter_protocol::keys::{KeyRecord, PublicKey};
 use rutter_protocol::speaker::{FABRIC, Input, SpeakerConfig, Ticket};
-use rutter_route::{ClusterId, DestinationKind, Now, TableName};
+use rutter_route::{ClusterId, DestinationKind, TableName};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -62,7 +63,10 @@ pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandl
     let signer = signer(&config, &told, &book)?;
     let verifier = verifier(&told, &book)?;
     let rotates = keys::begin_own(&mut registry, now, &config.cluster, &signer);
-    written_keys(&config, &mut registry, now);
+    let given = keys::known(&state, &key_sources(&config), now.wall)?;
+    for (cluster, keys) in given.into_iter().filter(|(cluster, _)| *cluster != config.cluster) {
+        registry.provide(now, &cluster, keys);
+    }
     let (shown, _) = identity::shown(
         &registry.active(now, &config.cluster),
         registry.primary(now, &config.cluster).map_or(signer.primary(), |(_, key)| key),
@@ -196,19 +200,12 @@ fn answer(told: &mpsc::Sender<Told>, book: &BookHandle, input: Input) {
     book.wake();
 }
 
-/// Keys of neighbours that stand in the configuration.
-fn written_keys(config: &FabricConfig, registry: &mut KeyRegistry, now: Now) {
-    for (cluster, neighbour) in &config.neighbours {
-        if !neighbour.keys.is_empty() {
-            registry.provide(now, cluster, records(&neighbour.keys, now));
-        }
-    }
-}
-
-/// Keys without an end.
-fn records(keys: &[PublicKey], now: Now) -> Vec<KeyRecord> {
-    let record = |key: &PublicKey| KeyRecord { key: *key, added_at: now.wall, expires_at: None };
-    keys.iter().map(record).collect()
+/// Where keys come from: the providers, then the neighbours' keys that stand in the configuration.
+fn key_sources(config: &FabricConfig) -> Vec<keys::KeySource> {
+    let of = config.neighbours.iter().filter(|(_, neighbour)| !neighbour.keys.is_empty());
+    let written: BTreeMap<_, _> = of.map(|(c, n)| (c.clone(), n.keys.clone())).collect();
+    let written = (!written.is_empty()).then_some(keys::KeySource::Written(written));
+    config.key_sources.iter().cloned().chain(written).collect()
 }
 
 /// The table of clusters.

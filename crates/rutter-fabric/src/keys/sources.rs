@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rutter_protocol::hex;
-use rutter_protocol::keys::{ClusterKeys, KeySnapshot};
+use rutter_protocol::keys::{ClusterKeys, KeyRecord, KeySnapshot, PublicKey};
 use rutter_route::{ClusterId, Wall};
 use sha2::{Digest, Sha256};
 
@@ -36,6 +36,10 @@ pub(super) async fn ask(
     wall: Wall,
 ) -> Failures {
     let text = match source {
+        KeySource::Written(keys) => {
+            said.insert(String::new(), written(keys, wall));
+            return Failures::new();
+        }
         KeySource::Directory(path) => {
             let (path, before) = (path.clone(), said.clone());
             return match tokio::task::spawn_blocking(move || list(&path, before, wall)).await {
@@ -66,6 +70,12 @@ pub(super) async fn ask(
         }
         Err(why) => Failures::from([(String::new(), why)]),
     }
+}
+
+/// What stands in the configuration.
+pub(super) fn written(keys: &BTreeMap<ClusterId, Vec<PublicKey>>, wall: Wall) -> Given {
+    let record = |key: &PublicKey| KeyRecord { key: *key, added_at: wall, expires_at: None };
+    keys.iter().map(|(c, keys)| (c.clone(), keys.iter().map(record).collect())).collect()
 }
 
 fn list(directory: &Path, mut before: Said, wall: Wall) -> (Said, Failures) {

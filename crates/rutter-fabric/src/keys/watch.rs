@@ -22,7 +22,7 @@ use rutter_route::{ClusterId, Wall};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::sources::{Failures, Said, ask, from_json, id_of, to_json, union};
+use super::sources::{Failures, Said, ask, from_json, id_of, to_json, union, written};
 use super::state::State;
 use super::url::Fetch;
 use super::{Given, KeySource};
@@ -71,11 +71,7 @@ impl Watcher {
     ) -> Result<Self, FabricError> {
         let mut seen = BTreeSet::new();
         sources.retain(|source| seen.insert(source.clone()));
-        let mut kept = match state.read("sources.json")? {
-            None => BTreeMap::new(),
-            Some(text) => from_json(&text)
-                .map_err(|why| FabricError::State { path: "sources.json".into(), why })?,
-        };
+        let mut kept = kept(state)?;
         // What was said of these may be taken back now, by a source that isn't asked any more too.
         let known = union(kept.values()).into_keys().map(|cluster| (cluster, None)).collect();
         let ids: Vec<String> = sources.iter().map(id_of).collect();
@@ -114,6 +110,29 @@ impl Watcher {
     /// Asks all of them now.
     pub fn look(&self) {
         self.looks.iter().for_each(|look| look.notify_one());
+    }
+}
+
+/// What these sources say as far as it is known without asking: what each said last, and what stands
+/// in the configuration. A [`Watcher`] then tells what has changed since.
+///
+/// # Errors
+/// What is kept of the sources can't be read.
+pub fn known(state: &State, sources: &[KeySource], wall: Wall) -> Result<Given, FabricError> {
+    let mut kept = kept(state)?;
+    let said = sources.iter().map(|source| match source {
+        KeySource::Written(keys) => Said::from([(String::new(), written(keys, wall))]),
+        _ => kept.remove(&id_of(source)).unwrap_or_default(),
+    });
+    Ok(union(said.collect::<Vec<_>>().iter()))
+}
+
+fn kept(state: &State) -> Result<BTreeMap<String, Said>, FabricError> {
+    match state.read("sources.json")? {
+        None => Ok(BTreeMap::new()),
+        Some(text) => {
+            from_json(&text).map_err(|why| FabricError::State { path: "sources.json".into(), why })
+        }
     }
 }
 
@@ -171,7 +190,7 @@ impl Eye {
                 Some(folder) if folder != Path::new("") => folder.to_owned(),
                 _ => PathBuf::from("."),
             }),
-            KeySource::Command(_) | KeySource::Url(_) => None,
+            KeySource::Command(_) | KeySource::Url(_) | KeySource::Written(_) => None,
         };
         Self { folder, watching: None }
     }

@@ -14,7 +14,7 @@ use rutter_route::ClusterId;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Keys, PARTING, keep_keys, records};
+use super::{Keys, PARTING, keep_keys, key_sources};
 use crate::keys::{Signer, State, Watcher};
 use crate::known::Known;
 use crate::station::{Shared, Told};
@@ -166,17 +166,9 @@ impl Supervisor {
         }
         // Always: a table's own policy may have been replaced, which is merged anew.
         inputs.push(Input::Policy(Box::new(to.policy.clone())));
-        let now = SystemClock.now();
-        for (cluster, neighbour) in &to.neighbours {
-            let before = self.config.neighbours.get(cluster).map(|n| &n.keys);
-            if before != Some(&neighbour.keys) {
-                let keys = records(&neighbour.keys, now);
-                inputs.push(Input::Keys { cluster: cluster.clone(), keys });
-            }
-        }
         self.apply(inputs).await?;
-        let other_keys =
-            to.key_sources != self.config.key_sources || to.key_refresh != self.config.key_refresh;
+        let other_keys = key_sources(&to) != key_sources(&self.config)
+            || to.key_refresh != self.config.key_refresh;
         let reloaded = Told::Reloaded { fallback: to.fallback_neighbour };
         let _over = self.wires.inputs.send(reloaded).await;
         self.wires.book.wake();
@@ -251,7 +243,7 @@ impl Supervisor {
         if let Some(before) = self.watcher.take() {
             before.end().await;
         }
-        let (own, sources) = (self.config.cluster.clone(), self.config.key_sources.clone());
+        let (own, sources) = (self.config.cluster.clone(), key_sources(&self.config));
         let refresh = self.config.key_refresh;
         self.watcher = Some(Watcher::start(own, sources, refresh, &self.state, told.clone())?);
         Ok(())

@@ -7,7 +7,6 @@
 //! the end the frames that nobody touched are accepted, so that the refusals were not idle.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -384,23 +383,23 @@ fn p03_what_a_stranger_signs_is_refused_whatever_key_it_names() {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "the core owns no thread and no clock; its test may")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the test has threads; the core that it asks has none"
+)]
 fn of_a_million_mutated_and_forged_messages_none_is_accepted() {
-    let begun = Instant::now();
     let half = N_FRAMES / 2;
-    let (one, other, claims, made) = std::thread::scope(|scope| {
+    let (flips, claims, made) = std::thread::scope(|scope| {
         let one = scope.spawn(move || flips(&names(0, half)));
         let other = scope.spawn(move || flips(&names(half, N_FRAMES - half)));
-        let made = scope.spawn(|| made_up(2_500));
+        let made = scope.spawn(|| made_up(3_600));
         let claims = changed_claims(&names(0, 60));
-        (one.join().unwrap(), other.join().unwrap(), claims, made.join().unwrap())
+        (one.join().unwrap() + other.join().unwrap(), claims, made.join().unwrap())
     });
-    let all = one + other + claims + made;
+    let all = flips + claims + made;
     println!(
-        "{all} refused: {} flipped bits of {N_FRAMES} frames, {claims} changed claims, {made} made \
-         up or replayed; {:.1} s",
-        one + other,
-        begun.elapsed().as_secs_f64(),
+        "{all} refused: {flips} flipped bits of {N_FRAMES} frames, {claims} changed claims, {made} \
+         made up or replayed"
     );
     assert!(all >= GOAL, "{all}");
 }

@@ -131,6 +131,27 @@ async fn of_several_sources_the_first_that_knows_a_cluster_names_its_primary() {
 }
 
 #[tokio::test]
+async fn what_stands_in_the_configuration_and_what_a_provider_says_are_one_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::open(&dir.path().join("state")).unwrap();
+    let file = dir.path().join("keys");
+    write(&file, &format!("west {}\n", key(2)));
+    let written = |n| KeySource::Written([(cluster("west"), vec![key(n)])].into());
+    let sources = [KeySource::File(file.clone()), written(1)];
+    let (mut watcher, mut heard) = start(&sources, &state);
+    assert_eq!(first(&mut watcher, &mut heard).await, said(&[("west", &[2, 1])]));
+    watcher.end().await;
+    // At the next start the same is known before anybody is asked, so a rotation isn't undone.
+    let given = known(&state, &sources, Wall(9)).unwrap();
+    let keys: Vec<_> = given[&cluster("west")].iter().map(|record| record.key).collect();
+    assert_eq!(keys, [key(2), key(1)]);
+    // Written out of the configuration, and nowhere else: it is taken back.
+    fs::remove_file(&file).unwrap();
+    let (mut watcher, mut heard) = start(&[KeySource::File(file)], &state);
+    assert_eq!(first(&mut watcher, &mut heard).await, said(&[("west", &[2])]));
+}
+
+#[tokio::test]
 async fn a_commands_time_and_output_are_bounded_and_what_it_started_goes_with_it() {
     let run = |script: &str, limit, at_most| {
         let command = vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
