@@ -98,8 +98,8 @@ pub(crate) struct Link {
     pub(crate) lossy: Option<(u8, u64)>,
     /// Who meddles with its frames until then.
     pub(crate) meddler: Option<(Meddling, u64)>,
-    /// Frames that a meddler has heard.
-    pub(crate) heard: Vec<Bytes>,
+    /// Frames that a meddler has heard, with their connection and who sent them.
+    pub(crate) heard: Vec<(u64, Side, Bytes)>,
     /// Connections that are being made.
     pub(crate) dialling: u8,
     pub(crate) rng: ChaCha8Rng,

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use rutter_protocol::Engine;
 use rutter_protocol::speaker::Weakness;
 use rutter_rib::Stability;
+use rutter_route::{AnyDestination, Service};
 use rutter_sim::faults::{Chances, Fault, Lie, Meddling, Planned};
 use rutter_sim::network::Prepare;
 use rutter_sim::run::{Options, Outcome, play};
 use rutter_sim::scenario::Protocol;
 use rutter_sim::topology::{Topology, name};
-use rutter_sim::{Scenario, Span};
+use rutter_sim::{Scenario, Span, measure};
 
 /// A small network in which much goes wrong, with a liar in it.
 fn scenario(seed: u64) -> Scenario {
@@ -40,6 +41,31 @@ fn scenario(seed: u64) -> Scenario {
     scenario
 }
 
+/// Six clusters in a ring whose services come and go, while somebody says old frames again on every
+/// link; nothing else goes wrong, so nothing mends what was taken in twice.
+fn replayed(seed: u64) -> Scenario {
+    let mut scenario = measure::of(Topology::Ring(6));
+    scenario.seed = seed;
+    scenario.duration = Span::secs(70);
+    scenario.rest_within = Span::secs(30);
+    for (a, b) in scenario.topology.build(seed).1 {
+        let link = (name(a).unwrap(), name(b).unwrap());
+        let fault = Fault::Meddle { link, how: Meddling::Replay, lasts: Span::secs(65) };
+        scenario.faults.push(Planned { at: Span::secs(5), fault });
+    }
+    for at in 0..120 {
+        let cluster = name(at % 6).unwrap();
+        let service = format!("s.{cluster}").parse().unwrap();
+        let destination = AnyDestination::Service(Service::http(service));
+        let fault = match (at / 6) % 2 {
+            0 => Fault::Originate { cluster, destination },
+            _ => Fault::Withdraw { cluster, destination },
+        };
+        scenario.faults.push(Planned { at: Span(8_000 + 500 * at as u64), fault });
+    }
+    scenario
+}
+
 /// Plays seeds until a rule is broken, for a minute at most.
 fn broken(of: fn(u64) -> Scenario, prepare: Option<Prepare>, seeds: u64) -> Option<Outcome> {
     let began = Instant::now();
@@ -64,8 +90,10 @@ fn is_found(of: fn(u64) -> Scenario, prepare: Prepare, rules: &[&str]) {
 
 #[test]
 fn the_whole_code_breaks_no_rule_in_the_networks_that_find_mutations() {
-    let outcome = broken(scenario, None, 3);
-    assert!(outcome.is_none(), "{:#?}", outcome.map(|o| (o.seed, o.violations)));
+    for of in [scenario as fn(u64) -> Scenario, replayed] {
+        let outcome = broken(of, None, 4);
+        assert!(outcome.is_none(), "{:#?}", outcome.map(|o| (o.seed, o.violations)));
+    }
 }
 
 #[test]
@@ -83,6 +111,22 @@ fn leaving_out_the_claim_check_is_found_within_a_minute() {
         scenario,
         |engine: &mut Engine| engine.speaker.weaken(Weakness::Claims),
         &["nothing_forged_is_used", "claims_are_their_originators"],
+    );
+}
+
+#[test]
+fn leaving_out_the_epoch_check_is_found_within_a_minute() {
+    is_found(
+        replayed,
+        |engine: &mut Engine| engine.speaker.weaken(Weakness::Order),
+        &[
+            "claims_are_their_originators",
+            "what_is_told_is_held",
+            "nothing_stale_stands",
+            "no_forwarding_loop",
+            "no_black_hole",
+            "comes_to_rest",
+        ],
     );
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use rutter_protocol::speaker::Input;
 use rutter_protocol::wire::{Frame, MAX_FRAME};
 
@@ -15,6 +16,9 @@ const RETRANSMISSION: u64 = 200;
 
 /// Frames that a meddler remembers of a link.
 const MEMORY: usize = 64;
+
+/// In one of so many times a meddler may say again what another connection carried.
+const OTHERS: u32 = 8;
 
 impl Network {
     /// A cluster sends a frame.
@@ -71,7 +75,7 @@ impl Network {
             self.under_way(connection, from, Item::Frame(frame));
             return;
         };
-        let heard = std::mem::take(&mut link.heard);
+        let heard = recalled(&mut link.rng, &link.heard, connection, from);
         let by = ends.get(from).and_then(|node| self.nodes.get(*node));
         let by = by.and_then(|node| Some((node.name.clone(), node.primary()?.id)));
         let Some(open) = self.connections.get_mut(&connection) else { return };
@@ -87,11 +91,10 @@ impl Network {
             by,
             &mut self.ghosts,
         );
-        link.heard = heard;
         if link.heard.len() >= MEMORY {
             link.heard.remove(0);
         }
-        link.heard.push(frame);
+        link.heard.push((connection, from, frame));
         if matches!(how, Meddling::Drop) && frames.is_empty() {
             self.totals.meddled += 1;
         }
@@ -192,4 +195,18 @@ impl Network {
             self.input(node, Input::Room { connection: id(connection), frames });
         }
     }
+}
+
+/// What a meddler may say again: mostly frames of this connection and direction, which alone are signed
+/// for it. Those of others end the connection, and the refresh that follows mends whatever a replay
+/// had done: a network in which only they came would never show a check of the order that is missing.
+fn recalled(
+    rng: &mut ChaCha8Rng,
+    heard: &[(u64, Side, Bytes)],
+    connection: u64,
+    from: Side,
+) -> Vec<Bytes> {
+    let any = rng.random_ratio(1, OTHERS);
+    let fits = |(of, side, _): &&(u64, Side, Bytes)| any || (*of == connection && *side == from);
+    heard.iter().filter(fits).map(|(_, _, frame)| frame.clone()).collect()
 }
