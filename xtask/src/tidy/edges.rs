@@ -14,13 +14,13 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("rutter-protocol", &["rutter-rib", "rutter-route"]),
     ("rutter-book", &["rutter-rib", "rutter-route"]),
     ("rutter-sim", &["rutter-protocol", "rutter-rib", "rutter-route", "rutter-yaml"]),
+    ("rutter-registry", &["rutter-route"]),
+    ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
+    ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
     (
         "rutter-fabric",
         &["rutter-book", "rutter-link", "rutter-protocol", "rutter-rib", "rutter-route"],
     ),
-    ("rutter-registry", &["rutter-route"]),
-    ("rutter-kernel", &["rutter-book", "rutter-rib", "rutter-route"]),
-    ("rutter-link", &["rutter-book", "rutter-rib", "rutter-route"]),
     ("rutter-agent", &["rutter-kernel", "rutter-link", "rutter-route"]),
     (
         "rutter-nodes",
