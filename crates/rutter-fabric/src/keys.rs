@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Sources: a file or a directory (watched), a command, a URL over HTTPS; all give MPREG's snapshot
-//! form or `CLUSTER HEXKEY` lines ([`read`]). Signers: a key file, or a command that gets bytes and
+//! form or `CLUSTER HEXKEY` lines ([`read()`]). Signers: a key file, or a command that gets bytes and
 //! gives a signature (an HSM's tool).
 //!
 //! Whatever fails keeps what was known, and is logged when it begins to fail and when it is well
