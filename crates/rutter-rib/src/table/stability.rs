@@ -2,7 +2,7 @@
 //!
 //! Kept by the values of (destination, source, path id), since it outlives the candidate and its
 //! ids. What has decayed is freed by a look once a minute while anything is remembered: one pass
-//! over a bounded map (3 ms at 100,000). Bounded: over the bound the memory of the one asked for is
+//! over a bounded map. Bounded: over the bound the memory of the one asked for is
 //! not made, and the route is free.
 
 use std::time::Duration;
