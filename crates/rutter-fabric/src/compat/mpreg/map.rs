@@ -344,6 +344,11 @@ fn other(name: &str, value: &Value, remarks: &mut Remarks) {
         _ if name.starts_with("fabric_link_state") => {
             (Outcome::Refused, "there is no link-state yet: the fabric is path-vector")
         }
+        // It may be a filter by another name.
+        _ if name.starts_with("fabric_route_") => (
+            Outcome::Refused,
+            "nobody knows it here; if it filters routes, more would pass without it",
+        ),
         _ if name.starts_with("fabric_") || name.starts_with("gossip") => {
             (Outcome::Ignored, "it has no equivalent: routes go over sessions, not gossip")
         }

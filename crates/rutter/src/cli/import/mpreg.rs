@@ -26,7 +26,7 @@ Examples:
   rutter import mpreg --keys route_keys.json --write-keys /etc/rutter/keys.json
       the keys, for `fabric.keys: {files: [/etc/rutter/keys.json]}`
 
-The settings are the original's, as JSON: `fabric_route_policy`, `fabric_route_policy_directory`,
+The settings are the original's, as JSON: `fabric_route_policy`, `fabric_route_neighbor_policies`,
 `fabric_route_export_policy` and what stands beside them.
 
 Exits with 0 if every field is taken over or has no meaning here, with 3 if something means something
