@@ -196,6 +196,24 @@ fn the_originators_newest_tags_count_for_all_that_rests_on_its_claim() {
 }
 
 #[test]
+fn who_fills_a_route_with_tags_keeps_none_of_its_originators_from_policy() {
+    let mut t = alone(&["b", "c"]);
+    let (b, c) = (t.up("b"), t.up("c"));
+    let many: Vec<String> = (0..64).map(|n| format!("fill-{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    t.say(b, [route(&["b", "x"]).tags(&many)]);
+    t.say(c, [route(&["c", "x"]).claim(Some(claim_on("x", to("x"), 2, &["blocked"])))]);
+    let table = t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+    let sources: Vec<_> =
+        table.candidates(&cluster("x")).iter().map(|route| route.source.clone()).collect();
+    assert_eq!(sources, [neighbour("c")]);
+    assert_eq!(
+        t.engine.speaker.stats().neighbours[&cluster("b")].rejection_reasons[&Reason::Limit],
+        1
+    );
+}
+
+#[test]
 fn a_claim_is_verified_once_however_often_and_by_whomever_it_is_said() {
     let mut t = alone(&["b", "c"]);
     let (b, c) = (t.up("b"), t.up("c"));

@@ -170,12 +170,20 @@ impl Speaker {
     fn retag(&mut self, now: Now, book: &mut Book, scope: &Scope, claim: &Claim, before: &Tags) {
         let Some(spec) = self.scope_spec(scope) else { return };
         for mut route in tables::said_of(book, &spec, &claim.originator, &claim.destination) {
-            let session = self.neighbours.values().find(|n| n.source == route.source);
-            let Some(session) = session.and_then(|n| n.session.clone()) else { continue };
+            let by = self.neighbours.values().find(|n| n.source == route.source);
+            let Some((by, session)) = by.and_then(|n| Some((n.id.clone(), n.session.clone()?)))
+            else {
+                continue;
+            };
             before.iter().for_each(|tag| route.received.tags.remove(tag));
-            for tag in claim.tags.iter() {
-                // Over the bound of tags the last are left out; its next announcement is refused.
-                let _ = route.received.tags.insert(tag.clone());
+            let added = claim.tags.iter().try_for_each(|t| route.received.tags.insert(t.clone()));
+            if added.is_err() {
+                // A route that has no room for all of its tags may lack the one that denies it: who
+                // fills it with tags of its own loses it, as its next announcement is refused.
+                let on = (&claim.destination, &route.path);
+                tables::retract(now, book, &spec, &route.source, on, Left::Evicted);
+                self.stats.neighbours.entry(by).or_default().refuse(Reason::Limit, 1);
+                continue;
             }
             tables::readvertise(now, book, &spec, &session, &claim.destination, route);
         }

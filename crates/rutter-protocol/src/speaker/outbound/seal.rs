@@ -70,7 +70,7 @@ impl Speaker {
         for message in draft.messages {
             match message {
                 Message::Announce(announcement) => self.announce(now, to, announcement, out),
-                Message::Withdraw(withdrawal) => self.withdraw(now, to, withdrawal, out),
+                Message::Withdraw(withdrawal) => self.withdraw(to, withdrawal, out),
                 other => self.encode(to, &other),
             }
         }
@@ -116,7 +116,6 @@ impl Speaker {
 
     fn withdraw(
         &mut self,
-        now: Now,
         to: &ClusterId,
         mut withdrawal: crate::wire::Withdrawal,
         out: &mut Vec<Output>,
@@ -135,7 +134,6 @@ impl Speaker {
                 self.log_route(what, "told as withdrawn".into(), out);
             }
         }
-        let _ = now;
         let scope = withdrawal.scope.clone();
         let mut routes = withdrawal.routes.into_iter().peekable();
         while routes.peek().is_some() {
