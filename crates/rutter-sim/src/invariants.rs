@@ -9,7 +9,7 @@
 //! | `claims_are_their_originators` | always | a claim held as verified was signed by its originator |
 //! | `nothing_outlives_its_claim` | always | no route is used past its claim's not-after and the skew |
 //! | `stale_is_bounded` | always | a neighbour's routes are kept stale only while its announced restart lasts |
-//! | `hold_down_spares_other_paths` | always | a path of a neighbour that said nothing isn't held |
+//! | `hold_down_spares_other_paths` | always | a neighbour's route is held only for what befell that very route: as long as that may hold it, and no longer |
 //! | `room_is_kept`, `frames_are_bounded`, `deadlines_are_met`, `memory_is_bounded` | always | what is sent, kept and waited for is bounded |
 //! | `comes_to_rest` | at rest | nothing is told any more within the bound |
 //! | `sessions_recover` | at rest | each link carries a session, at both ends |
@@ -23,6 +23,7 @@
 
 mod along;
 mod at_rest;
+mod flaps;
 mod model;
 
 use std::borrow::Cow;
@@ -30,7 +31,8 @@ use std::borrow::Cow;
 use rutter_route::ClusterId;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use along::Onlooker;
+pub(crate) use along::look;
+pub(crate) use flaps::{Flaps, When};
 
 /// A rule that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use rutter_protocol::keys::KeyId;
 use rutter_route::{AnyDestination, ClusterId, Now};
 
 use crate::clock::Clock;
+use crate::invariants::Flaps;
 use crate::liar::Liar;
 use crate::scenario::{ClusterSpec, Scenario};
 use crate::signer::{KeyPair, Keyring};
@@ -48,6 +49,8 @@ pub struct Node {
     /// Its neighbours were told that it is back by then.
     pub(crate) named_back: Option<u64>,
     pub(crate) liar: Liar,
+    /// What befell the routes that it hears, since it is up.
+    pub(crate) flaps: Flaps,
     pub(crate) rng: ChaCha8Rng,
     /// Ticks in the present second.
     pub(crate) ticks: (u64, u32),
@@ -76,6 +79,7 @@ impl Node {
             clock: Clock::boot(0, spec.drift_ppm, spec.wall_ahead_ms),
             wall_ahead: spec.wall_ahead_ms,
             liar: Liar::new(spec.lies.clone(), seed),
+            flaps: Flaps::default(),
             spec,
             engine: None,
             own,

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::faults::{Between, Planned, Targets, draw};
-use crate::invariants::{Onlooker, Violation};
+use crate::invariants::{Violation, look};
 use crate::network::{Network, Prepare, Told, Totals};
 use crate::node::tables_digest;
 use crate::record::{FORM, Head, Tape};
@@ -178,7 +178,6 @@ pub(crate) fn length(scenario: &Scenario) -> u64 {
 struct Play<'a> {
     network: Network,
     options: &'a Options,
-    onlooker: Onlooker,
     violations: Vec<Violation>,
     rested_after: Vec<u64>,
     samples: Vec<Sample>,
@@ -193,7 +192,6 @@ impl<'a> Play<'a> {
         Self {
             network,
             options,
-            onlooker: Onlooker::default(),
             violations: Vec::new(),
             rested_after: Vec::new(),
             samples: Vec::new(),
@@ -267,7 +265,7 @@ impl<'a> Play<'a> {
             if !(self.network.at() / LOOK_EVERY).is_multiple_of(look_every) {
                 continue;
             }
-            if let Some(broken) = self.onlooker.look(&self.network) {
+            if let Some(broken) = look(&self.network) {
                 self.violations.push(broken);
                 return false;
             }

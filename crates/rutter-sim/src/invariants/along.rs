@@ -1,9 +1,9 @@
 //! What must hold at any time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rutter_protocol::wire::{Scope, sign};
-use rutter_route::{AnyDestination, ClusterId, Standing};
+use rutter_route::{AnyDestination, ClusterId};
 
 use super::{Violation, shown};
 use crate::network::{Network, Seen};
@@ -12,77 +12,48 @@ use crate::node::{Node, kind_of, scope_of};
 /// How much later than their bound a claim or a stale route may be seen, in ms: a tick and a walk.
 const SLACK: u64 = 2_000;
 
-/// Who looks at a network from time to time, and remembers what it saw the last time.
-#[derive(Debug, Default)]
-pub(crate) struct Onlooker {
-    /// What wasn't held at the last look, by (cluster, neighbour, destination): the path, and how
-    /// many batches and losses of the neighbour there had been.
-    free: BTreeMap<(usize, ClusterId, AnyDestination), (Vec<ClusterId>, u64)>,
+/// The first rule that is broken now.
+pub(crate) fn look(network: &Network) -> Option<Violation> {
+    let destinations = destinations(network);
+    for node in network.nodes().iter().filter(|node| node.is_up() && node.is_honest()) {
+        for destination in &destinations {
+            let candidates = node.candidates(destination);
+            let broken = check_all(network, node, destination, &candidates)
+                .or_else(|| check_held(network, node, destination));
+            if broken.is_some() {
+                return broken;
+            }
+        }
+        if let Some(broken) = check_node(network, node) {
+            return Some(broken);
+        }
+    }
+    None
 }
 
-impl Onlooker {
-    /// The first rule that is broken now.
-    pub(crate) fn look(&mut self, network: &Network) -> Option<Violation> {
-        let destinations = destinations(network);
-        let free = std::mem::take(&mut self.free);
-        for (place, node) in network.nodes().iter().enumerate() {
-            if !node.is_up() || !node.is_honest() {
-                continue;
-            }
-            for destination in &destinations {
-                let candidates = node.candidates(destination);
-                let broken = check_all(network, node, destination, &candidates).or_else(|| {
-                    self.check_held(network, place, node, destination, &candidates, &free)
-                });
-                if broken.is_some() {
-                    return broken;
-                }
-            }
-            if let Some(broken) = check_node(network, node) {
-                return Some(broken);
-            }
-        }
-        None
+/// A neighbour's route is held only for what befell that very route, seen on the wires: hold-down for
+/// a withdrawal not longer ago than it lasts, a flap limit for so many withdrawals and losses within
+/// its window of each other, damping for withdrawals, losses and changes whose penalties, decayed until
+/// now, come to so much. Nothing that another neighbour said excuses it, but for the originator's own
+/// withdrawal or other tags, which concern everybody's routes; nor does that its own neighbour has said
+/// something else meanwhile. What counts may be more than the table counted (a withdrawal of nothing),
+/// never less. Asked is what the table remembers, not the standing: a route that was denied, or whose
+/// next hop didn't resolve, is held beneath that, and shows it when the other reason goes.
+///
+/// Policies that change how a table keeps calm are left out: what befell a route under the one before
+/// is counted by that.
+fn check_held(network: &Network, node: &Node, to: &AnyDestination) -> Option<Violation> {
+    let stability = &node.spec.policy.stability;
+    if !stability.is_on() || network.scenario.of(&node.name).policy.stability != *stability {
+        return None;
     }
-
-    /// Hold-down and damping bar a path that was withdrawn, lost or changed, and no other.
-    fn check_held(
-        &mut self,
-        network: &Network,
-        place: usize,
-        node: &Node,
-        destination: &AnyDestination,
-        candidates: &[Seen],
-        before: &BTreeMap<(usize, ClusterId, AnyDestination), (Vec<ClusterId>, u64)>,
-    ) -> Option<Violation> {
-        if node.spec.policy.stability == rutter_rib::Stability::default() || node.spec.paths > 1 {
-            return None;
-        }
-        let engine = node.engine.as_ref()?;
-        for seen in candidates {
-            let Some(from) = &seen.from else { continue };
-            let stats = engine.speaker.stats().neighbours.get(from);
-            // A neighbour that says anything may withdraw by it: one way or another (a refresh
-            // without the route, a goodbye) it says so in a batch.
-            let troubles = stats.map_or(0, |s| s.batches_received + s.losses);
-            let key = (place, from.clone(), destination.clone());
-            if seen.standing != Standing::Held {
-                self.free.insert(key, (seen.path.clone(), troubles));
-                continue;
-            }
-            let same =
-                |(path, then): &&(Vec<ClusterId>, u64)| *path == seen.path && *then == troubles;
-            if before.get(&key).filter(same).is_some() {
-                let what = format!(
-                    "the path {} to {destination} is held, but {from} has said nothing",
-                    shown(&seen.path)
-                );
-                let rule = "hold_down_spares_other_paths";
-                return Some(Violation::new(network.at(), rule, &node.name, what));
-            }
-        }
-        None
-    }
+    let at = network.at();
+    let held = node.held(at, to).into_iter();
+    let mut unexplained =
+        held.filter(|(from, why)| !node.flaps.explain(at, (from, to), why, stability));
+    let (from, why) = unexplained.next()?;
+    let what = format!("{from}'s route to {to} is held ({why}) for nothing that befell it");
+    Some(Violation::new(at, "hold_down_spares_other_paths", &node.name, what))
 }
 
 /// Everything that anybody originates, originated, or made up.

@@ -5,6 +5,7 @@ use rutter_protocol::Output;
 use rutter_protocol::speaker::Input;
 
 use super::{Event, Network};
+use crate::invariants::When;
 
 /// The most ticks of a cluster in a second of simulated time: a deadline that is never met would
 /// wake it for ever.
@@ -50,7 +51,15 @@ impl Network {
         };
         // A recording needs the input once it is done, with what came of it.
         let kept = self.tape.as_ref().map(|_| input.clone());
+        let stability = &one.spec.policy.stability;
+        let when = stability.is_on().then_some(When { at, now, stability });
+        if let Some(when) = when {
+            one.flaps.before(when, &input, &engine.speaker);
+        }
         engine.step(now, input, &mut out);
+        if let Some(when) = when {
+            one.flaps.after(when, &engine.speaker, &out);
+        }
         if let (Some(tape), Some(input)) = (&mut self.tape, kept) {
             tape.input(&one.name, now, input, &out);
         }

@@ -103,6 +103,12 @@ impl Node {
         self.at_table(destination, Candidates).unwrap_or_default()
     }
 
+    /// Routes of neighbours that hold-down or damping holds, whatever else bars them, and for which of
+    /// its reasons.
+    pub(crate) fn held(&self, at: u64, destination: &AnyDestination) -> Vec<Hold> {
+        self.at_table(destination, Holds(self.now(at))).unwrap_or_default()
+    }
+
     /// The selected route, if there is one.
     pub(crate) fn best(&self, destination: &AnyDestination) -> Option<Seen> {
         self.at_table(destination, Best).flatten()
@@ -136,6 +142,26 @@ impl Ask for Candidates {
     type Answer = Vec<Seen>;
     fn ask<D: Kind + Destination>(self, table: &Table<D>, destination: &D) -> Vec<Seen> {
         table.candidates(destination).iter().map(Seen::of).collect()
+    }
+}
+
+/// A neighbour whose route is held, and why.
+pub(crate) type Hold = (ClusterId, &'static str);
+
+struct Holds(Now);
+
+impl Ask for Holds {
+    type Answer = Vec<Hold>;
+    fn ask<D: Kind + Destination>(self, table: &Table<D>, destination: &D) -> Vec<Hold> {
+        if table.counts().held == 0 {
+            return Vec::new();
+        }
+        let heard = table.heard(destination).into_iter();
+        let held = heard.filter_map(|route| {
+            let why = table.held_by(self.0, route.source, destination, route.path)?;
+            Some((route.source.name().parse().ok()?, why))
+        });
+        held.collect()
     }
 }
 

@@ -13,6 +13,7 @@ use rutter_route::{ClusterId, Now};
 use super::Node;
 use super::engine::{KINDS, scope_of};
 use crate::clock::Clock;
+use crate::invariants::Flaps;
 use crate::record::Boot;
 use crate::scenario::{LinkSpec, Scenario, SecuritySpec};
 use crate::span::Span;
@@ -47,6 +48,7 @@ impl Node {
         self.kept_keys = Some(kept.clone());
         let boot = Boot::of(&config, now, kept, own, self.boot);
         self.engine = Some(boot.start()?);
+        self.flaps = Flaps::default();
         Ok(boot)
     }
 
