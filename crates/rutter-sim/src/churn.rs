@@ -6,6 +6,7 @@
 //! this project calls its open gap: long-running churn and soak under failure injection. Seeds are
 //! spread over threads and share nothing, so how many threads there are changes no outcome.
 
+mod distrust;
 mod draw;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -11,10 +11,10 @@
 //! | `stale_is_bounded` | always | a neighbour's routes are kept stale only while its announced restart lasts |
 //! | `hold_down_spares_other_paths` | always | a neighbour's route is held only for what befell that very route: as long as that may hold it, and no longer |
 //! | `room_is_kept`, `frames_are_bounded`, `deadlines_are_met`, `memory_is_bounded` | always | what is sent, kept and waited for is bounded |
-//! | `comes_to_rest` | at rest | nothing is told any more within the bound |
+//! | `comes_to_rest` | at rest | honest clusters tell each other nothing any more within the bound |
 //! | `sessions_recover` | at rest | each link carries a session, at both ends |
 //! | `what_is_told_is_held` | at rest | a neighbour holds exactly what export permits of the other's best, by the same path and metrics, and import decides as the policy says |
-//! | `no_forwarding_loop`, `no_black_hole` | at rest | following the best from cluster to cluster ends at the originator, or with a liar |
+//! | `no_forwarding_loop`, `no_black_hole` | at rest | following the best from cluster to cluster ends at the originator, or with a liar if the path names one |
 //! | `nothing_stale_stands` | at rest | what nobody originates any more has no route |
 //! | `messages_are_bounded` | at rest | so many announcements a fault and link at most |
 //!

@@ -184,6 +184,8 @@ struct Play<'a> {
     wheels: Vec<String>,
     before: Told,
     told: Told,
+    /// What was told between honest clusters when it was last counted, and when that last changed.
+    in_honesty: u64,
     last_told_at: u64,
 }
 
@@ -198,6 +200,7 @@ impl<'a> Play<'a> {
             wheels: Vec::new(),
             before: Told::default(),
             told: Told::default(),
+            in_honesty: 0,
             last_told_at: 0,
         }
     }
@@ -289,7 +292,8 @@ impl<'a> Play<'a> {
         self.told.suppressed += more(now.suppressed, self.before.suppressed);
         self.before = now;
         let at = self.network.at();
-        if announcements + withdrawals > 0 {
+        let in_honesty = self.network.told_in_honesty();
+        if in_honesty != std::mem::replace(&mut self.in_honesty, in_honesty) {
             self.last_told_at = at;
         }
         if self.options.samples {

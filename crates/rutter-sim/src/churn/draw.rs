@@ -7,6 +7,7 @@ use rutter_protocol::speaker::Signing;
 use rutter_rib::{Damping, FlapLimit, Stability};
 use rutter_route::{ClusterId, Prefix};
 
+use super::distrust::distrust;
 use crate::faults::{Chances, Fault, Lie, Planned};
 use crate::run::length;
 use crate::scenario::{ClusterSpec, LinkSpec, OneLink, Scenario, SecuritySpec};
@@ -66,6 +67,10 @@ pub(super) fn scenario(seed: u64, clusters: usize) -> Scenario {
         scenario.clusters.insert(name.clone(), spec);
     }
     liars(&mut rng, &mut scenario, &names, &mut about);
+    let drawn = scenario.clone();
+    for (name, spec) in &mut scenario.clusters {
+        distrust(&drawn, name, &mut spec.policy);
+    }
     scenario.about = about.join(", ");
     scenario
 }
@@ -190,7 +195,8 @@ pub(super) fn turns(scenario: &mut Scenario) {
         let spec = scenario.of(&cluster);
         let services = !spec.services.is_empty();
         let stability = spec.policy.stability.clone();
-        let policy = Box::new(FabricPolicy { stability, ..policy(&mut rng, services) });
+        let mut policy = Box::new(FabricPolicy { stability, ..policy(&mut rng, services) });
+        distrust(scenario, &cluster, &mut policy);
         let at = Span(round * length + rng.random_range(5_000..scenario.duration.0.max(5_001)));
         scenario.faults.push(Planned { at, fault: Fault::Policy { cluster, policy } });
     }

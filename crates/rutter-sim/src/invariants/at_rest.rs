@@ -77,7 +77,13 @@ impl Network {
                 continue;
             }
             match self.walk(node, destination, &owners) {
-                Walk::Arrived | Walk::Liar => {}
+                Walk::Arrived => {}
+                // Who is led through a liar may end there; an honest path doesn't lead to one.
+                Walk::Liar if best.path.iter().any(|step| self.lies(step)) => {}
+                Walk::Liar => {
+                    let what = format!("to {destination}: {} ends with a liar", shown(&best.path));
+                    report("no_black_hole", what);
+                }
                 Walk::Loop(way) => {
                     report("no_forwarding_loop", format!("to {destination}: {}", shown(&way)));
                 }
@@ -86,6 +92,10 @@ impl Network {
                 }
             }
         }
+    }
+
+    fn lies(&self, cluster: &ClusterId) -> bool {
+        self.node(cluster).is_some_and(|node| !node.is_honest())
     }
 
     fn walk(&self, from: &Node, to: &AnyDestination, owners: &BTreeSet<&ClusterId>) -> Walk {

@@ -215,6 +215,19 @@ impl Network {
         told
     }
 
+    /// Routes and withdrawals told between clusters that never lied, by those that are up now. Whoever
+    /// has a liar for a neighbour is told what is refused again and again, and asks for it ever more
+    /// rarely but for ever: what goes over such a link never ends, and moves nothing.
+    pub(crate) fn told_in_honesty(&self) -> u64 {
+        let is_honest = |name: &ClusterId| self.node(name).is_some_and(Node::is_honest);
+        let honest = self.nodes.iter().filter(|node| node.is_honest());
+        let speakers = honest.filter_map(|node| node.engine.as_ref());
+        let told = speakers.flat_map(|engine| &engine.speaker.stats().neighbours);
+        told.filter(|(to, _)| is_honest(to))
+            .map(|(_, stats)| stats.announcements_sent + stats.withdrawals_sent)
+            .sum()
+    }
+
     /// How many links there are, each way counted.
     pub fn n_directed_links(&self) -> usize {
         self.links.len() * 2
