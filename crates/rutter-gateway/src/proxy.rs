@@ -390,10 +390,10 @@ fn deliver(
             drop((open, under_way, held));
         });
     }
-    let (mut parts, incoming) = response.into_parts();
+    let (mut parts, begun) = response.into_parts();
     headers::answer_headers(&mut parts.headers, switched, of_gateway);
     let body = match held {
-        Some(held) => AnswerBody::Upstream(UpstreamBody::new(incoming, held)),
+        Some(held) => AnswerBody::Upstream(UpstreamBody::new(begun, held)),
         // The connection is the tunnel's now, and never the pool's.
         None => AnswerBody::Own(http_body_util::Full::default()),
     };

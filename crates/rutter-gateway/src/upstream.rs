@@ -11,8 +11,11 @@
 //!   CA for the service's own name, or what the route says instead; [`credentials`]: its files.
 //! - [`connection`]: one exchange with an upstream; says of a failed try what was sent. Over
 //!   HTTP/1.1 it is a connection with its meter, over HTTP/2 ([`http2`]) a stream of a shared one.
+//! - [`body`]: an answer's body on its way to the client; [`begun`]: its beginning, kept back while the
+//!   request may still go to another upstream.
 //! - [`pool`]: idle and shared connections by target; [`slots`]: how many there may be.
 
+mod begun;
 pub(crate) mod body;
 mod connect;
 mod connection;
@@ -29,6 +32,7 @@ mod tests;
 mod tls;
 mod verify;
 
+pub(crate) use begun::Begun;
 pub(crate) use connect::Connector;
 pub(crate) use connection::{Connection, Patience, Silence, TryError};
 pub(crate) use meter::Meter;

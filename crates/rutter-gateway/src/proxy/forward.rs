@@ -20,10 +20,9 @@ use crate::health::Failure;
 use crate::route_context::RouteContext;
 use crate::routes::{Hop, Route, Routes};
 use crate::upstream::body::{AnswerBody, Held};
-use crate::upstream::{Busy, Connection, Patience, Silence, Slot, Target, TryError};
+use crate::upstream::{Begun, Busy, Connection, Patience, Silence, Slot, Target, TryError};
 use http::header::ACCEPT_ENCODING;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use rutter_route::{ClusterId, Folder};
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -69,7 +68,7 @@ pub(super) struct Progress<'a> {
 /// An answer, and where it came from.
 pub(super) enum Answer {
     /// A server's, with the connection that it came by.
-    Upstream { response: Response<Incoming>, held: Held },
+    Upstream { response: Response<Begun>, held: Held },
     /// The gateway's own, from a folder.
     Files { response: Response<AnswerBody>, route: Arc<Route> },
 }
@@ -270,7 +269,8 @@ impl<'a> Forward<'a> {
                         body.may_rest();
                     }
                     self.note_sent(true);
-                    if by.is_some() && self.is_refused(&response) {
+                    let mut response = response.map(Begun::new);
+                    if by.is_some() && !self.is_taken(&mut response).await {
                         return Err(Stopped::NextRoute);
                     }
                     return self.answered(route, target, connection, response);
@@ -335,8 +335,23 @@ impl<'a> Forward<'a> {
         clusters.is_some_and(|clusters| !clusters.is_connected(&way.neighbour))
     }
 
+    /// Whether a neighbour's answer is the client's; if not, the request may go another way.
+    async fn is_taken(&mut self, response: &mut Response<Begun>) -> bool {
+        if self.is_refused(response) {
+            return false;
+        }
+        if !may_be_cut(&self.head.method, self.left()) {
+            return true;
+        }
+        // In a box, as only neighbours' answers are waited for.
+        let Err(error) = Box::pin(response.body_mut().wait()).await else { return true };
+        tracing::debug!(%error, "a neighbour's answer broke off before anything of it was passed on");
+        self.progress.sent = true;
+        false
+    }
+
     /// Whether a neighbour's answer is its gateway's own, and the request may go another way.
-    fn is_refused(&mut self, response: &Response<Incoming>) -> bool {
+    fn is_refused(&mut self, response: &Response<Begun>) -> bool {
         let Some(refusal) = refusal::of(response.headers()) else { return false };
         let tried =
             Tried { sent: refusal.may_be_done, answered: false, silent: None, reused: false };
@@ -471,7 +486,7 @@ impl<'a> Forward<'a> {
         route: &Arc<Route>,
         target: Target,
         connection: Connection,
-        mut response: Response<Incoming>,
+        mut response: Response<Begun>,
     ) -> Result<Answer, Stopped> {
         let health = &self.worker.shared.health;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS && !self.upgrade {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
+use super::begun::Begun;
 use super::connection::Connection;
 use super::pool::Pool;
 use super::target::Target;
@@ -49,7 +49,7 @@ pub(crate) enum AnswerError {
 /// dropped before, it closes it.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
-    incoming: Incoming,
+    begun: Begun,
     held: Option<Held>,
 }
 
@@ -92,9 +92,9 @@ impl Home {
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(incoming: Incoming, held: Held) -> Self {
-        let mut body = Self { incoming, held: Some(held) };
-        if body.incoming.is_end_stream() {
+    pub(crate) fn new(begun: Begun, held: Held) -> Self {
+        let mut body = Self { begun, held: Some(held) };
+        if body.begun.has_come() {
             body.give_back();
         }
         body
@@ -130,9 +130,9 @@ impl Body for AnswerBody {
             Self::File(file) => return Pin::new(file).poll_frame(cx).map_err(AnswerError::File),
             Self::Upstream(body) => body,
         };
-        let frame = ready!(Pin::new(&mut body.incoming).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut body.begun).poll_frame(cx));
         match &frame {
-            Some(Ok(_)) if !body.incoming.is_end_stream() => {}
+            Some(Ok(_)) if !body.begun.has_come() => {}
             Some(Ok(_)) | None => body.give_back(),
             Some(Err(error)) => {
                 if let Some(held) = body.held.take() {
@@ -153,7 +153,7 @@ impl Body for AnswerBody {
         match self {
             Self::Own(own) => own.is_end_stream(),
             Self::File(file) => file.is_end_stream(),
-            Self::Upstream(body) => body.incoming.is_end_stream(),
+            Self::Upstream(body) => body.begun.is_end_stream(),
         }
     }
 
@@ -161,7 +161,7 @@ impl Body for AnswerBody {
         match self {
             Self::Own(own) => own.size_hint(),
             Self::File(file) => file.size_hint(),
-            Self::Upstream(body) => body.incoming.size_hint(),
+            Self::Upstream(body) => body.begun.size_hint(),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 
 use super::scene::{Scene, cluster};
-use crate::testing::{Act, Origin, get, refused, slow_origin, until, with_body};
+use crate::testing::{Act, Origin, PATIENCE, get, refused, slow_origin, until, with_body};
 
 /// D reaches A through B, then through C.
 async fn diamond() -> Scene {
@@ -128,4 +129,52 @@ async fn a_way_that_breaks_behind_a_neighbour_is_left_as_soon_as_the_neighbour_k
     assert_eq!(answer.text(), "quick");
     assert!(lost.elapsed() < Duration::from_secs(1), "it took {:?}", lost.elapsed());
     drop(gate);
+}
+
+/// The first half of an answer whose length is known, or isn't.
+const HALVES: [&[u8]; 2] = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+];
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_costs_a_try_where_another_way_gives_it_whole() {
+    for half in HALVES {
+        let mut scene = diamond().await;
+        let broken = Origin::start(|_| Act::RawThenClose(half.to_vec())).await;
+        let whole = Origin::named("whole").await;
+        scene.serve("b", &broken).await;
+        scene.serve("a", &whole).await;
+        let answer = scene.ask("d", &get("/")).await;
+        assert_eq!((answer.status(), answer.text()), (200, "whole".to_owned()));
+        assert_eq!((broken.seen().len(), whole.seen().len()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_no_reason_to_ask_again_for_what_may_not_be_repeated() {
+    let mut scene = diamond().await;
+    let broken = Origin::start(|_| Act::RawThenClose(HALVES[0].to_vec())).await;
+    let whole = Origin::named("whole").await;
+    scene.serve("b", &broken).await;
+    scene.serve("a", &whole).await;
+    let answer = scene.ask("d", &with_body("POST", "/", "order")).await;
+    assert_eq!((answer.text(), answer.complete), ("half".to_owned(), false));
+    assert!(whole.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_slowly_is_passed_on_as_it_comes() {
+    let mut scene = diamond().await;
+    let unending = Origin::start(|_| Act::Raw(HALVES[1].to_vec())).await;
+    scene.serve("b", &unending).await;
+    let mut client = scene.node("d").gateway.client().await;
+    client.send(get("/")).await;
+    let half = async {
+        let mut seen = Vec::new();
+        while !seen.windows(4).any(|four| four == b"half") {
+            assert!(client.stream.read_buf(&mut seen).await.unwrap() > 0);
+        }
+    };
+    tokio::time::timeout(PATIENCE, half).await.unwrap();
 }
