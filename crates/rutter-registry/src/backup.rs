@@ -11,9 +11,10 @@
 //!
 //! **What is in it**: the registry and the CA's key and certificate, without which every agent
 //! would have to join again, and the gateway's ACME account and certificate, of which CAs give a
-//! few a week only. [`KEPT`] is the list, and a test asks that whatever lies in a data
+//! few a week only; of a fabric the cluster's key, without which no neighbour takes it for the same,
+//! what it knows of others' keys, and the number of its last boot. [`KEPT`] is the list, and a test asks that whatever lies in a data
 //! directory is either in it or among what is [`LOCAL`]: the machine's own token, lock, sockets,
-//! certificates that the CA signs anew at each start, a cluster's key and what it knows of others', the kernel's routes that an overlay has displaced,
+//! certificates that the CA signs anew at each start, the kernel's routes that an overlay has displaced,
 //! and what belongs to an agent beside it.
 //!
 //! **Consistent under writes.** The registry is copied by SQLite's `VACUUM INTO`, which reads one
@@ -43,7 +44,16 @@ pub(crate) use write::remove_snapshots;
 pub use write::{Copied, before_upgrade, put_back, snapshot, write};
 
 /// The files of a data directory that are kept; those after the first need not be there.
-pub const KEPT: [&str; 4] = [REGISTRY, "ca.pem", "acme-account.json", "acme-certificate.pem"];
+pub const KEPT: [&str; 8] = [
+    REGISTRY,
+    "ca.pem",
+    "acme-account.json",
+    "acme-certificate.pem",
+    "fabric/key.pem",
+    "fabric/incarnation",
+    "fabric/keys.json",
+    "fabric/sources.json",
+];
 
 /// What lies in a data directory and is of its machine, or is made anew at a start.
 pub const LOCAL: [&str; 12] = [
@@ -53,7 +63,7 @@ pub const LOCAL: [&str; 12] = [
     "admin.token",
     "agent",
     "displaced",
-    "fabric",
+    "fabric/lock",
     "ca.crt",
     "gateway-chain.pem",
     "gateway-key.pem",

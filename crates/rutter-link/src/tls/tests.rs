@@ -7,7 +7,7 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::testing::*;
-use crate::{LinkError, LinkKey, PeerKey};
+use crate::{KeyVerifier, LinkError, LinkKey, PeerKey, RemoteKey, SharedIdentity};
 
 #[test]
 fn a_key_is_the_same_after_a_restart_and_its_certificate_shows_it() {
@@ -80,4 +80,65 @@ async fn a_dialer_trusts_the_pinned_ca_and_nothing_else() {
     let misnamed = crate::Dialer::new(remote, &key).unwrap();
     assert!(soon(misnamed.enrol("rtj_good", "edge", "gateway")).await.is_err());
     accepting.end().await;
+}
+
+/// Two ends that take each other by these keys, and show these.
+async fn handshake(
+    client: (&PeerKey, &SharedIdentity),
+    server: (&PeerKey, &SharedIdentity),
+) -> std::io::Result<()> {
+    let takes = |key: &PeerKey| {
+        let key = *key;
+        KeyVerifier::new(move |shown| *shown == key)
+    };
+    let dials = mutual_client(takes(server.0), client.1).unwrap();
+    let accepts = mutual_server(takes(client.0), server.1).unwrap();
+    let (near, far) = tokio::io::duplex(16 * 1024);
+    let name = ServerName::try_from("neighbour.invalid").unwrap();
+    let dialled = TlsConnector::from(Arc::new(dials)).connect(name, near);
+    let accepted = tokio_rustls::TlsAcceptor::from(Arc::new(accepts)).accept(far);
+    let (dialled, accepted) = tokio::join!(dialled, accepted);
+    dialled.and(accepted.map(|_| ()))
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_else_holds_is_proven_at_both_ends_and_by_nobody_else() {
+    let pair = Arc::new(KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap());
+    let public: [u8; 32] = pair.public_key_raw().try_into().unwrap();
+    let remote = RemoteKey::new(public, move |message| {
+        let signature = rcgen::SigningKey::sign(&*pair, message).map_err(|e| e.to_string())?;
+        signature.try_into().map_err(|_| "expected 64 bytes".to_owned())
+    });
+    let remote = SharedIdentity::new(Arc::new(remote.certified().unwrap()));
+    let own = LinkKey::generate().unwrap();
+    let own_key = own.public().unwrap();
+    let own = SharedIdentity::new(Arc::new(own.certified().unwrap()));
+    let remote_key = PeerKey(public);
+    handshake((&remote_key, &remote), (&own_key, &own)).await.unwrap();
+    handshake((&own_key, &own), (&remote_key, &remote)).await.unwrap();
+    handshake((&own_key, &remote), (&own_key, &own)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_signer_that_fails_ends_the_handshake_and_never_makes_a_certificate() {
+    let pair = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let public: [u8; 32] = pair.public_key_raw().try_into().unwrap();
+    let locked = |_: &[u8]| Err("the module is locked".to_owned());
+    let error = RemoteKey::new(public, locked).certified().unwrap_err();
+    assert!(matches!(error, LinkError::Key(_)), "{error}");
+    // It signed its certificate, and nothing since.
+    let signed = std::sync::atomic::AtomicBool::new(false);
+    let once = RemoteKey::new(public, move |message| {
+        if signed.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return Err("the module is locked".to_owned());
+        }
+        let signature = rcgen::SigningKey::sign(&pair, message).map_err(|e| e.to_string())?;
+        signature.try_into().map_err(|_| "expected 64 bytes".to_owned())
+    });
+    let once = SharedIdentity::new(Arc::new(once.certified().unwrap()));
+    let own = LinkKey::generate().unwrap();
+    let own_key = own.public().unwrap();
+    let own = SharedIdentity::new(Arc::new(own.certified().unwrap()));
+    let error = handshake((&PeerKey(public), &once), (&own_key, &own)).await.unwrap_err();
+    assert!(error.to_string().contains("the module is locked"), "{error}");
 }

@@ -10,7 +10,7 @@
 //! write in the directory above. Rejected: replacing file by file, which can stop half-way with the
 //! registry of one controller and the CA of another.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Metadata};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -119,7 +119,7 @@ impl Backup {
         self.extract(&stage.path, progress)?;
         self.check(&stage.path).await?;
         own_as(&stage.path, data)?;
-        sync(&stage.path)?;
+        sync_all(&stage.path)?;
         let before = stage.take_place(data, self.manifest.taken, occupied)?;
         drop(held);
         Ok(Restored { data: data.to_owned(), before, manifest: self.manifest })
@@ -129,6 +129,7 @@ impl Backup {
         let (mut done, total) = (0, self.manifest.total());
         for Kept { name, bytes, sha256 } in &self.manifest.files {
             let path = to.join(name);
+            folder(&path)?;
             let mut out = private(&path)?;
             let mut hash = Sha256::new();
             let mut from = Hashing { from: (&mut self.rest).take(*bytes), hash: &mut hash };
@@ -233,12 +234,10 @@ struct Stage {
 impl Stage {
     fn new(data: &Path) -> Result<Self> {
         let path = beside(data, &format!("restoring-{}", std::process::id()));
-        let mut builder = DirBuilder::new();
-        builder.mode(0o700);
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             DirBuilder::new().recursive(true).create(parent).map_err(io("create", parent))?;
         }
-        builder.create(&path).map_err(io("create", &path))?;
+        DirBuilder::new().mode(0o700).create(&path).map_err(io("create", &path))?;
         Ok(Self { path })
     }
 
@@ -295,6 +294,12 @@ fn above(data: &Path) -> &Path {
     }
 }
 
+/// Makes the folder that a kept file lies in, for its owner alone.
+fn folder(file: &Path) -> Result<()> {
+    let Some(folder) = file.parent() else { return Ok(()) };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io("create", folder))
+}
+
 /// Gives the new directory to whom the old one belongs: a restore by root is for the service.
 fn own_as(stage: &Path, data: &Path) -> Result<()> {
     let Ok(there) = data.metadata() else { return Ok(()) };
@@ -302,14 +307,32 @@ fn own_as(stage: &Path, data: &Path) -> Result<()> {
     if (there.uid(), there.gid()) == (mine.uid(), mine.gid()) {
         return Ok(());
     }
-    let give = |path: &Path| {
-        std::os::unix::fs::chown(path, Some(there.uid()), Some(there.gid()))
-            .map_err(io("change the owner of", path))
-    };
-    for entry in std::fs::read_dir(stage).map_err(io("read", stage))? {
-        give(&entry.map_err(io("read", stage))?.path())?;
+    give(stage, &there)
+}
+
+fn give(path: &Path, to: &Metadata) -> Result<()> {
+    for below in below(path)? {
+        give(&below, to)?;
     }
-    give(stage)
+    let given = std::os::unix::fs::chown(path, Some(to.uid()), Some(to.gid()));
+    given.map_err(io("change the owner of", path))
+}
+
+/// What lies in a directory; nothing in a file.
+fn below(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(path).map_err(io("read", path))?;
+    entries.map(|entry| Ok(entry.map_err(io("read", path))?.path())).collect()
+}
+
+/// Writes a directory, and those in it, to the disk.
+fn sync_all(directory: &Path) -> Result<()> {
+    for below in below(directory)?.into_iter().filter(|path| path.is_dir()) {
+        sync_all(&below)?;
+    }
+    sync(directory)
 }
 
 fn sync(directory: &Path) -> Result<()> {

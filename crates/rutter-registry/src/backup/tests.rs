@@ -183,6 +183,29 @@ async fn a_directory_in_use_or_not_empty_is_left_alone_and_force_keeps_what_was_
 }
 
 #[tokio::test]
+async fn the_state_of_a_fabric_is_kept_in_its_folder_for_its_owner_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let scene = Scene::new().await;
+    let folder = scene.dir.path().join("fabric");
+    std::fs::create_dir(&folder).unwrap();
+    let kept = ["key.pem", "incarnation", "keys.json", "sources.json"];
+    for name in kept {
+        std::fs::write(folder.join(name), name).unwrap();
+    }
+    std::fs::write(folder.join("lock"), "").unwrap();
+    let (file, elsewhere) = (scene.backup("backup").await, scene.at("elsewhere"));
+    restore(&file, &elsewhere, false).await.unwrap();
+    let folder = elsewhere.join("fabric");
+    assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
+    for name in kept {
+        let at = folder.join(name);
+        assert_eq!(std::fs::read_to_string(&at).unwrap(), name);
+        assert_eq!(at.metadata().unwrap().mode() & 0o777, 0o600, "{name}");
+    }
+    assert!(!folder.join("lock").exists());
+}
+
+#[tokio::test]
 async fn a_backup_of_a_newer_program_is_refused_by_its_head() {
     let scene = Scene::new().await;
     let file = scene.backup("backup").await;

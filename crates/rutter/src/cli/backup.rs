@@ -20,7 +20,7 @@ Examples:
   rutter backup rutter-$(date +%F).backup
       while it runs or not; what was acknowledged before is in it
 
-The file holds the registry and the CA's key: keep it as you keep a private key.")]
+The file holds the registry, the CA's key and that of the cluster: keep it as you keep a private key.")]
 pub(crate) struct Backup {
     /// The file, which must not be there yet
     #[arg(value_name = "FILE")]

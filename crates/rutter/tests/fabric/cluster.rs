@@ -62,6 +62,11 @@ impl<'s> Cluster<'s> {
         Self::start_in(scene, place.name(), says, dir)
     }
 
+    /// Its data directory is empty, as on another machine.
+    pub(crate) fn loses_its_data(&self) {
+        std::fs::remove_dir_all(self.dir.path().join("data")).unwrap();
+    }
+
     /// Writes its file anew and has it read.
     pub(crate) fn reloads(&mut self, change: impl FnOnce(&mut Says)) {
         change(&mut self.says);

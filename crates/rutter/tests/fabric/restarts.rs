@@ -36,6 +36,50 @@ fn a_cluster_on_the_way_is_killed_and_comes_back_and_no_request_fails() {
 }
 
 #[test]
+fn the_owner_and_who_asks_are_killed_and_know_what_was_acknowledged() {
+    let Some(scene) = Scene::new() else { return };
+    serve(&scene.place("a").lan, "172.16.10.2:8000", "a");
+    let [mut a, _b, _c, mut d] = scene.start();
+    crate::until("D serves it", || status(&d), |status| *status == 200);
+    for name in ["a", "d"] {
+        let end = if name == "a" { &mut a } else { &mut d };
+        // What it answered to that is on disk, if it dies in the next moment.
+        end.text(&["fabric", "keys", "rotate", "--overlap", "1h"]);
+        let rotated = end.json(&["fabric", "keys", "list"])["clusters"].clone();
+        end.process.kill();
+        match name {
+            "a" => a = a.starts_anew(),
+            _ => d = d.starts_anew(),
+        }
+        let end = if name == "a" { &a } else { &d };
+        assert_eq!(end.json(&["fabric", "keys", "list"])["clusters"], rotated, "{name}");
+        d.has_ways(&["b", "c"]);
+        crate::until("D serves it again", || status(&d), |status| *status == 200);
+    }
+}
+
+#[test]
+fn a_cluster_that_is_restored_from_its_backup_is_the_same_to_its_neighbours() {
+    let Some(scene) = Scene::new() else { return };
+    serve(&scene.place("a").lan, "172.16.10.2:8000", "a");
+    let [mut a, _b, _c, d] = scene.start();
+    a.text(&["fabric", "keys", "rotate", "--overlap", "1s"]);
+    let backup = scene.keys.path().join("a.backup").to_string_lossy().into_owned();
+    a.text(&["backup", &backup]);
+    a.process.kill();
+    a.loses_its_data();
+    a.text(&["restore", &backup]);
+    let _a = a.starts_anew();
+    d.has_ways(&["b", "c"]);
+    crate::until("D serves it again", || status(&d), |status| *status == 200);
+}
+
+/// What a client of a cluster's gateway gets.
+fn status(at: &Cluster<'_>) -> u16 {
+    ask(&at.place.inside, at.gateway(), HOST, "").0
+}
+
+#[test]
 fn a_key_is_rotated_at_each_cluster_in_turn_and_no_request_fails() {
     let Some(scene) = Scene::new() else { return };
     serve(&scene.place("a").lan, "172.16.10.2:8000", "a");

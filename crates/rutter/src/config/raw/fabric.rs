@@ -82,7 +82,7 @@ section! {
         warn_percent: u32 = Is("80"),
         /// The least time between two advertisements of one destination to it; withdrawals and first
         /// routes go at once.
-        pacing: Period = Is("0s"),
+        pacing: Period = Is("100ms"),
         /// How many paths of a destination it is told.
         paths: u32 = Is("1"),
         /// What its link costs, as far as nothing was measured.

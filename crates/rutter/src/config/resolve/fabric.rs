@@ -23,6 +23,10 @@ use crate::config::{Period, Problem};
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(50)..=Duration::from_secs(60);
 
+/// The least time between two advertisements of one destination to a neighbour, unless the file says
+/// another: after a cluster's death the search for other ways is thousands of messages without it.
+const PACING: Period = Period(Duration::from_millis(100));
+
 /// The most paths of a destination that a neighbour is told.
 const MAX_PATHS: u32 = 16;
 
@@ -168,7 +172,7 @@ fn neighbour(
         tags,
         max_routes,
         warn_percent: u8::try_from(warn).unwrap_or(80),
-        pacing: raw.pacing.unwrap_or(Period::seconds(0)),
+        pacing: raw.pacing.unwrap_or(PACING),
         paths: u8::try_from(paths).unwrap_or(1),
         link: link(&raw.link.clone().unwrap_or_default(), &at, to),
     }
