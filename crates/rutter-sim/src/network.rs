@@ -40,7 +40,7 @@ use crate::record::Tape;
 use crate::scenario::{LinkSpec, Scenario};
 use crate::signer::Keyring;
 
-pub(crate) use view::{Ask, Seen};
+pub(crate) use view::{Ask, Hold, Seen};
 pub use view::{Told, Totals};
 
 /// An end doesn't hear the other: so long at least until it takes the connection for dead, in ms.

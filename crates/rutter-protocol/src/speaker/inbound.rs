@@ -65,6 +65,7 @@ impl Speaker {
                 if let Some(neighbour) = self.neighbours.get_mut(by) {
                     // What was missed until now follows; what is missed from now on is asked for.
                     neighbour.missed.remove(&scope);
+                    neighbour.gaps.remove(&scope);
                 }
             }
             Message::EndOfRefresh(scope) => self.refreshed(now, book, by, &scope),
@@ -91,10 +92,29 @@ impl Speaker {
     }
 
     /// The neighbour has said all that it has of a scope: bars of what it didn't say go too.
+    ///
+    /// If something of it was refused that can't be told (a message whose signature or bytes are bad),
+    /// a route that isn't in it may have been in that. So nothing is swept, since a route that nobody
+    /// has withdrawn would be, and be held down for it: the next refresh, which is asked for, sweeps.
+    /// That one does even if something of it is refused too, so nothing stays for who always says
+    /// something that can't be read.
     fn refreshed(&mut self, now: Now, book: &mut Book, by: &ClusterId, scope: &Scope) {
         let Some((spec, from)) = self.carried(by, scope) else { return };
+        if self.spares(by, scope) {
+            return;
+        }
         with_table!(book, spec, table => table.end_of_refresh(now, &from.session));
         self.lift_idle_bars(now, book, by, scope);
+    }
+
+    /// Whether a refresh that ends sweeps nothing, for what was refused of it.
+    fn spares(&mut self, by: &ClusterId, scope: &Scope) -> bool {
+        let Some(neighbour) = self.neighbours.get_mut(by) else { return false };
+        if neighbour.gaps.remove(scope) && neighbour.spared.insert(scope.clone()) {
+            return true;
+        }
+        neighbour.spared.remove(scope);
+        false
     }
 
     /// Keys of a cluster, announced.

@@ -40,6 +40,10 @@ pub(crate) struct Neighbour {
     pub(crate) back_until: Option<Mono>,
     /// It was lost then.
     pub(crate) lost_at: Option<Mono>,
+    /// Scopes of whose refresh something was refused that can't be told, and those whose last end of
+    /// refresh swept nothing for that.
+    pub(crate) gaps: BTreeSet<Scope>,
+    pub(crate) spared: BTreeSet<Scope>,
     /// Scopes whose limit a warning was given of.
     pub(crate) warned: BTreeSet<Scope>,
     /// Scopes in which a bound has refused a route.
@@ -103,6 +107,8 @@ impl Neighbour {
             parting: None,
             back_until: None,
             lost_at: None,
+            gaps: BTreeSet::new(),
+            spared: BTreeSet::new(),
             warned: BTreeSet::new(),
             over: BTreeSet::new(),
             missed: BTreeSet::new(),

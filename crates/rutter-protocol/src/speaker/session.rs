@@ -236,6 +236,8 @@ impl Speaker {
         // Everything is said anew.
         neighbour.over.clear();
         neighbour.missed.clear();
+        neighbour.gaps.clear();
+        neighbour.spared.clear();
         let carried: Vec<_> =
             self.config.scopes.iter().filter(|s| theirs.carries(&s.scope, s.kind)).collect();
         for spec in &carried {

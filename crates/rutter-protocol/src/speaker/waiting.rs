@@ -331,6 +331,7 @@ impl Speaker {
         self.stats.neighbours.entry(by.clone()).or_default().refuse(reason, n);
         let Some(neighbour) = self.neighbours.get_mut(by) else { return };
         neighbour.missed.extend(neighbour.scopes.iter().cloned());
+        neighbour.gaps.extend(neighbour.scopes.iter().cloned());
     }
 }
 

@@ -1,8 +1,11 @@
 //! Opening, order, streams, refreshes, credit.
 
+use std::time::Duration;
+
 use rutter_protocol::speaker::{ConnectionId, Input};
 use rutter_protocol::stats::Reason;
 use rutter_protocol::wire::{Batch, Frame, Message, Open, Signed};
+use rutter_rib::Stability;
 use rutter_route::Standing;
 
 use crate::common::alone::{Alone, alone, open};
@@ -231,6 +234,51 @@ fn what_is_missed_within_a_refresh_is_asked_for_after_it_ever_more_rarely() {
         t.frame(b, Frame::Batch(batch));
     }
     assert_eq!(asked_at, [0, 1, 10, 30, 70, 150]);
+}
+
+/// A refresh of which one message can't be read, of what is given besides.
+fn refresh_with_a_gap(t: &mut Alone, b: ConnectionId, said: &[Say]) {
+    let said = said.iter().cloned().map(|say| Message::from(say).to_bytes());
+    let mut batch = t.batch(b, Vec::<Message>::new());
+    batch.messages = vec![Message::BeginRefresh(scope("fabric")).to_bytes()];
+    batch.messages.extend(said);
+    batch.messages.push(bytes::Bytes::from_static(b"\xfe\x01"));
+    batch.messages.push(Message::EndOfRefresh(scope("fabric")).to_bytes());
+    batch.signed = crate::common::alone::sign_batch(&t.ends[&b], &batch);
+    t.frame(b, Frame::Batch(batch));
+}
+
+#[test]
+fn a_refresh_of_which_a_message_is_refused_withdraws_nothing_and_so_holds_nothing() {
+    let mut config = config("a", &["b"]);
+    config.policy.stability =
+        Stability { hold_down: Duration::from_secs(10), ..Stability::default() };
+    let mut t = Alone::new(config, &["b"]);
+    let b = t.up("b");
+    t.say(b, [route(&["b", "x"]), route(&["b", "y"])]);
+    refresh_with_a_gap(&mut t, b, &[route(&["b", "y"])]);
+    assert_eq!(
+        t.standing("b", "x"),
+        Some(Standing::Eligible),
+        "it may have been in the refused one"
+    );
+    assert!(t.take_told(b).contains(&Message::Refresh(scope("fabric"))));
+    let fabric = || scope("fabric");
+    t.say(b, [Message::BeginRefresh(fabric()), route(&["b", "x"]).into()]);
+    t.say(b, [Message::EndOfRefresh(fabric())]);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Eligible));
+    assert_eq!(t.standing("b", "y"), None, "the whole refresh sweeps");
+}
+
+#[test]
+fn who_always_says_something_that_cannot_be_read_keeps_no_route_by_it() {
+    let mut t = alone(&["b"]);
+    let b = t.up("b");
+    t.say(b, [route(&["b", "x"])]);
+    refresh_with_a_gap(&mut t, b, &[]);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Eligible));
+    refresh_with_a_gap(&mut t, b, &[]);
+    assert_eq!(t.standing("b", "x"), None);
 }
 
 #[test]

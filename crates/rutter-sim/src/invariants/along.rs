@@ -6,7 +6,7 @@ use rutter_protocol::wire::{Scope, sign};
 use rutter_route::{AnyDestination, ClusterId};
 
 use super::{Violation, shown};
-use crate::network::{Network, Seen};
+use crate::network::{Hold, Network, Seen};
 use crate::node::{Node, kind_of, scope_of};
 
 /// How much later than their bound a claim or a stale route may be seen, in ms: a tick and a walk.
@@ -49,9 +49,8 @@ fn check_held(network: &Network, node: &Node, to: &AnyDestination) -> Option<Vio
     }
     let at = network.at();
     let held = node.held(at, to).into_iter();
-    let mut unexplained =
-        held.filter(|(from, why)| !node.flaps.explain(at, (from, to), why, stability));
-    let (from, why) = unexplained.next()?;
+    let mut unexplained = held.filter(|hold| !node.flaps.explain(at, to, hold, stability));
+    let Hold { from, why, .. } = unexplained.next()?;
     let what = format!("{from}'s route to {to} is held ({why}) for nothing that befell it");
     Some(Violation::new(at, "hold_down_spares_other_paths", &node.name, what))
 }

@@ -5,9 +5,10 @@
 //! refused (RFC 7606, treat-as-withdraw), when a refresh ends without it, and when its originator
 //! takes its claim back, whoever brings that word. It is lost when its neighbour is, without a word.
 //! It is changed when it is said with another path, other metrics or other tags, or a newer claim has
-//! other tags. All this is read off the frames as they arrive and kept by (destination, neighbour).
-//! Only two things are asked of the speaker, since no wire shows them: what it refused, and whether
-//! the end of a session was a loss.
+//! other tags. All this is read off the frames as they arrive and kept by (destination, neighbour, path
+//! id), as the table does: a refresh that says one of two paths withdraws the other.
+//! Only three things are asked of the speaker, since no wire shows them: what it refused, how often it
+//! couldn't tell what a message was, and whether the end of a session was a loss.
 //!
 //! The table's own count of flaps is not asked: what flaps by mistake is counted there like any other.
 
@@ -18,17 +19,19 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rutter_protocol::speaker::{ConnectionId, Input, Output, Speaker, What};
+use rutter_protocol::stats::Reason;
 use rutter_protocol::wire::{Announcement, Batch, Claim, Frame, Message, Metrics, Scope};
 use rutter_rib::Stability;
-use rutter_route::{AnyDestination, ClusterId, Now, Tags};
+use rutter_route::{AnyDestination, ClusterId, Now, PathId, Tags};
 
+use crate::network::Hold;
 use story::{Befell, LAG, Story};
 
 /// See the module's head. It begins anew with each boot, as the table does.
 #[derive(Debug, Default)]
 pub(crate) struct Flaps {
     connections: BTreeMap<ConnectionId, Heard>,
-    routes: BTreeMap<AnyDestination, BTreeMap<ClusterId, Route>>,
+    routes: BTreeMap<AnyDestination, BTreeMap<(ClusterId, PathId), Route>>,
     /// How many refreshes of a neighbour and scope have begun.
     refreshes: BTreeMap<(ClusterId, Scope), u64>,
     /// The originator's tags, by the last claim that was heard.
@@ -36,6 +39,9 @@ pub(crate) struct Flaps {
     /// Claims say something new of these, and nobody could check them yet.
     unchecked: BTreeSet<AnyDestination>,
     n_refused: u64,
+    /// Messages of a neighbour that couldn't be told, in its session.
+    gaps: BTreeMap<ClusterId, u64>,
+    garbled: BTreeMap<ClusterId, u64>,
     losses: BTreeMap<ClusterId, u64>,
 }
 
@@ -46,7 +52,7 @@ struct Heard {
     batch: u64,
 }
 
-/// One neighbour's route to one destination.
+/// One neighbour's route to one destination, by one path id.
 #[derive(Debug)]
 struct Route {
     scope: Scope,
@@ -82,12 +88,13 @@ impl Flaps {
     pub(crate) fn explain(
         &self,
         at: u64,
-        (from, to): (&ClusterId, &AnyDestination),
-        why: &str,
+        to: &AnyDestination,
+        hold: &Hold,
         stability: &Stability,
     ) -> bool {
-        let route = self.routes.get(to).and_then(|routes| routes.get(from));
-        route.is_some_and(|route| route.story.explains(at, why, stability))
+        let of = (hold.from.clone(), hold.path.clone());
+        let route = self.routes.get(to).and_then(|routes| routes.get(&of));
+        route.is_some_and(|route| route.story.explains(at, hold.why, stability))
     }
 
     /// What a speaker is about to be given.
@@ -137,27 +144,60 @@ impl Flaps {
     /// A connection is gone, and with it what waited of it: what was heard just now may count or not.
     fn ended(&mut self, at: u64, connection: ConnectionId) {
         let Some(Heard { neighbour, .. }) = self.connections.remove(&connection) else { return };
-        for routes in self.routes.values_mut() {
-            if let Some(route) = routes.get_mut(&neighbour).filter(|r| r.heard_at + LAG >= at) {
-                (route.stands, route.said) = (true, None);
+        for route in self.all_of(&neighbour).filter(|route| route.heard_at + LAG >= at) {
+            (route.stands, route.said) = (true, None);
+        }
+    }
+
+    /// Messages whose signature or bytes are bad: the first end of refresh behind one sweeps nothing, the
+    /// next may sweep what was in another.
+    fn garbled(&mut self, when: When<'_>, speaker: &Speaker) {
+        for (neighbour, stats) in &speaker.stats().neighbours {
+            let count = |reason| stats.rejection_reasons.get(&reason).copied().unwrap_or(0);
+            let n = count(Reason::BadSignature) + count(Reason::Malformed);
+            let before = self.garbled.insert(neighbour.clone(), n).unwrap_or(0);
+            if n == before {
+                continue;
+            }
+            let gaps = self.gaps.entry(neighbour.clone()).or_default();
+            *gaps += 1;
+            if *gaps > 1 {
+                for route in self.all_of(neighbour) {
+                    route.story.add(when.at, Befell::Withdrawn, when.stability);
+                }
             }
         }
     }
 
     fn session_down(&mut self, when: When<'_>, neighbour: &ClusterId, speaker: &Speaker) {
+        self.gaps.remove(neighbour);
         let losses = speaker.stats().neighbours.get(neighbour).map_or(0, |stats| stats.losses);
         let before = self.losses.insert(neighbour.clone(), losses).unwrap_or(0);
         if losses == before {
             return;
         }
-        for routes in self.routes.values_mut() {
-            if let Some(route) = routes.get_mut(neighbour) {
-                route.story.add(when.at, Befell::Lost, when.stability);
-            }
+        for route in self.all_of(neighbour) {
+            route.story.add(when.at, Befell::Lost, when.stability);
         }
     }
 
-    /// Announcements that were refused just now end what stood before.
+    /// All that a neighbour has said.
+    fn all_of(&mut self, neighbour: &ClusterId) -> impl Iterator<Item = &mut Route> {
+        let routes = self.routes.values_mut().flatten();
+        routes.filter(move |((by, _), _)| by == neighbour).map(|(_, route)| route)
+    }
+
+    /// What a neighbour has said of a destination.
+    fn those_of(
+        &mut self,
+        neighbour: &ClusterId,
+        to: &AnyDestination,
+    ) -> impl Iterator<Item = &mut Route> {
+        let routes = self.routes.get_mut(to).into_iter().flatten();
+        routes.filter(move |((by, _), _)| by == neighbour).map(|(_, route)| route)
+    }
+
+    /// Announcements that were refused just now end what stood before; of which path isn't kept.
     fn refused(&mut self, when: When<'_>, speaker: &Speaker) {
         let stats = speaker.stats().neighbours.values();
         let n: u64 = stats.map(|stats| stats.announcements_rejected).sum();
@@ -165,10 +205,10 @@ impl Flaps {
         if new == 0 {
             return;
         }
+        self.garbled(when, speaker);
         let last = speaker.last_refusals(usize::try_from(new).unwrap_or(usize::MAX));
         for refusal in last.iter().filter(|refusal| refusal.at == when.now.wall) {
-            let routes = self.routes.get_mut(&refusal.destination);
-            if let Some(route) = routes.and_then(|routes| routes.get_mut(&refusal.neighbour)) {
+            for route in self.those_of(&refusal.neighbour, &refusal.destination) {
                 route.story.add(when.at, Befell::Withdrawn, when.stability);
             }
         }
@@ -181,7 +221,8 @@ impl Flaps {
                 Ok(Message::Withdraw(said)) => {
                     for route in said.routes {
                         let routes = self.routes.get_mut(&route.destination);
-                        if let Some(route) = routes.and_then(|routes| routes.get_mut(by)) {
+                        let of = (by.clone(), route.path_id);
+                        if let Some(route) = routes.and_then(|routes| routes.get_mut(&of)) {
                             route.story.add(when.at, Befell::Withdrawn, when.stability);
                             route.heard_at = when.at;
                         }
@@ -215,7 +256,8 @@ impl Flaps {
                 own: announced.claim.as_ref().map(|claim| claim.tags.clone()),
             };
             let routes = self.routes.entry(announced.destination.clone()).or_default();
-            let route = routes.entry(by.clone()).or_insert_with(|| Route {
+            let of = (by.clone(), announced.path_id.clone());
+            let route = routes.entry(of).or_insert_with(|| Route {
                 scope: it.scope.clone(),
                 said: Some(said.clone()),
                 refresh,
@@ -234,7 +276,7 @@ impl Flaps {
     /// What a refresh didn't say is withdrawn by its end.
     fn refreshed(&mut self, when: When<'_>, by: &ClusterId, scope: &Scope) {
         let refresh = self.refreshes.get(&(by.clone(), scope.clone())).copied().unwrap_or(0);
-        for route in self.routes.values_mut().filter_map(|routes| routes.get_mut(by)) {
+        for route in self.all_of(by) {
             let is_swept = route.scope == *scope && route.refresh < refresh;
             if is_swept && std::mem::take(&mut route.stands) {
                 route.story.add(when.at, Befell::Withdrawn, when.stability);

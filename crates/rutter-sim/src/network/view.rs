@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use rutter_protocol::speaker::{LogEvent, What};
 use rutter_rib::{Kind, SelectedRoute, Table, ViewId};
-use rutter_route::{AnyDestination, ClusterId, Destination, Now, Prefix, Service, SourceKind};
+use rutter_route::{
+    AnyDestination, ClusterId, Destination, Now, PathId, Prefix, Service, SourceKind,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Network;
@@ -145,8 +147,13 @@ impl Ask for Candidates {
     }
 }
 
-/// A neighbour whose route is held, and why.
-pub(crate) type Hold = (ClusterId, &'static str);
+/// A neighbour's route that is held, and why.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    pub(crate) from: ClusterId,
+    pub(crate) path: PathId,
+    pub(crate) why: &'static str,
+}
 
 struct Holds(Now);
 
@@ -159,7 +166,7 @@ impl Ask for Holds {
         let heard = table.heard(destination).into_iter();
         let held = heard.filter_map(|route| {
             let why = table.held_by(self.0, route.source, destination, route.path)?;
-            Some((route.source.name().parse().ok()?, why))
+            Some(Hold { from: route.source.name().parse().ok()?, path: route.path.clone(), why })
         });
         held.collect()
     }
