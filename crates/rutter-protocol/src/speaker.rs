@@ -28,6 +28,7 @@
 
 mod bars;
 mod config;
+mod deferral;
 mod engine;
 mod inbound;
 mod input;
@@ -52,8 +53,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rutter_rib::{Book, BookChanges, Kind, Progress, ViewId};
 use rutter_route::{
-    Advertisement, Attributes, ClusterId, Deadline, DestinationKind, Incarnation, NextHop, Now,
-    Prefix, Service, Session, SourceId, SourceInfo, SourceKind, SourceState, TableName, Verdict,
+    Advertisement, Attributes, ClusterId, Deadline, DestinationKind, Incarnation, Mono, NextHop,
+    Now, Prefix, Service, Session, SourceId, SourceInfo, SourceKind, SourceState, TableName,
+    Verdict,
 };
 
 use crate::claims::Claims;
@@ -63,6 +65,7 @@ use crate::stats::{Settling, Stats};
 use crate::wire::{Claim, Scope};
 
 pub use config::{NeighbourSpec, ScopeSpec, Security, Signing, SpeakerConfig};
+pub use deferral::DEFERRAL;
 pub use engine::Engine;
 pub use input::{ConnectionId, Input, Parting, Ticket};
 pub use neighbour::NeighbourStatus;
@@ -97,6 +100,8 @@ pub struct Speaker {
     pub(crate) last_ticket: u64,
     pub(crate) last_session: u64,
     pub(crate) parting: Option<Parting>,
+    /// Ends of refreshes wait for those of others until then; `None`: no longer.
+    pub(crate) defers_until: Option<Mono>,
     /// By how much the wall's clock is ahead of the one that never jumps, in ms, since its last jump.
     pub(crate) wall_ahead: Option<i128>,
     #[cfg(any(test, feature = "weaken"))]
@@ -136,6 +141,7 @@ impl Speaker {
             last_ticket: 0,
             last_session: 0,
             parting: None,
+            defers_until: Some(deferral::until(now, &config)),
             wall_ahead: None,
             #[cfg(any(test, feature = "weaken"))]
             weak: std::collections::BTreeSet::new(),

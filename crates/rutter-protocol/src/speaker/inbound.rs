@@ -104,6 +104,9 @@ impl Speaker {
             return;
         }
         with_table!(book, spec, table => table.end_of_refresh(now, &from.session));
+        if let Some(neighbour) = self.neighbours.get_mut(by) {
+            neighbour.refreshed.insert(scope.clone());
+        }
         self.lift_idle_bars(now, book, by, scope);
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Neighbour {
     pub(crate) back_until: Option<Mono>,
     /// It was lost then.
     pub(crate) lost_at: Option<Mono>,
+    /// Scopes of which it has said all that there is, since this cluster's start.
+    pub(crate) refreshed: BTreeSet<Scope>,
     /// Scopes of whose refresh something was refused that can't be told, and those whose last end of
     /// refresh swept nothing for that.
     pub(crate) gaps: BTreeSet<Scope>,
@@ -107,6 +109,7 @@ impl Neighbour {
             parting: None,
             back_until: None,
             lost_at: None,
+            refreshed: BTreeSet::new(),
             gaps: BTreeSet::new(),
             spared: BTreeSet::new(),
             warned: BTreeSet::new(),

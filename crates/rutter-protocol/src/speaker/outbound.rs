@@ -75,6 +75,8 @@ pub(crate) struct Outbox {
     wants: BTreeSet<Scope>,
     /// What couldn't be told for want of a claim.
     refused: BTreeSet<(Scope, AnyDestination)>,
+    /// Scopes that were told, and whose end of refresh is still to be.
+    ends: BTreeSet<Scope>,
     draft: Option<Draft>,
     /// Messages of the last draft that are still to be sent.
     ready: VecDeque<Bytes>,
@@ -90,6 +92,11 @@ impl Outbox {
             && self.draft.is_none()
             && self.ready.is_empty()
             && self.sealed.is_none()
+    }
+
+    /// Scopes whose end of refresh waits.
+    pub(super) fn ends(&self) -> &BTreeSet<Scope> {
+        &self.ends
     }
 
     /// Who originates what the neighbour was told of a destination.
@@ -252,7 +259,10 @@ impl Speaker {
         out: &mut Vec<Output>,
     ) -> Progress {
         self.sign_keys(now, out);
-        let busy = |(id, n): (&ClusterId, &Neighbour)| n.has_to_tell(now).then(|| id.clone());
+        let busy = |(id, n): (&ClusterId, &Neighbour)| {
+            let busy = n.has_to_tell(now) || (n.telling.is_some() && self.owes_end(book, n));
+            busy.then(|| id.clone())
+        };
         let busy: Vec<ClusterId> = self.neighbours.iter().filter_map(busy).collect();
         let mut progress = Progress::Done;
         for id in busy {

@@ -70,6 +70,16 @@ pub(crate) fn routes_of(book: &Book, spec: &ScopeSpec, source: &SourceId) -> usi
     n.unwrap_or(0)
 }
 
+/// Whether all that was said has come through: nothing waits for a walk or a commit.
+pub(crate) fn is_settled(book: &Book, spec: &ScopeSpec) -> bool {
+    let counts = match spec.kind {
+        DestinationKind::Cluster => book.table::<ClusterId>(&spec.table).map(|t| t.counts()),
+        DestinationKind::Service => book.table::<Service>(&spec.table).map(|t| t.counts()),
+        DestinationKind::Prefix => book.table::<Prefix>(&spec.table).map(|t| t.counts()),
+    };
+    counts.is_none_or(|counts| counts.marked == 0 && counts.walks == 0)
+}
+
 /// Bars a route, or takes the bar back. Says whether the table has room for the word.
 pub(crate) fn bar(
     now: Now,

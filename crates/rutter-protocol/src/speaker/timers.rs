@@ -11,6 +11,7 @@ use crate::wire::{Claim, Scope};
 
 impl Speaker {
     pub(crate) fn tick(&mut self, now: Now, book: &mut Book, out: &mut Vec<Output>) {
+        self.end_deferral(now);
         self.expire_claims(now, book, out);
         for cluster in self.keys.expire(now) {
             self.keys_changed(now, book, &cluster, out);
@@ -32,7 +33,8 @@ impl Speaker {
         });
         let neighbours = neighbours.min().map(Deadline);
         let mine = [self.claims.next_deadline(now), self.keys.next_deadline(now), neighbours];
-        mine.into_iter().flatten().chain(self.settling.next_deadline()).min()
+        let others = [self.settling.next_deadline(), self.deferral_deadline()];
+        mine.into_iter().chain(others).flatten().min()
     }
 
     /// Claims whose not-after has passed: what rests on them is withdrawn. No flap: nothing was lost.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rutter_protocol::speaker::What;
+use rutter_protocol::Input;
+use rutter_protocol::speaker::{DEFERRAL, Parting, What};
 use rutter_protocol::wire::{Close, Message};
 use rutter_rib::Stability;
 use rutter_route::{ClusterId, Session, SourceId, SourceKind, Standing};
@@ -187,4 +188,63 @@ fn sessions_are_logged_by_name() {
     let b = t.up("b");
     t.down(b);
     assert_eq!((t.logged(What::SessionUp), t.logged(What::SessionDown)), (1, 1));
+}
+
+/// A line of three whose middle says that it restarts, and is back with its one side alone.
+fn middle_is_back_with_one_side() -> Net {
+    let mut net = Net::with(&[("a", "r"), ("r", "b")], |own, of| {
+        let mut config = config(own, of);
+        config.policy.stability =
+            Stability { hold_down: Duration::from_secs(10), ..Stability::default() };
+        config
+    });
+    assert_eq!(net.path("a", "b").as_deref(), Some("r b"));
+    net.input("r", Input::Leave(Parting::Restart(Duration::from_secs(60))));
+    net.run(1_000);
+    assert_eq!(net.path("a", "b").as_deref(), Some("r b"), "stale");
+    net.restart("r", BOOT + 1);
+    net.connect("a", "r");
+    net
+}
+
+#[test]
+fn a_relay_that_restarts_withdraws_nothing_that_its_own_neighbours_have_yet_to_tell() {
+    let mut net = middle_is_back_with_one_side();
+    for _ in 0..200 {
+        net.run(10);
+        assert_eq!(net.path("a", "b").as_deref(), Some("r b"));
+    }
+    net.connect("r", "b");
+    for _ in 0..100 {
+        net.run(10);
+        assert_eq!(net.path("a", "b").as_deref(), Some("r b"), "never gone, so never held");
+        assert_eq!(net.path("b", "a").as_deref(), Some("r a"));
+    }
+    let standing = |net: &Net| {
+        let table = net.nodes["a"].engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+        table.candidates(&cluster("b"))[0].standing
+    };
+    assert_eq!(standing(&net), Standing::Eligible);
+    let said = &net.sent[&("r".to_owned(), "a".to_owned())];
+    let ends = said.iter().filter(|m| matches!(m, Message::EndOfRefresh(_))).count();
+    assert_eq!(ends, 4, "two scopes, in two lives");
+}
+
+#[test]
+fn a_relay_whose_neighbour_stays_away_ends_its_refresh_after_the_deferral() {
+    let mut net = middle_is_back_with_one_side();
+    let deferral = u64::try_from(DEFERRAL.as_millis()).unwrap();
+    net.run(deferral - 500);
+    assert_eq!(net.path("a", "b").as_deref(), Some("r b"));
+    net.run(1_000);
+    assert_eq!(net.path("a", "b"), None);
+}
+
+#[test]
+fn an_end_of_refresh_waits_for_nobody_where_there_is_nobody_else() {
+    let net = net(&[("a", "b")]);
+    for pair in [("a", "b"), ("b", "a")] {
+        let said = &net.sent[&(pair.0.to_owned(), pair.1.to_owned())];
+        assert!(said.contains(&Message::EndOfRefresh(scope("fabric"))), "{said:?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rutter_protocol::Input;
 use rutter_protocol::link::{LinkSettings, Sample};
-use rutter_protocol::speaker::{Security, Signing, What};
+use rutter_protocol::speaker::{DEFERRAL, Security, Signing, What};
 use rutter_rib::{Cursor, ViewId};
 use rutter_route::{ClusterId, Service, SourceId, Standing};
 
@@ -87,6 +87,8 @@ fn a_link_that_becomes_slow_moves_routes_and_both_costs_are_shown() {
     let links = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")];
     let mut net = Net::with(&links, |config| config.links = LinkSettings::default());
     assert_eq!(net.to_cluster("a", "d"), "a>b>d");
+    // In a circle that begins as one, each waits for the other's end of refresh.
+    net.run_for(u64::try_from(DEFERRAL.as_millis()).unwrap());
     let since = net.now;
     for _ in 0..80 {
         let sample = Sample::Answered(Duration::from_millis(80));

@@ -42,6 +42,7 @@ impl Speaker {
     /// Looks up what there is to say to a neighbour, within the bounds of a draft.
     pub(super) fn draft(&mut self, now: Now, book: &Book, to: &ClusterId, out: &mut Vec<Output>) {
         let signer = self.signer(now);
+        let deferred = self.deferred(book, to);
         let Self { config, neighbours, claims, keys, own, last_ticket, .. } = self;
         let Some(neighbour) = neighbours.get_mut(to) else { return };
         let outbox = &mut neighbour.outbox;
@@ -60,14 +61,30 @@ impl Speaker {
             let ask = (&mut *last_ticket, &mut *out);
             let cluster = &config.cluster;
             let refused = &mut outbox.refused;
+            let ends = &mut outbox.ends;
             let draft = &mut draft;
-            let mut scribe =
-                Scribe { now, cluster, scope, claims, own, signer, ask, told, refused, draft };
+            let mut scribe = Scribe {
+                now,
+                cluster,
+                scope,
+                claims,
+                own,
+                signer,
+                ask,
+                told,
+                refused,
+                ends,
+                draft,
+            };
             room -= match outlet {
                 AnyOutlet::Clusters(outlet) => scribe.scope(outlet, book, &spec.table, room),
                 AnyOutlet::Services(outlet) => scribe.scope(outlet, book, &spec.table, room),
                 AnyOutlet::Prefixes(outlet) => scribe.scope(outlet, book, &spec.table, room),
             };
+            // Behind all that is known by now.
+            if outlet.is_idle(now) && !deferred.contains(scope) {
+                scribe.end();
+            }
             if room == 0 {
                 break;
             }
@@ -115,6 +132,7 @@ struct Scribe<'a> {
     ask: (&'a mut u64, &'a mut Vec<Output>),
     told: &'a mut Told,
     refused: &'a mut std::collections::BTreeSet<(Scope, AnyDestination)>,
+    ends: &'a mut std::collections::BTreeSet<Scope>,
     draft: &'a mut Draft,
 }
 
@@ -143,6 +161,7 @@ impl Scribe<'_> {
         if batch.begin_snapshot {
             // What isn't said until its end falls away at the neighbour by itself.
             self.told.clear();
+            self.ends.remove(self.scope);
             self.draft.messages.push(Message::BeginRefresh(self.scope.clone()));
         }
         let n = batch.tells.len();
@@ -171,9 +190,16 @@ impl Scribe<'_> {
         }
         self.draft.messages.extend(groups.list.into_iter().map(Message::Announce));
         if batch.end_of_snapshot {
-            self.draft.messages.push(Message::EndOfRefresh(self.scope.clone()));
+            self.ends.insert(self.scope.clone());
         }
         n
+    }
+
+    /// The neighbour was told all that there is, if that is to be said.
+    fn end(&mut self) {
+        if self.ends.remove(self.scope) {
+            self.draft.messages.push(Message::EndOfRefresh(self.scope.clone()));
+        }
     }
 
     /// Writes a destination's routes into their groups; returns paths that were told and aren't
