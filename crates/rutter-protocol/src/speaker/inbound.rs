@@ -52,7 +52,7 @@ impl Speaker {
             Message::Withdraw(said) => self.withdrawn(now, book, by, said, verdicts, out),
             Message::Renew(scope, claim) => {
                 let said = (&scope, claim, verdicts.at(0));
-                self.claim_heard(now, book, by, said, out);
+                self.renewal_heard(now, book, by, said, out);
             }
             Message::Held(scope, claim) => {
                 let said = (&scope, claim, verdicts.at(0));

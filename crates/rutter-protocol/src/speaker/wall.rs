@@ -31,7 +31,7 @@ impl Speaker {
         self.own.sign_all_again(now);
     }
 
-    /// A neighbour says a newer claim alone, so it takes the route for told; where it was refused,
+    /// A neighbour says a claim alone, so it takes the route for told; where it was refused,
     /// such as for the claim before, the scope is asked for again.
     pub(crate) fn miss_unheld(
         &mut self,

@@ -162,6 +162,28 @@ fn who_is_shown_a_newer_claim_tells_its_route_again_by_it() {
 }
 
 #[test]
+fn a_route_that_was_refused_is_asked_for_once_its_sayer_has_the_claim_that_is_known() {
+    let mut t = alone(&["b", "c"]);
+    let (b, c) = (t.up("b"), t.up("c"));
+    t.say(c, [route(&["c", "x"]).claim(Some(claim("x", 3)))]);
+    t.say(b, [route(&["b", "x"])]);
+    t.take_told(b);
+    // Within the second the claim held isn't returned once more, and b comes by it elsewhere.
+    t.say(b, [route(&["b", "x"]).claim(Some(claim("x", 2)))]);
+    assert_eq!(t.standing("b", "x"), None);
+    assert!(!t.take_told(b).iter().any(|m| matches!(m, Message::Held(..))));
+    t.say(b, [Message::Renew(scope("fabric"), claim("x", 3))]);
+    t.at(11_000);
+    let told = t.take_told(b);
+    assert!(told.contains(&Message::Refresh(scope("fabric"))), "{told:?}");
+    t.say(b, [route(&["b", "x"]).claim(Some(claim("x", 3)))]);
+    t.say(b, [Message::Renew(scope("fabric"), claim("x", 3))]);
+    t.at(60_000);
+    let asks = t.take_told(b).iter().any(|m| matches!(m, Message::Refresh(_)));
+    assert!(!asks, "what is held is not asked for");
+}
+
+#[test]
 fn a_renewal_is_no_event_and_goes_on_to_those_who_were_told() {
     let mut t = alone(&["b", "c", "z"]);
     let (b, c, z) = (t.up("b"), t.up("c"), t.up("z"));

@@ -189,8 +189,10 @@ impl Speaker {
         }
     }
 
-    /// A claim alone: renewed, or taken back; and what the verifier said of it.
-    pub(super) fn claim_heard(
+    /// A renewed claim. Who says one that is known already takes its route for told all the same: where
+    /// that was refused for the claim before, and the newer one came of somebody else first, nothing
+    /// but this says that the route is there.
+    pub(super) fn renewal_heard(
         &mut self,
         now: Now,
         book: &mut Book,
@@ -198,13 +200,29 @@ impl Speaker {
         (scope, claim, good): (&Scope, Claim, Option<bool>),
         out: &mut Vec<Output>,
     ) {
+        let known = self.claim_heard(now, book, by, (scope, claim.clone(), good), out);
+        if known && !claim.withdrawn {
+            self.miss_unheld(book, by, scope, &claim);
+        }
+    }
+
+    /// A claim alone: renewed, or taken back; and what the verifier said of it. Says whether it was
+    /// known already.
+    pub(super) fn claim_heard(
+        &mut self,
+        now: Now,
+        book: &mut Book,
+        by: &ClusterId,
+        (scope, claim, good): (&Scope, Claim, Option<bool>),
+        out: &mut Vec<Output>,
+    ) -> bool {
         let heard = match () {
             () if claim.originator == self.config.cluster => Err(Reason::Itself),
             () if self.carried(by, scope).is_none() => Err(Reason::UnknownScope),
             () => self.judged(now, by, scope, &claim, good),
         };
         match heard {
-            Ok(Heard::Known) => {}
+            Ok(Heard::Known) => return true,
             Ok(Heard::New) => {
                 self.accept(now, book, by, scope, &claim);
                 if !claim.withdrawn {
@@ -220,6 +238,7 @@ impl Speaker {
             }
             Err(reason) => self.refuse_claim(now, by, scope, &claim, reason, out),
         }
+        false
     }
 
     /// A neighbour holds a newer claim than the one that it was told.
