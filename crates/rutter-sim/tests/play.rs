@@ -1,9 +1,11 @@
 //! Networks that come up, and come to rest.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on says so")]
 
+use rutter_sim::faults::{Fault, Meddling, Planned};
 use rutter_sim::run::{Options, play};
 use rutter_sim::scenario::Protocol;
-use rutter_sim::{Scenario, Span, topology::Topology};
+use rutter_sim::topology::{Topology, name};
+use rutter_sim::{Scenario, Span};
 
 fn good(scenario: &Scenario) {
     let outcome = play(scenario, Protocol::PathVector, &Options::default()).unwrap();
@@ -26,5 +28,30 @@ fn shapes_without_faults_come_to_rest_with_all_rules_held() {
             ..Scenario::default()
         };
         good(&scenario);
+    }
+}
+
+/// Who takes frames out may take out the first of a connection, without which no session begins; the
+/// transport notices, also when somebody else meddles by then.
+#[test]
+fn what_a_meddler_tore_is_noticed_when_another_takes_its_place() {
+    let link = || (name(0).unwrap(), name(1).unwrap());
+    let meddle = |at, how, lasts| {
+        let fault = Fault::Meddle { link: link(), how, lasts: Span::secs(lasts) };
+        Planned { at: Span::secs(at), fault }
+    };
+    let reset =
+        |at| Planned { at: Span::secs(at), fault: Fault::Reset { link: link(), one: false } };
+    for seed in 1..=10 {
+        for how in [Meddling::Drop, Meddling::Reorder] {
+            good(&Scenario {
+                seed,
+                topology: Topology::Line(2),
+                duration: Span::secs(10),
+                rest_within: Span::secs(30),
+                faults: vec![meddle(2, how, 10), reset(4), meddle(6, Meddling::Duplicate, 3)],
+                ..Scenario::default()
+            });
+        }
     }
 }

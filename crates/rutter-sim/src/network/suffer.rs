@@ -220,8 +220,11 @@ impl Network {
 
     fn meddle(&mut self, link: &Between, how: Meddling, lasts: Span) {
         let until = self.at + lasts.0;
-        self.on_link(link, |one| one.meddler = Some((how, until)));
-        if let Some(link) = self.link_place(link) {
+        let Some(link) = self.link_place(link) else { return };
+        // Who takes another's place on a link doesn't make whole what that one tore.
+        self.end_meddling(link);
+        if let Some(one) = self.links.get_mut(link) {
+            one.meddler = Some((how, until));
             self.agenda.put(until, Event::EndMeddling { link });
         }
     }
