@@ -149,7 +149,7 @@ impl Owner {
             if subscriber.is_closed() {
                 return false;
             }
-            subscriber.note(changes);
+            subscriber.note(book, changes);
             more |= subscriber.pump(book, now);
             true
         });

@@ -11,7 +11,7 @@ use crate::handle::BookHandle;
 
 /// What the owner does for a subscriber of any kind.
 pub(crate) trait Pump: Send {
-    fn note(&mut self, changes: &BookChanges);
+    fn note(&mut self, book: &Book, changes: &BookChanges);
     /// Sends what there is room for. Says whether there is more, and room for it.
     fn pump(&mut self, book: &Book, now: Now) -> bool;
     fn is_closed(&self) -> bool;
@@ -39,9 +39,10 @@ impl<D: Kind + Send + Sync> Subscriber<D> {
 }
 
 impl<D: Kind + Send + Sync> Pump for Subscriber<D> {
-    fn note(&mut self, changes: &BookChanges) {
-        if let Some(changes) = changes.of::<D>(&self.table) {
-            self.outlet.note(changes);
+    fn note(&mut self, book: &Book, changes: &BookChanges) {
+        let table = book.table::<D>(&self.table);
+        if let Some((table, changes)) = table.zip(changes.of::<D>(&self.table)) {
+            self.outlet.note(table, changes);
         }
     }
 

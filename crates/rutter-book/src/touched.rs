@@ -63,7 +63,7 @@ impl<D: Kind> Touched<D> {
 }
 
 impl<D: Kind + Send> Pump for Toucher<D> {
-    fn note(&mut self, changes: &BookChanges) {
+    fn note(&mut self, _: &Book, changes: &BookChanges) {
         let Some(changes) = changes.of::<D>(&self.table).filter(|c| !c.changes.is_empty()) else {
             return;
         };

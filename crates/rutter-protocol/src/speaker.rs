@@ -279,7 +279,7 @@ impl Speaker {
                 }
             }
         }
-        self.note_outlets(changes);
+        self.note_outlets(book, changes);
         self.note_own(now, book, changes, out);
     }
 

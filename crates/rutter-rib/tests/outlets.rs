@@ -163,7 +163,7 @@ fn drain(world: &mut World, sinks: &mut [Sink]) {
         world.settle();
         let mut idle = true;
         for sink in sinks.iter_mut() {
-            sink.outlet.note(&world.changes);
+            sink.outlet.note(&world.table, &world.changes);
             let batch = sink.outlet.next(world.now(), &world.table, 3);
             sink.hear(batch);
             idle &= sink.outlet.is_idle(world.now()) && sink.outlet.next_deadline().is_none();
@@ -208,7 +208,7 @@ proptest! {
             }
             world.apply(op);
             for sink in &mut sinks {
-                sink.outlet.note(&world.changes);
+                sink.outlet.note(&world.table, &world.changes);
             }
             world.changes.clear();
             if let Some((at, turn)) = turns.next() {

@@ -256,11 +256,11 @@ fn an_export_list_hands_a_route_on_as_its_own() {
     assert_eq!(told.next_hop, "192.0.2.9".parse().unwrap());
     assert_eq!(told.metric, 15);
     let step = PathStep { cluster: "c".parse().unwrap(), table: "t".parse().unwrap() };
-    assert_eq!(told.path_list, std::slice::from_ref(&step));
+    assert_eq!(*told.path_list, *std::slice::from_ref(&step));
     // The metric has an end, and so has the path list: past it nobody could see a loop.
     let far = Attributes { metric: u32::MAX - 1, ..received.clone() };
     assert_eq!(exported("{add_metric: 10}", far).unwrap().metric, u32::MAX);
-    let full = Attributes { path_list: vec![step; MAX_PATH_LIST], ..received };
+    let full = Attributes { path_list: vec![step; MAX_PATH_LIST].into(), ..received };
     assert_eq!(exported(then, full), None);
 }
 

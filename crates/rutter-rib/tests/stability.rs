@@ -342,7 +342,8 @@ fn what_comes_and_goes_is_told_no_faster_than_its_pace_and_its_end_at_once() {
             0 => drop(t.advertise(now(ms), &s, route("web", "", 1))),
             _ => drop(t.withdraw(now(ms), &s, &web, &PathId::default())),
         }
-        outlet.note(&settle(&mut t, now(ms)));
+        let changes = settle(&mut t, now(ms));
+        outlet.note(&t, &changes);
         for tell in outlet.next(now(ms), &t, 10).tells {
             told.push((ms, matches!(tell, Tell::Advertise { .. })));
         }
@@ -352,7 +353,8 @@ fn what_comes_and_goes_is_told_no_faster_than_its_pace_and_its_end_at_once() {
         [(0, true), (100, false), (1200, true), (1300, false), (2400, true), (2500, false)];
     assert_eq!(told[..6], expected, "{told:?}");
     let end = now(60_000);
-    outlet.note(&settle(&mut t, end));
+    let changes = settle(&mut t, end);
+    outlet.note(&t, &changes);
     while !outlet.next(end, &t, 10).is_empty() {}
     assert!(outlet.next_deadline().is_none() && outlet.is_idle(end), "nothing is remembered");
 }

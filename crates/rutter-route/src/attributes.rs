@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::parse::name_type;
-use crate::{ClusterId, Delivery, NextHop, ParseError, Priority, TableName};
+use crate::{Delivery, NextHop, ParseError, PathList, Priority};
 
 /// The preference of a route about which nobody said anything.
 pub const DEFAULT_PREFERENCE: u32 = 100;
@@ -100,15 +100,6 @@ pub struct HealthCheck {
     pub host: Option<String>,
 }
 
-/// One step of the path list: a table of a cluster that the route came through.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PathStep {
-    /// The cluster.
-    pub cluster: ClusterId,
-    /// Its table.
-    pub table: TableName,
-}
-
 /// What a route says of its path. A table interns it: a million routes share a handful.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,8 +146,8 @@ pub struct Attributes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Arc<Delivery>>,
     /// The tables the route came through, first step first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub path_list: Vec<PathStep>,
+    #[serde(default, skip_serializing_if = "path_list_is_empty")]
+    pub path_list: PathList,
 }
 
 impl Attributes {
@@ -177,9 +168,13 @@ impl Attributes {
             tags: Tags::default(),
             health_check: None,
             delivery: None,
-            path_list: Vec::new(),
+            path_list: PathList::default(),
         }
     }
+}
+
+fn path_list_is_empty(list: &PathList) -> bool {
+    list.is_empty()
 }
 
 fn default_preference() -> u32 {

@@ -22,6 +22,7 @@ mod explanation;
 mod hop;
 mod parse;
 mod path_id;
+mod path_list;
 mod path_prefix;
 mod prefix;
 mod priority;
@@ -33,8 +34,7 @@ mod table_name;
 mod time;
 
 pub use attributes::{
-    Attributes, DEFAULT_PREFERENCE, Group, HealthCheck, MAX_PATH_LIST, MAX_TAGS, PathStep, Tag,
-    Tags,
+    Attributes, DEFAULT_PREFERENCE, Group, HealthCheck, MAX_PATH_LIST, MAX_TAGS, Tag, Tags,
 };
 pub use claim::{Advertisement, Refused, Verdict};
 pub use cluster::ClusterId;
@@ -53,6 +53,7 @@ pub use explanation::{
 pub use hop::{Endpoint, Folder, HopName, HostName, NextHop, NodeId, Scheme};
 pub use parse::ParseError;
 pub use path_id::PathId;
+pub use path_list::{PathList, PathStep};
 pub use path_prefix::PathPrefix;
 pub use prefix::Prefix;
 pub use priority::Priority;

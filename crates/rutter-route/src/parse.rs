@@ -67,8 +67,9 @@ macro_rules! name_type {
         impl std::str::FromStr for $name {
             type Err = crate::ParseError;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let allowed = |c: char| c.is_ascii_alphanumeric() || $extra.contains(c);
-                if text.is_empty() || text.len() > $max || !text.chars().all(allowed) {
+                let extra = |b: u8| const { $extra.as_bytes() }.contains(&b);
+                let allowed = |b: u8| b.is_ascii_alphanumeric() || extra(b);
+                if text.is_empty() || text.len() > $max || !text.bytes().all(allowed) {
                     return Err(crate::ParseError::new(
                         $what,
                         text,

@@ -54,7 +54,7 @@ mod relay {
             let mut changes = Changes::default();
             while !self.table.work(NOW, 1000).is_done() {}
             while !self.table.commit(NOW, 1000, &mut changes).is_done() {}
-            self.outlet.note(&changes);
+            self.outlet.note(&self.table, &changes);
         }
 
         fn batch(&mut self) -> Batch<Service> {

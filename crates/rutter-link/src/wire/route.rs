@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rutter_rib::ToldRoute;
 use rutter_route::{
-    Attributes, DEFAULT_PREFERENCE, Delivery, HealthCheck, MAX_PATH_LIST, PathStep, Priority,
-    RouteKey, SourceId, Standing, Tag, Tags,
+    Attributes, DEFAULT_PREFERENCE, Delivery, HealthCheck, MAX_PATH_LIST, PathList, PathStep,
+    Priority, RouteKey, SourceId, Standing, Tag, Tags,
 };
 
 use super::{Malformed, v1};
@@ -159,7 +159,7 @@ fn delivery(wire: &str) -> Result<Option<Arc<Delivery>>, Malformed> {
     serde_json::from_str(wire).map(Some).map_err(|e| Malformed::new("route.delivery", e))
 }
 
-fn path_list(wire: &[v1::PathStep]) -> Result<Vec<PathStep>, Malformed> {
+fn path_list(wire: &[v1::PathStep]) -> Result<PathList, Malformed> {
     if wire.len() > MAX_PATH_LIST {
         let expected = format!("expected at most {MAX_PATH_LIST} steps");
         return Err(Malformed::new("route.path_list", expected));

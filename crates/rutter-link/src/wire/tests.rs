@@ -22,7 +22,7 @@ fn everything() -> Attributes {
         group: Some("pair".parse().unwrap()),
         tags: vec!["edge".parse().unwrap(), "region=eu".parse().unwrap()].try_into().unwrap(),
         health_check: Some(HealthCheck { path: "/healthz".into(), host: Some("web".into()) }),
-        path_list: vec![step("west"), step("east")],
+        path_list: vec![step("west"), step("east")].into(),
         ..Attributes::via("https://[2001:db8::1]:8443?tls=app.example.org".parse().unwrap())
     }
 }

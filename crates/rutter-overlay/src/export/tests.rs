@@ -81,7 +81,7 @@ impl SimHost {
             changes.clear();
             let table = &mut self.table;
             let progress = table.work(now(), 64).and(table.commit(now(), 64, &mut changes));
-            self.outlets.values_mut().for_each(|outlet| outlet.note(&changes));
+            self.outlets.values_mut().for_each(|outlet| outlet.note(table, &changes));
             if progress.is_done() {
                 return;
             }

@@ -85,7 +85,7 @@ impl Speaker<'_> {
         let attributes = Attributes {
             metric: claim.metric,
             tags: claim.tags,
-            path_list: claim.path_list,
+            path_list: claim.path_list.into(),
             ..Attributes::via(hop)
         };
         let mut route = Advertisement::new(prefix, attributes.clone());
@@ -152,7 +152,7 @@ fn claim(vni: Vni, route: Advertisement<Prefix>) -> Claim {
         // As long as the session.
         lease: None,
         tags: attributes.tags,
-        path_list: attributes.path_list,
+        path_list: attributes.path_list.to_vec(),
         standing,
     }
 }

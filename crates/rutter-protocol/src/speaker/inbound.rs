@@ -14,8 +14,10 @@ mod claimed;
 mod take;
 mod withdraw;
 
+use std::sync::Arc;
+
 use rutter_rib::Book;
-use rutter_route::{ClusterId, Now, Session, SourceId, TableName};
+use rutter_route::{ClusterId, Now, Session, SourceId};
 
 pub(crate) use claimed::bar_key;
 
@@ -27,11 +29,13 @@ use crate::stats::Reason;
 use crate::wire::{Message, Scope};
 
 /// Whose word it is, and where it goes.
-#[derive(Debug, Clone)]
+///
+/// It is the same for all that a neighbour says of a scope in one session, so it is made when the
+/// session begins ([`super::neighbour::Neighbour::carried`]) and shared by what is dealt with.
+#[derive(Debug)]
 pub(crate) struct From {
     pub(crate) by: ClusterId,
-    pub(crate) scope: Scope,
-    pub(crate) table: TableName,
+    pub(crate) spec: ScopeSpec,
     pub(crate) source: SourceId,
     pub(crate) session: Session,
 }
@@ -60,8 +64,8 @@ impl Speaker {
             }
             Message::Keys(set) => self.keys_heard(now, book, by, &set, verdicts.at(0), out),
             Message::BeginRefresh(scope) => {
-                let Some((spec, from)) = self.carried(by, &scope) else { return };
-                with_table!(book, spec, table => table.begin_refresh(now, &from.session));
+                let Some(from) = self.carried(by, &scope) else { return };
+                with_table!(book, from.spec, table => table.begin_refresh(now, &from.session));
                 if let Some(neighbour) = self.neighbours.get_mut(by) {
                     // What was missed until now follows; what is missed from now on is asked for.
                     neighbour.missed.remove(&scope);
@@ -78,17 +82,8 @@ impl Speaker {
     }
 
     /// The table that a neighbour means by a scope, if both carry it.
-    pub(crate) fn carried(&self, by: &ClusterId, scope: &Scope) -> Option<(ScopeSpec, From)> {
-        let spec = self.config.scopes.iter().find(|s| s.scope == *scope)?;
-        let neighbour = self.neighbours.get(by).filter(|n| n.scopes.contains(scope))?;
-        let from = From {
-            by: by.clone(),
-            scope: scope.clone(),
-            table: spec.table.clone(),
-            source: neighbour.source.clone(),
-            session: neighbour.session.clone()?,
-        };
-        Some((spec.clone(), from))
+    pub(crate) fn carried(&self, by: &ClusterId, scope: &Scope) -> Option<Arc<From>> {
+        self.neighbours.get(by)?.carried.get(scope).cloned()
     }
 
     /// The neighbour has said all that it has of a scope: bars of what it didn't say go too.
@@ -99,11 +94,11 @@ impl Speaker {
     /// That one does even if something of it is refused too, so nothing stays for who always says
     /// something that can't be read.
     fn refreshed(&mut self, now: Now, book: &mut Book, by: &ClusterId, scope: &Scope) {
-        let Some((spec, from)) = self.carried(by, scope) else { return };
+        let Some(from) = self.carried(by, scope) else { return };
         if self.spares(by, scope) {
             return;
         }
-        with_table!(book, spec, table => table.end_of_refresh(now, &from.session));
+        with_table!(book, from.spec, table => table.end_of_refresh(now, &from.session));
         if let Some(neighbour) = self.neighbours.get_mut(by) {
             neighbour.refreshed.insert(scope.clone());
         }

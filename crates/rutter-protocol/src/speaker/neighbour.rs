@@ -1,12 +1,14 @@
 //! A neighbour: its source, its session, what it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rutter_rib::{Book, Outlet};
 use rutter_route::{ClusterId, Mono, Prefix, Service, Session, SourceId, SourceKind};
 use serde::{Deserialize, Serialize};
 
+use super::inbound::From;
 use super::{ConnectionId, NeighbourSpec, Parting, Speaker, tables};
 use crate::link::{Link, LinkSettings};
 use crate::wire::{Open, Scope};
@@ -26,6 +28,8 @@ pub(crate) struct Neighbour {
     pub(crate) open: Option<Open>,
     /// Scopes that both carry, of the last session.
     pub(crate) scopes: BTreeSet<Scope>,
+    /// The same while its session is up, each with what is looked up for all that is said of it.
+    pub(crate) carried: BTreeMap<Scope, Arc<From>>,
     /// Its opened connections, in the order in which they opened.
     pub(crate) connections: Vec<ConnectionId>,
     /// The newest boot that was heard, and the newest stream of it.
@@ -101,6 +105,7 @@ impl Neighbour {
             last_session: None,
             open: None,
             scopes: BTreeSet::new(),
+            carried: BTreeMap::new(),
             connections: Vec::new(),
             heard_boot: 0,
             heard_stream: 0,

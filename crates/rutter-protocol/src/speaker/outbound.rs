@@ -242,11 +242,11 @@ impl Speaker {
         }
     }
 
-    pub(crate) fn note_outlets(&mut self, changes: &BookChanges) {
+    pub(crate) fn note_outlets(&mut self, book: &Book, changes: &BookChanges) {
         for neighbour in self.neighbours.values_mut() {
             for (scope, outlet) in &mut neighbour.outlets {
                 if let Some(spec) = self.config.scopes.iter().find(|s| s.scope == *scope) {
-                    outlet.note(&spec.table, changes);
+                    outlet.note(&spec.table, book, changes);
                 }
             }
         }
@@ -377,13 +377,13 @@ impl AnyOutlet {
         });
     }
 
-    fn note(&mut self, table: &TableName, changes: &BookChanges) {
-        fn note<D: Kind>(outlet: &mut Outlet<D>, table: &TableName, changes: &BookChanges) {
-            if let Some(changes) = changes.of::<D>(table) {
-                outlet.note(changes);
+    fn note(&mut self, table: &TableName, book: &Book, changes: &BookChanges) {
+        fn note<D: Kind>(outlet: &mut Outlet<D>, of: &TableName, book: &Book, all: &BookChanges) {
+            if let Some((table, changes)) = book.table::<D>(of).zip(all.of::<D>(of)) {
+                outlet.note(table, changes);
             }
         }
-        each!(self, outlet => note(outlet, table, changes));
+        each!(self, outlet => note(outlet, table, book, changes));
     }
 
     fn is_idle(&self, now: Now) -> bool {

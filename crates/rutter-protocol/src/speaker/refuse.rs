@@ -186,17 +186,17 @@ impl Speaker {
     }
 
     /// A bound refused routes of a neighbour and has room again: it is asked for them.
-    pub(crate) fn ask_where_there_is_room(&mut self, book: &Book, spec: &ScopeSpec, from: &From) {
+    pub(crate) fn ask_where_there_is_room(&mut self, book: &Book, from: &From) {
         let Some(neighbour) = self.neighbours.get_mut(&from.by) else { return };
-        if !neighbour.over.contains(&from.scope) {
+        if !neighbour.over.contains(&from.spec.scope) {
             return;
         }
-        let n = tables::routes_of(book, spec, &from.source);
+        let n = tables::routes_of(book, &from.spec, &from.source);
         let most = neighbour.spec.max_routes;
         // A tenth of room, so that one at its limit isn't asked for everything at each withdrawal.
         if n.saturating_add(most / 10) < most {
-            neighbour.over.remove(&from.scope);
-            neighbour.missed.insert(from.scope.clone());
+            neighbour.over.remove(&from.spec.scope);
+            neighbour.missed.insert(from.spec.scope.clone());
         }
     }
 }

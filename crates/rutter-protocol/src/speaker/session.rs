@@ -19,6 +19,7 @@
 //! could forge it can do as well. What more it does is bounded: a restart's wait by `max_restart`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,8 +28,11 @@ use rutter_route::{
     ClusterId, DestinationKind, Incarnation, Now, Session, SourceInfo, SourceState,
 };
 
+use super::inbound::From;
 use super::waiting::Waiting;
-use super::{ConnectionId, Level, LogEvent, NeighbourSpec, Output, Parting, Speaker, What};
+use super::{
+    ConnectionId, Level, LogEvent, NeighbourSpec, Output, Parting, ScopeSpec, Speaker, What,
+};
 use crate::link::Link;
 use crate::stats::Reason;
 use crate::wire::sign::SessionId;
@@ -250,6 +254,14 @@ impl Speaker {
                 &SourceState::Up(info.clone()),
             );
         }
+        let from = |spec: &ScopeSpec| From {
+            by: by.clone(),
+            spec: spec.clone(),
+            source: neighbour.source.clone(),
+            session: session.clone(),
+        };
+        let from = carried.iter().map(|spec| (spec.scope.clone(), Arc::new(from(spec))));
+        neighbour.carried = from.collect();
         neighbour.scopes = carried.into_iter().map(|s| s.scope.clone()).collect();
         neighbour.open = Some(theirs);
         out.push(Output::Log(session_event(What::SessionUp, by, String::new())));
@@ -352,6 +364,7 @@ impl Speaker {
         let longest = self.config.max_restart;
         let Some(neighbour) = self.neighbours.get_mut(by) else { return };
         let Some(session) = neighbour.session.take() else { return };
+        neighbour.carried.clear();
         let to = match neighbour.parting.take() {
             Some(Parting::Goodbye) => SourceState::Gone,
             Some(Parting::Restart(in_)) => {

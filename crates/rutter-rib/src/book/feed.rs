@@ -50,11 +50,11 @@ impl Book {
         let mut progress = Progress::Done;
         let mut feeds = std::mem::take(D::feeds_mut(self));
         for feed in feeds.iter_mut().filter(|f| f.from == *from) {
-            feed.outlet.note(changes);
+            let Some(table) = D::tables(self).get(from) else { continue };
+            feed.outlet.note(table, changes);
             if feed.outlet.is_idle(now) {
                 continue;
             }
-            let Some(table) = D::tables(self).get(from) else { continue };
             let batch = feed.outlet.next(now, table, budget);
             // What was told may be for a table that this walk has passed already.
             if !batch.is_empty() || batch.more {

@@ -37,7 +37,7 @@ use rutter_route::{
 };
 
 use crate::policy::{Rules, Subject};
-use crate::table::{Changes, SelectedRoute, Table, ViewId};
+use crate::table::{Change, Changes, SelectedRoute, Table, ViewId};
 
 pub use onlooker::{Difference, Onlooker};
 use pace::Waiting;
@@ -248,16 +248,28 @@ impl<D: Destination> Outlet<D> {
         self.all = Some(0);
     }
 
-    /// A commit: what it changed may be out of date.
-    pub fn note(&mut self, changes: &Changes<D>) {
+    /// A commit of the table: what it changed may be out of date.
+    pub fn note(&mut self, table: &Table<D>, changes: &Changes<D>) {
         if self.snapshot == Snapshot::Due && self.told.is_empty() {
             // Its snapshot hasn't begun, and will look at all there is by then.
             return;
         }
         let view = self.spec.view;
         for change in changes.changes.iter().filter(|c| c.view == view) {
-            self.mark(&change.destination);
+            if self.told.contains_key(&change.destination) || self.concerns(table, change) {
+                self.mark(&change.destination);
+            }
         }
+    }
+
+    /// Whether a sink that was told nothing of a destination may have to be told of it now. What a
+    /// neighbour says itself is no news to it: a flood of its own isn't even queued.
+    fn concerns(&self, table: &Table<D>, change: &Change<D>) -> bool {
+        if self.spec.depth != Depth::Best || self.spec.unreachable {
+            return true;
+        }
+        let best = table.best_of(change);
+        best.is_some_and(|best| self.spec.split_horizon.as_ref() != Some(best.source))
     }
 
     fn mark(&mut self, destination: &D) {
@@ -457,6 +469,11 @@ impl<D: Destination> Outlet<D> {
 
     /// What the sink should hold of a destination; `None`: nothing.
     fn wanted(&self, table: &Table<D>, destination: &D) -> Option<Vec<ToldRoute>> {
+        if self.spec.depth == Depth::Best
+            && let Some(best) = table.best(destination, self.spec.view)
+        {
+            return self.exported(destination, &best).map(|route| vec![route]);
+        }
         let selected = table.selected(destination, self.spec.view);
         if selected.routes().is_empty() {
             return (self.spec.unreachable && selected.is_unreachable()).then(Vec::new);

@@ -1,6 +1,5 @@
 //! What a source says: advertise, withdraw, renew.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use rutter_route::{
@@ -394,7 +393,6 @@ impl<D: Destination> Table<D> {
                 &set.next_hop,
                 resolve.contains(&crate::policy::HopKind::of(&set.next_hop)),
             ),
-            digest: OnceLock::new(),
         })
     }
 

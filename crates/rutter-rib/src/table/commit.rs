@@ -536,7 +536,7 @@ impl<D: Destination> Table<D> {
 
     fn say(&mut self, id: u32, view: ViewId, out: &mut Changes<D>) {
         let destination = self.dests[id].key.clone();
-        out.changes.push(Change { destination, view, event: self.ring.last() });
+        out.changes.push(Change { destination, view, event: self.ring.last(), at: id });
     }
 }
 

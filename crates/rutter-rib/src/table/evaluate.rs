@@ -11,15 +11,18 @@ use super::candidate::{Candidate, Flags, Place};
 use super::decisions::{Decided, On};
 use super::sources::Source;
 
-/// What import made of the set of attributes that it saw last, where it makes the same of it for
-/// every destination: who advertises many routes with one set has it asked once. It is forgotten with
-/// either set, with the policy, and when something is said of a source.
+/// What import made of the set of attributes that it saw last: who advertises many routes with one
+/// set has it asked once, where it makes the same of it for every destination. Whether it does is
+/// looked at when the set comes again, as most never do where each route has its own. It is forgotten
+/// with either set, with the policy, and when something is said of a source.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memo {
     source: u32,
     pub(super) received: u32,
     pub(super) effective: u32,
     denied: bool,
+    /// Whether it makes the same of it for every destination; `None`: nobody has looked.
+    alike: Option<bool>,
 }
 
 /// What import makes of a route.
@@ -47,31 +50,30 @@ impl<D: Destination> Table<D> {
             self.set_effective(place, candidate.received, [false; 3]);
             return;
         }
-        if let Some(memo) = self.memo
-            && (memo.source, memo.received) == (candidate.source, candidate.received)
-            && !source.decided
-        {
+        let undecided = !source.decided;
+        let said = (candidate.source, candidate.received);
+        let memo = self.memo.filter(|memo| undecided && (memo.source, memo.received) == said);
+        let alike = memo.map(|memo| {
+            memo.alike.unwrap_or_else(|| self.imports_alike(source, candidate.received))
+        });
+        if let Some(memo) = memo.filter(|_| alike == Some(true)) {
+            self.memo = Some(Memo { alike, ..memo });
             self.sets.retain(memo.effective);
             self.set_effective(place, memo.effective, [memo.denied, false, false]);
             return;
         }
-        let alike = self.imports_alike(source, candidate.received);
-        let key = self.dests[id].key.clone();
-        let source_id = source.id.clone();
         let received = self.sets.get(candidate.received).clone();
-        let imported = self.import(&self.policy, &key, &candidate, received, None);
-        let approves = imported.approved_by.is_some_and(|rule| {
-            self.approve_by_rule(now, &source_id, &key, candidate.source, rule)
-        });
+        let key = &self.dests[id].key;
+        let imported = self.import(&self.policy, key, &candidate, received, None);
+        let approves = imported
+            .approved_by
+            .is_some_and(|rule| self.approve_by_rule(now, id, &candidate, rule));
         let effective = self.intern_set(imported.attributes);
         let facts = [imported.denied, imported.unapproved, imported.drained];
         self.set_effective(place, effective, facts);
-        self.memo = alike.then_some(Memo {
-            source: candidate.source,
-            received: candidate.received,
-            effective,
-            denied: imported.denied,
-        });
+        let (source, received) = said;
+        let memo = Memo { source, received, effective, denied: imported.denied, alike };
+        self.memo = undecided.then_some(memo);
         if approves && self.dests[id].n > 1 {
             // The word is on (source, destination): it holds for the source's other paths too.
             self.marks.set(id);
@@ -149,19 +151,14 @@ impl<D: Destination> Table<D> {
 
     /// What a rule approved outlives the rule, so it is kept as a decision. A full store of
     /// decisions costs only that: the rule approves as long as it stands. Says whether it is kept.
-    fn approve_by_rule(
-        &mut self,
-        now: Now,
-        id: &SourceId,
-        key: &D,
-        source: u32,
-        rule: String,
-    ) -> bool {
+    fn approve_by_rule(&mut self, now: Now, id: u32, candidate: &Candidate, rule: String) -> bool {
         let word = (By::Rule(rule), String::new());
         let bound = self.policy.bounds.decisions;
-        let on = On::Destination(key);
-        let kept = self.decisions.take(now.wall, id, on, Decision::Approve, word, bound);
-        self.sources[source].decided = self.decisions.has(id);
+        let Self { decisions, sources, dests, .. } = self;
+        let source = &mut sources[candidate.source];
+        let on = On::Destination(&dests[id].key);
+        let kept = decisions.take(now.wall, &source.id, on, Decision::Approve, word, bound);
+        source.decided = decisions.has(&source.id);
         kept
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Hops {
     slots: Slots<Hop>,
     /// Hops that nobody has resolved yet, for whoever does.
     asked: BTreeSet<NextHop>,
+    /// The hop that a set named last: sources repeat themselves.
+    last: Option<u32>,
 }
 
 impl std::ops::Index<u32> for Hops {
@@ -56,6 +58,7 @@ impl Hops {
             by_hop: HashMap::with_hasher(state.clone()),
             slots: Slots::new(),
             asked: BTreeSet::new(),
+            last: None,
         }
     }
 
@@ -66,8 +69,10 @@ impl Hops {
     /// The id of a hop that one more attribute set names. A new one whose kind must be `resolved`
     /// by another table starts unresolved.
     pub(super) fn retain(&mut self, hop: &NextHop, must_resolve: bool) -> u32 {
-        if let Some(ix) = self.find(hop) {
+        if let Some(ix) = self.last.filter(|ix| self.is_in_use(*ix, hop)).or_else(|| self.find(hop))
+        {
             self.slots[ix].n_sets += 1;
+            self.last = Some(ix);
             return ix;
         }
         let unresolved = must_resolve.then(|| "nothing has resolved it yet".to_owned());
@@ -85,6 +90,11 @@ impl Hops {
         });
         self.by_hop.insert(hop.clone(), ix);
         ix
+    }
+
+    /// Whether an id in hand means that hop. One without a set may be another's by now.
+    fn is_in_use(&self, ix: u32, hop: &NextHop) -> bool {
+        self.slots[ix].n_sets > 0 && self.slots[ix].hop == *hop
     }
 
     /// One attribute set less names it; without any it is forgotten.

@@ -62,7 +62,6 @@ mod views;
 mod walk;
 
 use std::collections::VecDeque;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -121,9 +120,6 @@ impl Progress {
 #[derive(Debug)]
 struct SetInfo {
     hop: u32,
-    /// The same on every machine for equal sets; what outlets compare. It is worked out when one
-    /// first asks: a set that nobody is told of costs no more than its place.
-    digest: OnceLock<u64>,
 }
 
 /// What is to be looked at again at some time.

@@ -1,21 +1,14 @@
 //! What readers see: the selection of the last commit, listings, counts.
 
 use std::collections::{BTreeMap, BinaryHeap};
-use std::hash::{Hash, Hasher};
 
 use rutter_route::{Attributes, Destination, PathId, RouteKey, SourceId, SourceInfo, Standing};
 
 use super::candidate::{Candidate, Flags, Place};
+use super::changes::Change;
 use super::rank::Ranked;
 use super::views::{ViewId, ViewList};
 use super::{Progress, Table};
-
-/// A digest of an attribute set, the same on every machine: SipHash with a fixed key.
-pub(super) fn digest(set: &Attributes) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    set.hash(&mut hasher);
-    hasher.finish()
-}
 
 /// One route of a selection.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +27,6 @@ pub struct SelectedRoute<'a> {
     pub standing: Standing,
     /// As good as the best, or the best.
     pub equal: bool,
-    /// A digest of the attributes, the same on every machine.
-    pub digest: u64,
 }
 
 impl SelectedRoute<'_> {
@@ -251,10 +242,6 @@ impl<D: Destination> Table<D> {
         self.views.get(view)?.lists.get(&id)
     }
 
-    fn digest_of(&self, set: u32) -> u64 {
-        *self.sets.extra(set).digest.get_or_init(|| digest(self.sets.get(set)))
-    }
-
     fn selected_route(&self, ranked: &Ranked, equal: bool) -> SelectedRoute<'_> {
         let candidate = &ranked.candidate;
         SelectedRoute {
@@ -265,7 +252,20 @@ impl<D: Destination> Table<D> {
             received: self.sets.get(candidate.received),
             standing: ranked.standing,
             equal,
-            digest: self.digest_of(candidate.effective),
+        }
+    }
+
+    /// The best of [`Table::selected`], without the list of the others.
+    pub fn best(&self, destination: &D, view: ViewId) -> Option<SelectedRoute<'_>> {
+        self.best_at(self.find(destination)?, view)
+    }
+
+    /// As [`Table::best`], of a destination that a commit has just told of.
+    pub(crate) fn best_of(&self, change: &Change<D>) -> Option<SelectedRoute<'_>> {
+        // Meanwhile it may have ended, and its place be another's.
+        match self.at(change.at) == Some(&change.destination) {
+            true => self.best_at(change.at, change.view),
+            false => self.best(&change.destination, change.view),
         }
     }
 

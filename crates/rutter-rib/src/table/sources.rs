@@ -250,6 +250,9 @@ impl Sources {
     }
 
     pub(super) fn find(&self, id: &SourceId) -> Option<u32> {
+        if self.last != NONE && self.slots[self.last].id == *id {
+            return Some(self.last);
+        }
         self.by_id.get(id).copied()
     }
 

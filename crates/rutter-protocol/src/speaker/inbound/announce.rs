@@ -1,10 +1,12 @@
 //! Announcements, into the tables.
 
+use std::sync::Arc;
+
 use rutter_rib::Book;
 use rutter_route::{
-    Attributes, ClusterId, DestinationKind, NextHop, Now, PathStep, Prefix, Service, Standing, Tags,
+    Attributes, ClusterId, DestinationKind, NextHop, Now, PathList, PathStep, Prefix, Service,
+    Standing, Tags,
 };
-use smallvec::SmallVec;
 
 use super::From;
 use crate::speaker::bars::BarKey;
@@ -16,8 +18,7 @@ use crate::wire::{Announced, Announcement};
 
 /// What is the same for all routes of an announcement.
 pub(super) struct Said {
-    pub(super) from: From,
-    path: SmallVec<[ClusterId; 4]>,
+    pub(super) from: Arc<From>,
     /// Why none of them may stand, if that is so.
     pub(super) schema: Option<Reason>,
     pub(super) originator: ClusterId,
@@ -39,7 +40,7 @@ impl Speaker {
         verdicts: Verdicts<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some((spec, from)) = self.carried(by, &said.scope) else {
+        let Some(from) = self.carried(by, &said.scope) else {
             let refused = said.routes.into_iter().map(|r| (Reason::UnknownScope, r.destination));
             let taken = Taken { refused: refused.collect(), ..Taken::default() };
             return self.count_taken(now, by, &said.scope, &said.path, taken, out);
@@ -53,28 +54,28 @@ impl Speaker {
             reliability_ppm: metrics.reliability_ppm,
             cost: metrics.cost,
             tags,
-            path_list: self.steps(&path, &spec),
-            ..Attributes::via(self.next_hop_of(&spec, by, &originator))
+            path_list: self.steps(&path, &from.spec),
+            ..Attributes::via(self.next_hop_of(&from.spec, by, &originator))
         };
         let schema = self.schema(by, &path);
-        let mut said =
-            Said { from, path, schema, originator, attributes, with_tags: None, standing };
-        let taken = match spec.kind {
+        let kind = from.spec.kind;
+        let mut said = Said { from, schema, originator, attributes, with_tags: None, standing };
+        let taken = match kind {
             DestinationKind::Cluster => {
-                self.take::<ClusterId>(now, book, &mut said, routes, verdicts)
+                self.take::<ClusterId>(now, book, &mut said, &routes, verdicts)
             }
             DestinationKind::Service => {
-                self.take::<Service>(now, book, &mut said, routes, verdicts)
+                self.take::<Service>(now, book, &mut said, &routes, verdicts)
             }
-            DestinationKind::Prefix => self.take::<Prefix>(now, book, &mut said, routes, verdicts),
+            DestinationKind::Prefix => self.take::<Prefix>(now, book, &mut said, &routes, verdicts),
         };
-        self.warn_near_limit(book, by, &spec, out);
-        self.count_taken(now, by, &scope, &said.path, taken, out);
+        self.warn_near_limit(book, by, &said.from.spec, out);
+        self.count_taken(now, by, &scope, &path, taken, out);
     }
 
     /// The path list: the originator's table first, the advertiser's last, so that this table's own
     /// loop check finds this cluster in it.
-    fn steps(&self, path: &[ClusterId], spec: &ScopeSpec) -> Vec<PathStep> {
+    fn steps(&self, path: &[ClusterId], spec: &ScopeSpec) -> PathList {
         let unchecked = self.is_weak(Weakness::Loops).then(|| "unchecked".parse().ok()).flatten();
         let table = unchecked.unwrap_or_else(|| spec.table.clone());
         let step = |c: &ClusterId| PathStep { cluster: c.clone(), table: table.clone() };
@@ -110,7 +111,7 @@ impl Speaker {
 impl Said {
     pub(super) fn bar_key(&self, route: &Announced) -> BarKey {
         BarKey {
-            scope: self.from.scope.clone(),
+            scope: self.from.spec.scope.clone(),
             destination: route.destination.clone(),
             by: self.from.by.clone(),
             path: route.path_id.clone(),

@@ -24,34 +24,33 @@ impl Speaker {
         now: Now,
         book: &mut Book,
         said: &mut Said,
-        routes: Vec<Announced>,
+        routes: &[Announced],
         verdicts: Verdicts<'_>,
     ) -> Taken {
         let mut taken = Taken::default();
-        let mut group: Vec<Announced> = Vec::with_capacity(routes.len());
         let roomy = self.has_room_for::<D>(book, &said.from, routes.len());
-        for (place, route) in routes.into_iter().enumerate() {
-            if route.destination.kind() != D::KIND {
-                taken.refused.push((Reason::Malformed, route.destination));
+        // The group under way is `routes[first..place]`.
+        let mut first = 0;
+        for (place, route) in routes.iter().enumerate() {
+            let of_kind = route.destination.kind() == D::KIND;
+            let alike = routes.get(first).is_none_or(|first| alike(first, route));
+            if !of_kind || !alike || !roomy {
+                self.put_in::<D>(now, book, said, between(routes, first, place), &mut taken);
+                first = place;
+            }
+            if !of_kind {
+                taken.refused.push((Reason::Malformed, route.destination.clone()));
+                first = place + 1;
                 continue;
             }
-            let alike = group.first().is_none_or(|first| {
-                let (one, other) = (first.claim.as_ref(), route.claim.as_ref());
-                one.map(|claim| &claim.tags) == other.map(|claim| &claim.tags)
-            });
-            if !alike || !roomy {
-                self.put_in::<D>(now, book, said, &mut group, &mut taken);
-            }
-            let may = self.may_stand::<D>(now, book, said, &route, (verdicts.at(place), roomy));
-            match may {
-                Ok(()) => group.push(route),
-                Err(reason) => {
-                    self.put_in::<D>(now, book, said, &mut group, &mut taken);
-                    self.refuse::<D>(now, book, said, route, reason, &mut taken);
-                }
+            let may = self.may_stand::<D>(now, book, said, route, (verdicts.at(place), roomy));
+            if let Err(reason) = may {
+                self.put_in::<D>(now, book, said, between(routes, first, place), &mut taken);
+                first = place + 1;
+                self.refuse::<D>(now, book, said, route, reason, &mut taken);
             }
         }
-        self.put_in::<D>(now, book, said, &mut group, &mut taken);
+        self.put_in::<D>(now, book, said, between(routes, first, routes.len()), &mut taken);
         taken
     }
 
@@ -70,7 +69,7 @@ impl Speaker {
         let claim = route.claim.as_ref();
         let wanted = Wanted {
             by: &said.from.by,
-            scope: &said.from.scope,
+            scope: &said.from.spec.scope,
             originator: &said.originator,
             destination: &route.destination,
         };
@@ -94,19 +93,19 @@ impl Speaker {
         Ok(())
     }
 
-    /// Puts a group in, which is empty then.
+    /// Puts a group in.
     fn put_in<D: Kind>(
         &mut self,
         now: Now,
         book: &mut Book,
         said: &mut Said,
-        group: &mut Vec<Announced>,
+        group: &[Announced],
         taken: &mut Taken,
     ) {
         let Some(first) = group.first() else { return };
         let own = first.claim.as_ref().map(|claim| &claim.tags);
         let attributes = said.attributes_with(own).cloned();
-        let table = book.table_mut::<D>(&said.from.table);
+        let table = book.table_mut::<D>(&said.from.spec.table);
         let (attributes, table) = match (attributes, table) {
             (Ok(attributes), Some(table)) => (attributes, table),
             (Err(reason), _) => return self.refuse_all::<D>(now, book, said, group, reason, taken),
@@ -133,11 +132,11 @@ impl Speaker {
         table.advertise_all(now, session, attributes, None, said.standing, routes, each);
         for (at, verdict) in others {
             // Each place is one of the group, and is named once.
-            let Some(route) = group.get(at).cloned() else { continue };
+            let Some(route) = group.get(at) else { continue };
             match verdict {
                 Verdict::Stands(standing) => {
-                    let reason = self.why_barred::<D>(now, book, said, &route, standing);
-                    taken.barred.push((reason, route.destination));
+                    let reason = self.why_barred::<D>(now, book, said, route, standing);
+                    taken.barred.push((reason, route.destination.clone()));
                 }
                 Verdict::Refused(why) => {
                     let reason = match why {
@@ -149,7 +148,6 @@ impl Speaker {
                 }
             }
         }
-        group.clear();
     }
 
     fn refuse_all<D: Kind>(
@@ -157,11 +155,11 @@ impl Speaker {
         now: Now,
         book: &mut Book,
         said: &Said,
-        group: &mut Vec<Announced>,
+        group: &[Announced],
         reason: Reason,
         taken: &mut Taken,
     ) {
-        for route in group.drain(..) {
+        for route in group {
             self.refuse::<D>(now, book, said, route, reason, taken);
         }
     }
@@ -173,25 +171,25 @@ impl Speaker {
         now: Now,
         book: &mut Book,
         said: &Said,
-        route: Announced,
+        route: &Announced,
         reason: Reason,
         taken: &mut Taken,
     ) {
-        if let Some(table) = book.table_mut::<D>(&said.from.table)
+        if let Some(table) = book.table_mut::<D>(&said.from.spec.table)
             && let Some(destination) = D::from_any(&route.destination)
         {
             table.withdraw(now, &said.from.session, &destination, &route.path_id);
         }
         if !self.bars.is_empty() {
-            self.lift(now, book, &said.bar_key(&route));
+            self.lift(now, book, &said.bar_key(route));
         }
-        taken.refused.push((reason, route.destination));
+        taken.refused.push((reason, route.destination.clone()));
     }
 
     /// Whether the neighbour may have so many routes more.
     fn has_room_for<D: Kind>(&self, book: &Book, from: &From, n: usize) -> bool {
         let most = self.neighbours.get(&from.by).map_or(0, |n| n.spec.max_routes);
-        let table = book.table::<D>(&from.table);
+        let table = book.table::<D>(&from.spec.table);
         table.is_none_or(|table| table.routes_of(&from.source) + n <= most)
     }
 
@@ -206,7 +204,7 @@ impl Speaker {
             return Ok(());
         }
         let is_it = |h: &Heard<'_>| *h.source == from.source && *h.path == route.path_id;
-        let table = book.table::<D>(&from.table).zip(D::from_any(&route.destination));
+        let table = book.table::<D>(&from.spec.table).zip(D::from_any(&route.destination));
         match table.is_some_and(|(table, to)| table.heard(&to).iter().any(is_it)) {
             true => Ok(()),
             false => Err(self.over_bound(from)),
@@ -216,7 +214,7 @@ impl Speaker {
     /// A bound has refused a route: when there is room its neighbour is asked for it.
     fn over_bound(&mut self, from: &From) -> Reason {
         if let Some(neighbour) = self.neighbours.get_mut(&from.by) {
-            neighbour.over.insert(from.scope.clone());
+            neighbour.over.insert(from.spec.scope.clone());
         }
         Reason::Limit
     }
@@ -231,7 +229,7 @@ impl Speaker {
         standing: Standing,
     ) -> Reason {
         if standing == Standing::Held {
-            let table = book.table::<D>(&said.from.table).zip(D::from_any(&route.destination));
+            let table = book.table::<D>(&said.from.spec.table).zip(D::from_any(&route.destination));
             let held =
                 table.and_then(|(t, to)| t.held_by(now, &said.from.source, &to, &route.path_id));
             return if held == Some("hold-down") { Reason::HoldDown } else { Reason::Suppressed };
@@ -240,10 +238,20 @@ impl Speaker {
             return Reason::UnknownKey;
         }
         let own = route.claim.as_ref().map(|c| &c.tags);
-        let (by, scope) = (said.from.by.clone(), said.from.scope.clone());
+        let (by, scope) = (said.from.by.clone(), said.from.spec.scope.clone());
         match said.attributes_with(own) {
             Ok(received) => self.why_denied(&by, &scope, &route.destination, received),
             Err(_) => Reason::Policy,
         }
     }
+}
+
+/// Whether two routes have the same tags of their originators.
+fn alike(one: &Announced, other: &Announced) -> bool {
+    let (one, other) = (one.claim.as_ref(), other.claim.as_ref());
+    one.map(|claim| &claim.tags) == other.map(|claim| &claim.tags)
+}
+
+fn between(routes: &[Announced], from: usize, to: usize) -> &[Announced] {
+    routes.get(from..to).unwrap_or_default()
 }

@@ -25,7 +25,7 @@ impl Speaker {
     ) {
         let n_received = said.routes.len() as u64;
         self.stats.neighbours.entry(by.clone()).or_default().withdrawals_received += n_received;
-        let Some((spec, from)) = self.carried(by, &said.scope) else {
+        let Some(from) = self.carried(by, &said.scope) else {
             let stats = self.stats.neighbours.entry(by.clone()).or_default();
             return stats.refuse(Reason::UnknownScope, n_received);
         };
@@ -34,7 +34,7 @@ impl Speaker {
         for (place, route) in said.routes.into_iter().enumerate() {
             let Withdrawn { destination, path_id, claim } = route;
             // First its own word: that of the originator would end it too, and be counted alone.
-            let applied = match spec.kind {
+            let applied = match from.spec.kind {
                 DestinationKind::Cluster => {
                     self.take_back::<ClusterId>(now, book, &from, &destination, path_id)
                 }
@@ -48,7 +48,7 @@ impl Speaker {
             n_applied += u64::from(applied);
             let Some(claim) = claim else { continue };
             if claim.withdrawn && claim.destination == destination {
-                let said = (&from.scope, claim, verdicts.at(place));
+                let said = (&from.spec.scope, claim, verdicts.at(place));
                 self.claim_heard(now, book, by, said, out);
             } else {
                 let reason = Reason::DestinationMismatch;
@@ -56,13 +56,13 @@ impl Speaker {
             }
         }
         self.stats.neighbours.entry(by.clone()).or_default().withdrawals_applied += n_applied;
-        self.ask_where_there_is_room(book, &spec, &from);
+        self.ask_where_there_is_room(book, &from);
         if self.config.log_routes && n_applied > 0 {
             out.push(Output::Log(LogEvent {
                 what: What::RouteWithdraw,
                 level: Level::Debug,
                 neighbour: Some(by.clone()),
-                scope: Some(from.scope),
+                scope: Some(from.spec.scope.clone()),
                 destination: first,
                 reason: None,
                 why: format!("{n_applied} of {n_received} stood"),
@@ -79,13 +79,13 @@ impl Speaker {
         path: PathId,
     ) -> bool {
         let Some(destination) = D::from_any(any) else { return false };
-        let Some(table) = book.table_mut::<D>(&from.table) else { return false };
+        let Some(table) = book.table_mut::<D>(&from.spec.table) else { return false };
         let applied = table.withdraw(now, &from.session, &destination, &path);
         if applied && self.is_weak(Weakness::HoldAll) {
             self.hold_all::<D>(now, book, from, any);
         }
         if !self.bars.is_empty() {
-            let (scope, destination, by) = (from.scope.clone(), any.clone(), from.by.clone());
+            let (scope, destination, by) = (from.spec.scope.clone(), any.clone(), from.by.clone());
             self.lift(now, book, &BarKey { scope, destination, by, path });
         }
         applied
@@ -93,9 +93,10 @@ impl Speaker {
 
     /// What [`Weakness::HoldAll`] does: everybody's paths flap along.
     fn hold_all<D: Kind>(&mut self, now: Now, book: &mut Book, from: &From, any: &AnyDestination) {
-        let Some(spec) = self.scope_spec(&from.scope) else { return };
+        let Some(spec) = self.scope_spec(&from.spec.scope) else { return };
         let sessions: Vec<_> = self.neighbours.values().filter_map(|n| n.session.clone()).collect();
-        let (Some(table), Some(destination)) = (book.table_mut::<D>(&from.table), D::from_any(any))
+        let (Some(table), Some(destination)) =
+            (book.table_mut::<D>(&from.spec.table), D::from_any(any))
         else {
             return;
         };
@@ -108,7 +109,7 @@ impl Speaker {
             })
             .collect();
         for (session, said) in said {
-            if let Some(table) = book.table_mut::<D>(&from.table) {
+            if let Some(table) = book.table_mut::<D>(&from.spec.table) {
                 table.withdraw(now, &session, &destination, &said.path);
             }
             tables::readvertise(now, book, &spec, &session, any, said);

@@ -41,7 +41,7 @@ fn routes_said_at_once_stand_as_if_said_one_by_one() {
         Policy { bounds: Bounds { per_source: 4, ..Bounds::default() }, ..linked(vec![]) };
     let looped = |attributes: &mut Attributes| {
         let (cluster, table) = ("home".parse().unwrap(), "services".parse().unwrap());
-        attributes.path_list = vec![PathStep { cluster, table }];
+        attributes.path_list = vec![PathStep { cluster, table }].into();
     };
     type Change = fn(&mut Attributes);
     let cases: [(Policy, Change); 4] = [
