@@ -19,8 +19,8 @@ use std::thread::JoinHandle;
 
 use rutter_protocol::speaker::{Check, Ticket};
 
+use super::Verify;
 use super::cache::{Cache, digest};
-use super::verify;
 use crate::FabricError;
 
 /// Checks that a thread takes at a time: about 2 ms of work.
@@ -146,7 +146,8 @@ impl Drop for Verifier {
 impl Shared {
     fn work(&self) {
         while let Some(piece) = self.next() {
-            let good = piece.checks.iter().map(|check| self.is_good(check)).collect();
+            let mut verify = Verify::default();
+            let good = piece.checks.iter().map(|check| self.is_good(&mut verify, check)).collect();
             self.done(piece, good);
         }
     }
@@ -159,12 +160,12 @@ impl Shared {
         if queue.is_over { None } else { queue.pieces.pop_front() }
     }
 
-    fn is_good(&self, check: &Check) -> bool {
+    fn is_good(&self, verify: &mut Verify, check: &Check) -> bool {
         let known = digest(check);
         if lock(&self.cache).has(&known) {
             return true;
         }
-        let good = verify(check);
+        let good = verify.is_good(check);
         if good {
             lock(&self.cache).put(known);
         }

@@ -121,6 +121,45 @@ fn a_signature_made_larger_by_the_group_order_is_refused() {
 }
 
 #[test]
+fn a_row_of_signatures_is_judged_as_each_would_be_by_itself() {
+    let of = |n: u8, bytes: &[u8]| check(&key(n), bytes);
+    let by = |key: PublicKey, mut check: Check| {
+        check.key = key;
+        check
+    };
+    let mut keys = (0..=u8::MAX).map(|n| PublicKey([n; 32]));
+    let none = keys.find(|key| VerifyingKey::from_bytes(&key.0).is_err()).unwrap();
+    let mut one = [0; 32];
+    one[0] = 1;
+    let small = PublicKey(one);
+    let others = by(key(2).public(), of(1, b"e"));
+    let row = [
+        of(1, b"a"),
+        of(1, b"b"),
+        by(none, of(1, b"c")),
+        by(none, of(1, b"c")),
+        of(1, b"d"),
+        others.clone(),
+        of(2, b"f"),
+        by(small, of(2, b"g")),
+        of(2, b"h"),
+        others,
+        of(1, b"i"),
+    ];
+    let strict = |check: &Check| {
+        let key = VerifyingKey::from_bytes(&check.key.0).ok()?;
+        let signature = ed25519_dalek::Signature::from_bytes(&check.signature.0);
+        key.verify_strict(&check.bytes, &signature).ok()
+    };
+    let mut verify = Verify::default();
+    let judged = row.iter().map(|check| verify.is_good(check));
+    let alone: Vec<bool> = row.iter().map(|check| strict(check).is_some()).collect();
+    assert_eq!(judged.collect::<Vec<_>>(), alone);
+    let good = [true, true, false, false, true, false, true, false, true, false, true];
+    assert_eq!(alone, good);
+}
+
+#[test]
 fn verdicts_come_in_the_order_of_submission_whatever_their_size() {
     let (told, heard) = mpsc::channel();
     let verifier = Verifier::start(3, move |verdict| told.send(verdict).unwrap()).unwrap();
