@@ -103,7 +103,7 @@ impl Liar {
         &mut self,
         now: Now,
         own: &ClusterId,
-        pair: &KeyPair,
+        pairs: &[KeyPair],
         opens: &[Option<Open>; 2],
         side: Side,
         frame: Bytes,
@@ -116,6 +116,7 @@ impl Liar {
             return vec![frame];
         };
         let Ok(Frame::Batch(batch)) = Frame::decode(frame.clone()) else { return vec![frame] };
+        let Some(pair) = signer_of(&batch, pairs) else { return vec![frame] };
         let session = SessionId::of(ours, theirs);
         let talk = Talk { now, own, pair, to: &theirs.cluster, session };
         let mut messages: Vec<Message> =
@@ -326,6 +327,15 @@ fn forge_claim(talk: &Talk<'_>, how: u32, claim: &mut Claim) {
 fn sign_claim(talk: &Talk<'_>, scope: &Scope, claim: &mut Claim) {
     claim.key = talk.pair.id;
     claim.signature = talk.pair.sign(&sign::claim_bytes(scope, claim));
+}
+
+/// The pair by which its speaker signed a batch. After a rotation that is for a while the one before:
+/// nobody knows the newest yet, and a batch by that is refused with all the lies in it.
+fn signer_of<'a>(batch: &Batch, pairs: &'a [KeyPair]) -> Option<&'a KeyPair> {
+    match &batch.signed {
+        Signed::Not => pairs.last(),
+        Signed::Batch(key, _) | Signed::Each(key, _) => pairs.iter().find(|pair| pair.id == *key),
+    }
 }
 
 /// The batch with these messages, well signed.

@@ -1,7 +1,7 @@
 //! Networks that come up, and come to rest.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on says so")]
 
-use rutter_sim::faults::{Fault, Meddling, Planned};
+use rutter_sim::faults::{Fault, Lie, Meddling, Planned};
 use rutter_sim::run::{Options, play};
 use rutter_sim::scenario::Protocol;
 use rutter_sim::topology::{Topology, name};
@@ -54,4 +54,25 @@ fn what_a_meddler_tore_is_noticed_when_another_takes_its_place() {
             });
         }
     }
+}
+
+/// A liar speaks the protocol without a fault: nobody has a reason to end its sessions, also while it
+/// has a key that nobody has heard of.
+#[test]
+fn a_liar_that_rotates_its_key_is_still_listened_to() {
+    let liar = name(1).unwrap();
+    let rotate = Fault::Rotate { cluster: liar.clone() };
+    let mut scenario = Scenario {
+        topology: Topology::Line(3),
+        duration: Span::secs(20),
+        rest_within: Span::secs(30),
+        faults: vec![Planned { at: Span::secs(5), fault: rotate }],
+        ..Scenario::default()
+    };
+    let mut spec = scenario.cluster.clone();
+    spec.lies = vec![Lie::OldClaim];
+    scenario.clusters.insert(liar, spec);
+    let outcome = play(&scenario, Protocol::PathVector, &Options::default()).unwrap();
+    assert_eq!(outcome.totals.closed, 0);
+    assert!(outcome.is_good(), "{:#?}", outcome.violations);
 }

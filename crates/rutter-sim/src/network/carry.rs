@@ -58,9 +58,8 @@ impl Network {
         let now = self.at;
         let opens = open.opens.clone();
         let Some(one) = self.nodes.get_mut(node) else { return vec![frame] };
-        let Some(pair) = one.primary().cloned() else { return vec![frame] };
         let clock = one.clock.at(now);
-        let twisted = one.liar.twist(clock, &one.name, &pair, &opens, side, frame);
+        let twisted = one.liar.twist(clock, &one.name, &one.pairs, &opens, side, frame);
         self.ghosts.extend(one.liar.ghosts());
         twisted
     }
