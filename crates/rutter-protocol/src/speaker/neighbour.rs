@@ -38,8 +38,8 @@ pub(crate) struct Neighbour {
     /// Over which connection it is told, and as which stream.
     pub(crate) telling: Option<(ConnectionId, u64)>,
     pub(crate) last_stream: u64,
-    /// How it said that it parts.
-    pub(crate) parting: Option<Parting>,
+    /// How it said that it parts, and when.
+    pub(crate) parting: Option<(Parting, Mono)>,
     /// It is to be back until then.
     pub(crate) back_until: Option<Mono>,
     /// It was lost then.

@@ -3,7 +3,7 @@
 //! ```text
 //!  connection:   Up ──▶ [our Open is out] ──their Open──▶ opened ──Close, Down, a breach──▶ gone
 //!  session:      none ──first opened──▶ up ──last one gone──▶ none
-//!                                                   │ Restart announced: KeepStale, bounded
+//!                                                   │ Restart announced: KeepStale, bounded, from then
 //!                                                   │ Goodbye:           Gone
 //!                                                   └ anything else:     Offline at once, later Gone
 //! ```
@@ -25,7 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rutter_rib::Book;
 use rutter_route::{
-    ClusterId, DestinationKind, Incarnation, Now, Session, SourceInfo, SourceState,
+    ClusterId, DestinationKind, Incarnation, Mono, Now, Session, SourceInfo, SourceState,
 };
 
 use super::inbound::From;
@@ -176,6 +176,8 @@ impl Speaker {
         }
         let Some(neighbour) = self.neighbours.get_mut(&by) else { return };
         neighbour.connections.push(id);
+        // Who parts opens nothing any more: it was somebody else's word.
+        neighbour.parting = None;
         if neighbour.session.is_none() {
             self.session_up(now, book, &by, theirs, out);
         }
@@ -235,7 +237,6 @@ impl Speaker {
         neighbour.last_session = Some(session.clone());
         neighbour.back_until = None;
         neighbour.lost_at = None;
-        neighbour.parting = None;
         neighbour.warned.clear();
         // Everything is said anew.
         neighbour.over.clear();
@@ -305,8 +306,8 @@ impl Speaker {
         let by = connection.neighbour.clone();
         if opened && let Some(neighbour) = self.neighbours.get_mut(&by) {
             neighbour.parting = match close {
-                Close::Goodbye => Some(Parting::Goodbye),
-                Close::Restart(in_) => Some(Parting::Restart(in_)),
+                Close::Goodbye => Some((Parting::Goodbye, now.mono)),
+                Close::Restart(in_) => Some((Parting::Restart(in_), now.mono)),
                 Close::Refused(_) => None,
             };
         }
@@ -365,14 +366,16 @@ impl Speaker {
         let Some(neighbour) = self.neighbours.get_mut(by) else { return };
         let Some(session) = neighbour.session.take() else { return };
         neighbour.carried.clear();
+        let back = |said_at: Mono, in_: Duration| said_at.after(in_.min(longest));
         let to = match neighbour.parting.take() {
-            Some(Parting::Goodbye) => SourceState::Gone,
-            Some(Parting::Restart(in_)) => {
-                let for_: Duration = in_.min(longest);
-                neighbour.back_until = Some(now.mono.after(for_));
-                SourceState::KeepStale { for_ }
+            Some((Parting::Goodbye, _)) => SourceState::Gone,
+            // Other connections may have stayed after it said so, which then isn't waited for again.
+            Some((Parting::Restart(in_), said_at)) if now.mono <= back(said_at, in_) => {
+                let until = back(said_at, in_);
+                neighbour.back_until = Some(until);
+                SourceState::KeepStale { for_: until.since(now.mono) }
             }
-            None => {
+            _ => {
                 neighbour.lost_at = Some(now.mono);
                 self.stats.neighbours.entry(by.clone()).or_default().losses += 1;
                 SourceState::Offline { why: why.into() }

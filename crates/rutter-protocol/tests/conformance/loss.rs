@@ -94,6 +94,37 @@ fn the_loss_of_one_of_several_connections_changes_nothing_in_tables() {
 }
 
 #[test]
+fn a_restart_is_waited_for_from_when_it_was_announced_whichever_connection_goes_last() {
+    for (lost_at, then) in [(5_000, Standing::Stale), (40_000, Standing::Offline)] {
+        let mut t = alone(&["b"]);
+        let (first, second) = (t.up("b"), t.up("b"));
+        t.say(second, [route(&["b", "x"])]);
+        t.close(first, Close::Restart(Duration::from_secs(30)));
+        assert_eq!(t.standing("b", "x"), Some(Standing::Eligible), "it is still here");
+        t.at(lost_at);
+        t.down(second);
+        assert_eq!(t.standing("b", "x"), Some(then));
+        t.at(30_200);
+        assert_ne!(t.standing("b", "x"), Some(Standing::Stale), "the wait is over");
+    }
+}
+
+#[test]
+fn who_opens_another_connection_does_not_part() {
+    for close in [Close::Goodbye, Close::Restart(Duration::from_secs(30))] {
+        let mut t = alone(&["b"]);
+        let (first, second) = (t.up("b"), t.up("b"));
+        t.say(second, [route(&["b", "x"])]);
+        t.close(first, close);
+        let third = t.up("b");
+        t.down(second);
+        t.down(third);
+        assert_eq!(t.standing("b", "x"), Some(Standing::Offline));
+        assert_eq!(t.stats("b").losses, 1);
+    }
+}
+
+#[test]
 fn case_16_a_lost_neighbour_is_one_withdrawal_downstream() {
     let mut t = alone(&["b", "z"]);
     let b = t.up("b");
