@@ -8,7 +8,7 @@
 //! | `nothing_forged_is_used` | always | what nobody originates stands nowhere but barred; a cluster is originated by itself |
 //! | `claims_are_their_originators` | always | a claim held as verified was signed by its originator |
 //! | `nothing_outlives_its_claim` | always | no route is used past its claim's not-after and the skew |
-//! | `stale_is_bounded` | always | a neighbour's routes are kept stale only while its announced restart lasts |
+//! | `stale_is_bounded` | always | a neighbour's routes are kept stale only while a restart lasts that was announced over a connection to it, from then on |
 //! | `hold_down_spares_other_paths` | always | a neighbour's route is held only for what befell that very route: as long as that may hold it, and no longer |
 //! | `room_is_kept`, `frames_are_bounded`, `deadlines_are_met`, `memory_is_bounded` | always | what is sent, kept and waited for is bounded |
 //! | `comes_to_rest` | at rest | honest clusters tell each other nothing any more within the bound |

@@ -3,7 +3,7 @@
 mod boot;
 mod engine;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -46,8 +46,8 @@ pub struct Node {
     pub(crate) signer_fails_until: u64,
     /// It was told to be away until then.
     pub(crate) away_until: u64,
-    /// Its neighbours were told that it is back by then.
-    pub(crate) named_back: Option<u64>,
+    /// By when neighbours are back that said so over a connection to it, or of whom somebody said so.
+    pub(crate) back_by: BTreeMap<ClusterId, u64>,
     pub(crate) liar: Liar,
     /// What befell the routes that it hears, since it is up.
     pub(crate) flaps: Flaps,
@@ -90,7 +90,7 @@ impl Node {
             wake: None,
             signer_fails_until: 0,
             away_until: 0,
-            named_back: None,
+            back_by: BTreeMap::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             ticks: (0, 0),
             n_inputs: 0,

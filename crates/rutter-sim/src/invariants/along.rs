@@ -159,9 +159,8 @@ fn check_node(network: &Network, node: &Node) -> Option<Violation> {
         };
         for (session, state, n) in stale.into_iter().flatten() {
             let neighbour = session.source.name().parse::<ClusterId>().ok();
-            let neighbour = neighbour.and_then(|name| network.node(&name));
-            let named = neighbour.and_then(|one| one.named_back).unwrap_or(0);
-            if state == "stale" && n > 0 && network.at() > named + SLACK {
+            let back_by = neighbour.and_then(|name| node.back_by.get(&name)).copied().unwrap_or(0);
+            if state == "stale" && n > 0 && network.at() > back_by + SLACK {
                 let what = format!("{n} routes of {} in {name}", session.source);
                 return broken("stale_is_bounded", what);
             }

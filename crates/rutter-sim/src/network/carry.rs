@@ -4,11 +4,12 @@ use bytes::Bytes;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rutter_protocol::speaker::Input;
-use rutter_protocol::wire::{Frame, MAX_FRAME};
+use rutter_protocol::wire::{Close, Frame, MAX_FRAME};
 
 use super::{Event, Network, id};
 use crate::faults::Meddling;
 use crate::middle;
+use crate::node;
 use crate::pipe::{Item, Side, other};
 
 /// A lost packet costs that long, in ms: TCP's least retransmission timeout.
@@ -159,7 +160,7 @@ impl Network {
             if !open.is_alive(to) {
                 return;
             }
-            let Some(node) = open.end(to) else { return };
+            let (Some(node), Some(peer)) = (open.end(to), open.end(from)) else { return };
             let Some(pipe) = open.pipe_mut(from) else { return };
             match pipe.inbox.front() {
                 Some(Item::End) => {
@@ -177,8 +178,21 @@ impl Network {
                 let delay = self.links.get(open.link).map_or(0, |link| link.delay(self.at));
                 self.agenda.put(self.at + delay, Event::Told { connection, from });
             }
+            self.hear_restart(node, peer, &frame);
             self.input(node, Input::Heard { connection: id(connection), frame });
         }
+    }
+
+    /// What is heard of a restart is kept for the rules. It isn't signed, so who meddles may say it too,
+    /// or say another's again much later: what was heard bounds the wait, not what befell the neighbour.
+    fn hear_restart(&mut self, node: usize, peer: usize, frame: &Bytes) {
+        let Ok(Frame::Close(Close::Restart(named))) = Frame::decode(frame.clone()) else { return };
+        let Some(by) = self.nodes.get(peer).map(|peer| peer.name.clone()) else { return };
+        let Some(one) = self.nodes.get_mut(node) else { return };
+        let most = node::MAX_RESTART.duration().min(named);
+        let back_by = self.at + u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        let known = one.back_by.entry(by).or_default();
+        *known = back_by.max(*known);
     }
 
     /// The end that sends learns what was read.

@@ -157,10 +157,6 @@ impl Network {
         if !self.nodes.get(node).is_some_and(|one| one.is_up()) {
             return;
         }
-        if let (Parting::Restart(named), Some(one)) = (how, self.nodes.get_mut(node)) {
-            let most = node::MAX_RESTART.duration().min(named);
-            one.named_back = Some(self.at + u64::try_from(most.as_millis()).unwrap_or(u64::MAX));
-        }
         self.input(node, Input::Leave(how));
         self.stop(node, away.0.max(LAST_WORDS));
     }

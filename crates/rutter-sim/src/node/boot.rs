@@ -49,6 +49,7 @@ impl Node {
         let boot = Boot::of(&config, now, kept, own, self.boot);
         self.engine = Some(boot.start()?);
         self.flaps = Flaps::default();
+        self.back_by.clear();
         Ok(boot)
     }
 
