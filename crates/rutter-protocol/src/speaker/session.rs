@@ -186,7 +186,8 @@ impl Speaker {
         self.tell_over_first(now, book, &by);
     }
 
-    /// Whether the neighbour's boot is the newest; older ones' connections end.
+    /// Whether the neighbour's boot is the newest; connections of older ones end, and those of the same
+    /// that carry other scopes.
     fn takes_boot(
         &mut self,
         now: Now,
@@ -203,9 +204,18 @@ impl Speaker {
             self.end(now, book, id, End::Ours("a newer boot of this cluster is here"), out);
             return false;
         }
-        if known.is_some_and(|known| theirs.incarnation > known) {
+        // One boot carries the same scopes over all its connections: of two that differ one was changed
+        // on its way, and the session must not keep to that for as long as any connection lasts.
+        let differs =
+            connected && neighbour.open.as_ref().is_some_and(|o| o.scopes != theirs.scopes);
+        let why = match known {
+            Some(known) if theirs.incarnation > known => Some("a newer boot of this cluster came"),
+            _ if differs => Some("this cluster carries other scopes now"),
+            _ => None,
+        };
+        if let Some(why) = why {
             for older in neighbour.connections.clone() {
-                self.end(now, book, older, End::Ours("a newer boot of this cluster came"), out);
+                self.end(now, book, older, End::Ours(why), out);
             }
         }
         if let Some(neighbour) = self.neighbours.get_mut(by)

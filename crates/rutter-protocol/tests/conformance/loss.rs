@@ -125,6 +125,19 @@ fn who_opens_another_connection_does_not_part() {
 }
 
 #[test]
+fn a_connection_of_the_same_boot_that_carries_other_scopes_begins_the_session_anew() {
+    let mut t = alone(&["b"]);
+    let torn = t.connect("b");
+    let mut open = t.ends[&torn].open.clone();
+    open.scopes.remove(&scope("fabric"));
+    t.open_with(torn, open);
+    let whole = t.up("b");
+    assert!(t.is_closed(torn));
+    t.say(whole, [route(&["b", "x"])]);
+    assert_eq!(t.standing("b", "x"), Some(Standing::Eligible));
+}
+
+#[test]
 fn case_16_a_lost_neighbour_is_one_withdrawal_downstream() {
     let mut t = alone(&["b", "z"]);
     let b = t.up("b");
