@@ -29,8 +29,7 @@ pub fn verify(check: &Check) -> bool {
 }
 
 /// Verifies one signature after another, each by the one rule. The point of a public key is worked
-/// out once for those that follow each other by the same key, as the messages of a batch do: it is a
-/// tenth of what a signature costs.
+/// out once for those that follow each other by the same key, as the messages of a batch do.
 #[derive(Debug, Default)]
 pub struct Verify {
     /// The last key, and its point; `None`: it is none.
