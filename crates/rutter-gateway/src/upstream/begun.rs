@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,17 +25,24 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// An upstream's body, and what came of it already.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    kept: VecDeque<Frame<Bytes>>,
-    n_kept: u64,
     incoming: Incoming,
-    /// Whether its end was seen.
+    /// In a box, as only neighbours' answers are waited for.
+    kept: Option<Box<Kept>>,
+}
+
+/// What came while it was kept back.
+#[derive(Debug, Default)]
+struct Kept {
+    frames: VecDeque<Frame<Bytes>>,
+    n_bytes: u64,
+    /// Whether its end came too.
     ended: bool,
 }
 
 impl Begun {
     /// A body of which nothing was read.
     pub(crate) fn new(incoming: Incoming) -> Self {
-        Self { kept: VecDeque::new(), n_kept: 0, incoming, ended: false }
+        Self { incoming, kept: None }
     }
 
     /// Reads on until it is whole, too much, or late. One that says that it is too much isn't waited
@@ -45,24 +52,37 @@ impl Begun {
     /// The upstream's connection failed.
     pub(crate) async fn wait(&mut self) -> Result<(), hyper::Error> {
         let until = Instant::now() + PATIENCE;
-        while !self.has_come() && self.n_kept + self.incoming.size_hint().lower() <= MAX_KEPT {
+        let mut kept = Box::<Kept>::default();
+        while !self.incoming.is_end_stream() && !kept.ended {
+            if kept.n_bytes + self.incoming.size_hint().lower() > MAX_KEPT {
+                break;
+            }
             match timeout_at(until, self.incoming.frame()).await {
-                Ok(Some(frame)) => self.keep(frame?),
-                Ok(None) => self.ended = true,
+                Ok(Some(frame)) => kept.push(frame?),
+                Ok(None) => kept.ended = true,
                 Err(_late) => break,
             }
         }
+        self.kept = Some(kept);
         Ok(())
-    }
-
-    fn keep(&mut self, frame: Frame<Bytes>) {
-        self.n_kept += n_bytes(&frame);
-        self.kept.push_back(frame);
     }
 
     /// Whether all of it has come from the upstream.
     pub(super) fn has_come(&self) -> bool {
-        self.ended || self.incoming.is_end_stream()
+        self.kept.as_ref().is_some_and(|kept| kept.ended) || self.incoming.is_end_stream()
+    }
+}
+
+impl Kept {
+    fn push(&mut self, frame: Frame<Bytes>) {
+        self.n_bytes += n_bytes(&frame);
+        self.frames.push_back(frame);
+    }
+
+    fn pop(&mut self) -> Option<Frame<Bytes>> {
+        let frame = self.frames.pop_front()?;
+        self.n_bytes -= n_bytes(&frame);
+        Some(frame)
     }
 }
 
@@ -78,28 +98,26 @@ impl Body for Begun {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(frame) = self.kept.pop_front() {
-            self.n_kept -= n_bytes(&frame);
-            return Poll::Ready(Some(Ok(frame)));
+        if let Some(kept) = &mut self.kept {
+            let frame = kept.pop();
+            if frame.is_some() || kept.ended {
+                return Poll::Ready(frame.map(Ok));
+            }
         }
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        self.ended = frame.is_none();
-        Poll::Ready(frame)
+        Pin::new(&mut self.incoming).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.kept.is_empty() && self.has_come()
+        self.kept.as_ref().is_none_or(|kept| kept.frames.is_empty()) && self.has_come()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let mut hint = if self.ended { SizeHint::with_exact(0) } else { self.incoming.size_hint() };
+        let Some(kept) = &self.kept else { return self.incoming.size_hint() };
+        let mut hint = if kept.ended { SizeHint::with_exact(0) } else { self.incoming.size_hint() };
         if let Some(upper) = hint.upper() {
-            hint.set_upper(upper + self.n_kept);
+            hint.set_upper(upper + kept.n_bytes);
         }
-        hint.set_lower(hint.lower() + self.n_kept);
+        hint.set_lower(hint.lower() + kept.n_bytes);
         hint
     }
 }

@@ -134,7 +134,7 @@ async fn whatever_lies_in_a_data_directory_is_backed_up_or_known_to_be_of_its_ma
     for name in found.map(|name| name.to_string_lossy().into_owned()) {
         // Of what lies in a folder each has its own line.
         let is = |listed: &&str| **listed == name || listed.starts_with(&format!("{name}/"));
-        let known = KEPT.iter().chain(&LOCAL).any(|listed| is(&listed));
+        let known = KEPT.iter().chain(&LOCAL).any(is);
         assert!(known, "`{name}` is neither kept by a backup nor of this machine: decide");
     }
 }
