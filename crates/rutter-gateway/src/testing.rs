@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::config::{GatewayConfig, ListenerConfig};
 use crate::feed::{Feed, RouteSpec};
+use crate::health::HealthConfig;
 use crate::metrics::GatewayMetrics;
 use crate::server::{Server, TableEnd};
 
@@ -33,9 +34,12 @@ pub(crate) struct TestGateway {
     pub(crate) verdicts: std::sync::Arc<crate::health::verdicts::VerdictBoard>,
 }
 
-/// A configuration for tests: one worker, one plain listener, the domain `nsl.sh`.
+/// A configuration for tests: one worker, one plain listener, the domain `nsl.sh`. A route in use isn't
+/// probed: that comes at a random moment, and origins count their connections.
 pub(crate) fn config() -> GatewayConfig {
+    let health = HealthConfig { check_interval: Duration::ZERO, ..HealthConfig::default() };
     GatewayConfig {
+        health,
         listeners: vec![ListenerConfig::plain(any_port())],
         domains: vec![name("nsl.sh")],
         workers: 1,
