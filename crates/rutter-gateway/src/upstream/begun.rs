@@ -3,7 +3,8 @@
 //! A gateway that dies between the head of an answer and its body leaves an answer that nobody can
 //! take back, if the head is with the client. So a neighbour's answer to what may be repeated is
 //! kept back until it is whole, as most are in the same read; it is passed on as it comes beyond
-//! [`MAX_KEPT`] bytes, or when [`PATIENCE`] is over: a stream of events isn't held up for longer.
+//! [`MAX_KEPT`] bytes or [`MAX_FRAMES`] frames, or when [`PATIENCE`] is over: a stream of events isn't
+//! held up for longer.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -18,6 +19,9 @@ use tokio::time::{Instant, timeout_at};
 
 /// How many bytes of an answer are kept back, and a frame more.
 const MAX_KEPT: u64 = 64 * 1024;
+
+/// How many frames, which may be empty: what one costs isn't its bytes.
+const MAX_FRAMES: usize = 64;
 
 /// For how long.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -54,7 +58,8 @@ impl Begun {
         let until = Instant::now() + PATIENCE;
         let mut kept = Box::<Kept>::default();
         while !self.incoming.is_end_stream() && !kept.ended {
-            if kept.n_bytes + self.incoming.size_hint().lower() > MAX_KEPT {
+            let is_much = kept.n_bytes + self.incoming.size_hint().lower() > MAX_KEPT;
+            if is_much || kept.frames.len() >= MAX_FRAMES {
                 break;
             }
             match timeout_at(until, self.incoming.frame()).await {
