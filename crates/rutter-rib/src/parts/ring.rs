@@ -2,8 +2,10 @@
 //!
 //! Events stand in the order of their numbers. Each names the one before it of the same
 //! destination, found through a table of heads by hash. Beyond the quota a destination's oldest
-//! event makes room for its newest: a flapper evicts itself, not others. Beyond the capacity the
-//! oldest of all goes; links to what is gone simply end.
+//! events make room for its newest: a flapper evicts itself, not others. The oldest quarter of the
+//! quota goes at once, since to find the oldest is to walk all of them, slots far from each other:
+//! one walk serves many events. Beyond the capacity the oldest of all goes; links to what is gone
+//! simply end.
 //!
 //! The heads are lossy: two destinations whose hashes collide share one, so a chain may lead
 //! through another's events (each is checked) and a quota may be a little generous. An exact map
@@ -52,6 +54,9 @@ pub(crate) struct Slot<D> {
     pub(crate) cause: Option<Cause>,
     /// How many numbers before it the one before of this destination is; 0 for none.
     before: u32,
+    /// How many events its destination had with it, at most (the capacity may have taken some since);
+    /// `u16::MAX`: so many or more.
+    nth: u16,
 }
 
 #[derive(Debug)]
@@ -110,17 +115,17 @@ impl<D: Eq> Ring<D> {
     ) -> u64 {
         self.last += 1;
         let low = self.last as u32;
-        let mut before = 0;
+        let (mut before, mut nth) = (0, 0);
         let destination = destination.map(|(key, hash)| {
             let bucket = hash.bits() & (self.heads.len() - 1);
             if let Some(head) = self.heads.get_mut(bucket) {
                 let newest = std::mem::replace(head, low);
                 before = if newest == 0 { 0 } else { low.wrapping_sub(newest) };
             }
-            self.keep_quota(&key, before);
+            nth = self.keep_quota(&key, before);
             key
         });
-        self.slots.push_back(Slot { at, destination, story: Some(story), cause, before });
+        self.slots.push_back(Slot { at, destination, story: Some(story), cause, before, nth });
         self.n_live += 1;
         while self.n_live > self.capacity || self.slots.len() > 2 * self.capacity {
             self.drop_oldest();
@@ -144,29 +149,57 @@ impl<D: Eq> Ring<D> {
         }
     }
 
-    /// Follows the chain of an event to come; where the key fills its quota, its oldest event
-    /// goes. The slots end before that event, so `before` counts back from behind the last.
-    fn keep_quota(&mut self, key: &D, before: u32) {
-        let mut at = self.slots.len();
-        let mut back = before;
-        let (mut n, mut oldest) = (0, None);
+    /// Makes room for an event to come and says how many its destination has with it, at most. The
+    /// slots end before that event, so `before` counts back from behind the last.
+    fn keep_quota(&mut self, key: &D, before: u32) -> u16 {
+        let newest = self.slots.len().checked_sub(before as usize).filter(|_| before > 0);
+        let newest = newest.and_then(|at| self.slots.get(at));
+        let known = newest.filter(|s| s.destination.as_ref() == Some(key)).map(|s| s.nth);
+        if let Some(known) = known
+            && usize::from(known) < self.quota
+        {
+            return known.saturating_add(1);
+        }
+        // It has as many as it may, or its head is another's by hash.
+        let mut oldest_first = self.chain(key, before);
+        oldest_first.reverse();
+        let mut n = oldest_first.len();
+        if n >= self.quota {
+            let n_gone = n + 1 - self.quota + self.quota / 4;
+            for at in oldest_first.into_iter().take(n_gone) {
+                self.empty(at);
+            }
+            n = n.saturating_sub(n_gone);
+        }
+        u16::try_from(n + 1).unwrap_or(u16::MAX)
+    }
+
+    /// Where a key's events are, the newest first, by the chain of an event to come. It ends after
+    /// twice the quota, others' events among them.
+    fn chain(&self, key: &D, before: u32) -> Vec<usize> {
+        let mut found = Vec::new();
+        let (mut at, mut back) = (self.slots.len(), before);
         for _ in 0..2 * self.quota {
             if back == 0 || back as usize > at {
                 break;
             }
             at -= back as usize;
             let Some(slot) = self.slots.get(at) else { break };
-            if slot.story.is_some() && slot.destination.as_ref() == Some(key) {
-                n += 1;
-                oldest = Some(at);
+            if slot.destination.as_ref() == Some(key) {
+                if slot.story.is_none() {
+                    // The oldest go first: what is before it is gone too.
+                    break;
+                }
+                found.push(at);
             }
             back = slot.before;
         }
-        if n < self.quota {
-            return;
-        }
-        let oldest = oldest.and_then(|at| self.slots.get_mut(at));
-        if let Some(story) = oldest.and_then(|s| s.story.take()) {
+        found
+    }
+
+    /// Takes the story of a slot, whose destination has newer ones.
+    fn empty(&mut self, at: usize) {
+        if let Some(story) = self.slots.get_mut(at).and_then(|s| s.story.take()) {
             self.n_live -= 1;
             self.dropped.push(story);
         }
