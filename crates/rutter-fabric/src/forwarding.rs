@@ -21,8 +21,10 @@ const SHARDS: usize = 256;
 /// How a neighbour is reached with a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NeighbourAccess {
-    /// Whether its session is up.
-    pub connected: bool,
+    /// Whether its session is up, or it said that it restarts and may be back in time: until then its
+    /// gateway may well go on, as at an upgrade, and what leads through it stands behind other ways
+    /// (RFC 4724 forwards on by stale routes, too).
+    pub reachable: bool,
     /// Where its gateway takes what is forwarded, `HOST:PORT`; empty: it has none.
     pub gateway: String,
     /// The keys of which it shows one, those that are active now.
@@ -136,11 +138,11 @@ impl Forwarding {
 
 impl Neighbours for Forwarding {
     fn is_connected(&self, neighbour: &ClusterId) -> bool {
-        self.neighbours.get(neighbour).is_some_and(|access| access.connected)
+        self.neighbours.get(neighbour).is_some_and(|access| access.reachable)
     }
 
     fn connected(&self) -> Vec<ClusterId> {
-        let there = self.neighbours.iter().filter(|(_, access)| access.connected);
+        let there = self.neighbours.iter().filter(|(_, access)| access.reachable);
         there.map(|(name, _)| name.clone()).collect()
     }
 }

@@ -110,6 +110,8 @@ pub(crate) struct Inner {
     pub(crate) forwarding: watch::Receiver<Arc<Forwarding>>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) failed: CancellationToken,
+    pub(crate) heard_all: CancellationToken,
+    pub(crate) speaks: CancellationToken,
 }
 
 impl fmt::Debug for Inner {
@@ -136,6 +138,17 @@ impl FabricHandle {
     /// Cancelled when neighbours can't be taken any more, which nobody asked for.
     pub fn failed(&self) -> CancellationToken {
         self.0.failed.clone()
+    }
+
+    /// Begins to dial neighbours and to take them, where it doesn't yet.
+    pub fn speak(&self) {
+        self.0.speaks.cancel();
+    }
+
+    /// Waits until every neighbour has said all that it had to say since the start, and the tables have
+    /// it. A neighbour that is away is waited for, so bound it.
+    pub async fn heard_all(&self) {
+        self.0.heard_all.cancelled().await;
     }
 
     /// How it is.

@@ -34,4 +34,4 @@ pub use config::{FabricConfig, Liveness, NeighbourConfig, Profile};
 pub use error::FabricError;
 pub use forwarding::{Forwarding, NeighbourAccess, Way};
 pub use handle::{FabricHandle, FabricStatus, PolicyDiff, Trace, TraceCandidate};
-pub use run::start;
+pub use run::{bind, prepare, start};

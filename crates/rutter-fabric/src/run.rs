@@ -49,12 +49,33 @@ const LONGEST_CLAIM: Duration = Duration::from_secs(7 * 24 * 3600);
 /// # Errors
 /// What the configuration names can't be had; nothing was begun.
 pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandle, FabricError> {
-    let listen = |error: std::io::Error| FabricError::Listen {
-        at: config.listen.to_string(),
-        why: error.to_string(),
-    };
-    let socket = TcpListener::bind(config.listen).await.map_err(listen)?;
-    let address = socket.local_addr().map_err(listen)?;
+    let handle = prepare(bind(&config)?, config, book).await?;
+    handle.speak();
+    Ok(handle)
+}
+
+/// The socket that neighbours reach.
+///
+/// # Errors
+/// The address is taken, or isn't this machine's.
+pub fn bind(config: &FabricConfig) -> Result<std::net::TcpListener, FabricError> {
+    std::net::TcpListener::bind(config.listen).map_err(|error| listen(config, &error))
+}
+
+/// As [`start`], on a socket that listens already, but for the first word: neighbours hear nothing before
+/// [`FabricHandle::speak`].
+///
+/// # Errors
+/// As [`start`].
+pub async fn prepare(
+    socket: std::net::TcpListener,
+    config: FabricConfig,
+    book: BookHandle,
+) -> Result<FabricHandle, FabricError> {
+    let failed = |error| listen(&config, &error);
+    socket.set_nonblocking(true).map_err(failed)?;
+    let socket = TcpListener::from_std(socket).map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
     let now = SystemClock.now();
     let state = State::open(&config.state)?;
     let incarnation = state.next_incarnation(now.wall)?;
@@ -80,6 +101,7 @@ pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandl
     let spec = speaker_config(&config, incarnation)?;
     let speaker = book.apply(move |book, now| Speaker::new(now, spec, registry, book)).await??;
     let shared = Shared::new(speaker);
+    let heard_all = CancellationToken::new();
     let fallback = config.fallback_neighbour;
     let first = Forwarding::new(config.cluster.clone(), certified.clone(), fallback);
     let (published, forwarding) = watch::channel(Arc::new(first));
@@ -94,6 +116,7 @@ pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandl
     };
     let publisher = Publisher::new(fabric.clone(), published);
     let station = Station::new(shared.clone(), heard, hands, publisher, ended.clone());
+    let station = station.saying(heard_all.clone());
     book.attach(Box::new(station)).await?;
     if let Some(to) = rotates {
         let rotate = Input::Rotate { to, overlap: config.security.key_overlap };
@@ -108,7 +131,7 @@ pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandl
     let known = Known(forwarding.clone());
     let identity = SharedIdentity::new(certified);
     let (commands, asked) = mpsc::channel(COMMANDS);
-    let failed = CancellationToken::new();
+    let (failed, speaks) = (CancellationToken::new(), CancellationToken::new());
     let handle = FabricHandle::new(Inner {
         own: config.cluster.clone(),
         fabric,
@@ -119,6 +142,8 @@ pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandl
         forwarding,
         commands,
         failed: failed.clone(),
+        heard_all,
+        speaks: speaks.clone(),
     });
     let door = Door {
         own: config.cluster.clone(),
@@ -127,7 +152,7 @@ pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandl
         handle: handle.clone(),
         stop: ended.clone(),
     };
-    serve(socket, &identity, door, ended.clone(), failed);
+    serve(socket, &identity, door, (speaks.clone(), ended.clone()), failed);
     let supervisor = Supervisor {
         config,
         state,
@@ -139,6 +164,7 @@ pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandl
         shown,
         liveness,
         keep,
+        speaks,
         ended,
         dialers: Default::default(),
         watcher: None,
@@ -148,18 +174,27 @@ pub async fn start(config: FabricConfig, book: BookHandle) -> Result<FabricHandl
     Ok(handle)
 }
 
-/// Takes neighbours, until it is over.
+/// Why neighbours can't be taken.
+fn listen(config: &FabricConfig, error: &std::io::Error) -> FabricError {
+    FabricError::Listen { at: config.listen.to_string(), why: error.to_string() }
+}
+
+/// Takes neighbours from one word until another.
 fn serve(
     socket: TcpListener,
     identity: &SharedIdentity,
     door: Door,
-    stop: CancellationToken,
+    (speaks, stop): (CancellationToken, CancellationToken),
     failed: CancellationToken,
 ) {
     let (identity, known) = (identity.clone(), door.known.clone());
     let verifier =
         KeyVerifier::new(move |key: &PeerKey| known.cluster_of(&PublicKey(key.0)).is_some());
     tokio::spawn(async move {
+        tokio::select! {
+            () = speaks.cancelled() => {}
+            () = stop.cancelled() => return,
+        }
         let served = serve_neighbours(socket, &identity, verifier, Arc::new(door), stop.clone());
         if let Err(error) = served.await {
             tracing::error!(%error, "neighbours aren't taken any more");

@@ -85,6 +85,8 @@ pub(crate) struct Station {
     hands: Hands,
     publisher: Publisher,
     ended: CancellationToken,
+    /// Cancelled when all neighbours have said all they had at the start.
+    heard_all: CancellationToken,
 }
 
 impl fmt::Debug for Station {
@@ -102,7 +104,12 @@ impl Station {
         publisher: Publisher,
         ended: CancellationToken,
     ) -> Self {
-        Self { shared, told, hands, publisher, ended }
+        Self { shared, told, hands, publisher, ended, heard_all: CancellationToken::new() }
+    }
+
+    /// It cancels this when all neighbours have said all they had at the start.
+    pub(crate) fn saying(self, heard_all: CancellationToken) -> Self {
+        Self { heard_all, ..self }
     }
 
     /// Takes in what has come; says whether there is more.
@@ -155,6 +162,7 @@ impl Attached for Station {
         let core = &mut *shared.core();
         let progress = self.take(core, book, now);
         if core.speaker.next_deadline(now).is_some_and(|due| due.is_due(now)) {
+            self.publisher.ticked();
             core.speaker.handle(now, book, Input::Tick, &mut core.out);
         }
         self.act(core);
@@ -175,6 +183,9 @@ impl Attached for Station {
         let progress = core.speaker.pump(now, book, &mut core.out);
         self.act(core);
         self.publisher.publish(&core.speaker, book, now);
+        if !self.heard_all.is_cancelled() && core.speaker.has_heard_all(book) {
+            self.heard_all.cancel();
+        }
         progress
     }
 

@@ -67,7 +67,7 @@ pub trait Clusters: fmt::Debug + Send + Sync {
     /// is none now.
     fn ways(&self, to: &ClusterId, visited: &[ClusterId]) -> Vec<Way>;
 
-    /// Whether a neighbour is connected now.
+    /// Whether a neighbour is connected now, or only restarts.
     fn is_connected(&self, neighbour: &ClusterId) -> bool;
 
     /// The configured neighbour of which this is an active key.

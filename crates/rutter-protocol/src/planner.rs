@@ -66,7 +66,7 @@ pub struct Planned {
 
 /// What the planner knows of neighbours.
 pub trait Neighbours {
-    /// Whether a neighbour is connected.
+    /// Whether a neighbour is connected, or only restarts.
     fn is_connected(&self, neighbour: &ClusterId) -> bool;
 
     /// Those that are, by name.

@@ -159,22 +159,36 @@ impl Running {
             stop,
             tasks: TaskTracker::new(),
         };
-        if running.config.fabric.is_some() {
-            anyhow::ensure!(before.is_none(), "{}", start::FABRIC_STAYS);
-        } else {
-            running.prepare_overlay(before, None)?;
+        if let Err(error) = running.start_roles(announce, before).await {
+            if let Some(fabric) = running.fabric {
+                // Neighbours keep what they heard of it for whoever comes next.
+                fabric.shutdown(&running.config).await;
+            }
+            return Err(error);
         }
-        if running.config.controller.is_some() {
-            running.start_controller(announce, before).await?;
-        } else if running.config.gateway.is_some() {
-            running.start_gateway(before).await?;
-        } else if running.config.overlay.is_some() || running.config.fabric.is_some() {
-            running.start_alone().await?;
-        }
-        running.open_overlay().await?;
-        running.start_agent()?;
         notify::ready();
         Ok(running)
+    }
+
+    async fn start_roles(
+        &mut self,
+        announce: Announce,
+        before: &mut Option<Predecessor>,
+    ) -> anyhow::Result<()> {
+        // With a fabric, the overlay is on its book, which is made first.
+        if self.config.fabric.is_none() {
+            self.prepare_overlay(before.is_some(), None)?;
+        }
+        if self.config.controller.is_some() {
+            self.start_controller(announce, before).await?;
+        } else if self.config.gateway.is_some() {
+            self.start_gateway(before).await?;
+        } else if self.config.overlay.is_some() || self.config.fabric.is_some() {
+            anyhow::ensure!(before.is_none(), "{}", start::FABRIC_STAYS);
+            self.start_alone().await?;
+        }
+        self.open_overlay().await?;
+        self.start_agent()
     }
 
     /// Serves until a signal ends it, and ends well.

@@ -12,7 +12,7 @@ fn path(names: &str) -> Path {
 
 fn access(gateway: &str, key: u8) -> NeighbourAccess {
     let keys = vec![PublicKey([key; 32])];
-    NeighbourAccess { connected: true, gateway: gateway.into(), keys }
+    NeighbourAccess { reachable: true, gateway: gateway.into(), keys }
 }
 
 fn forwarding() -> Forwarding {

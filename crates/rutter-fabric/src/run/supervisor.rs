@@ -57,6 +57,8 @@ pub(super) struct Supervisor {
     pub(super) shown: PublicKey,
     pub(super) liveness: watch::Sender<Liveness>,
     pub(super) keep: Arc<Notify>,
+    /// Cancelled when neighbours may hear of it.
+    pub(super) speaks: CancellationToken,
     pub(super) ended: CancellationToken,
     /// One an address of a neighbour; dropped, it is dialled no more.
     pub(super) dialers: BTreeMap<(ClusterId, String), DropGuard>,
@@ -68,7 +70,6 @@ impl Supervisor {
     pub(super) async fn start(mut self, asked: mpsc::Receiver<Command>) -> Result<(), FabricError> {
         let (told, keys) = mpsc::channel(KEYS);
         self.watch(&told).await?;
-        self.dial();
         let (shared, keep) = (self.shared.clone(), self.keep.clone());
         let (state, ended) = (self.state.clone(), self.ended.clone());
         let keeper = tokio::spawn(keep_keys(state, shared, self.wires.book.clone(), keep, ended));
@@ -90,9 +91,14 @@ impl Supervisor {
         told: mpsc::Sender<Keys>,
         mut keys: mpsc::Receiver<Keys>,
     ) -> Option<oneshot::Sender<()>> {
+        let mut begun = false;
         loop {
             let again = self.show().await;
             tokio::select! {
+                () = self.speaks.cancelled(), if !begun => {
+                    begun = true;
+                    self.dial();
+                }
                 command = asked.recv() => match command {
                     Some(Command::Reload(config, answer)) => {
                         let _gone = answer.send(self.reload(*config, &told).await);
@@ -214,8 +220,11 @@ impl Supervisor {
         Ok(to)
     }
 
-    /// Dials what is to be dialled, and nothing else.
+    /// Dials what is to be dialled, and nothing else; nobody before neighbours may hear of it.
     fn dial(&mut self) {
+        if !self.speaks.is_cancelled() {
+            return;
+        }
         let wanted = self.config.neighbours.iter();
         let wanted = wanted.flat_map(|(n, is)| is.addresses.iter().map(|a| (n.clone(), a.clone())));
         let mut before = std::mem::take(&mut self.dialers);

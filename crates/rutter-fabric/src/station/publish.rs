@@ -42,6 +42,11 @@ impl Publisher {
         self.dirty |= !quiet;
     }
 
+    /// Some time has come: perhaps that by which a neighbour wanted to be back.
+    pub(super) fn ticked(&mut self) {
+        self.dirty = true;
+    }
+
     pub(super) fn keys_changed(&mut self) {
         self.dirty = true;
     }
@@ -88,7 +93,7 @@ impl Publisher {
         for reach in speaker.reach() {
             let keys = speaker.keys().active(now, reach.neighbour);
             let access = NeighbourAccess {
-                connected: reach.connected,
+                reachable: reach.connected || reach.restarts,
                 gateway: reach.gateway.to_owned(),
                 keys: keys.into_iter().map(|record| record.key).collect(),
             };

@@ -51,6 +51,15 @@ impl Speaker {
         self.config.scopes.iter().filter(waits).map(|spec| spec.scope.clone()).collect()
     }
 
+    /// Whether every neighbour has said all that it had to say since this cluster's start, and the tables
+    /// have it.
+    pub fn has_heard_all(&self, book: &Book) -> bool {
+        self.config.scopes.iter().all(|spec| {
+            !self.neighbours.values().any(|n| n.is_awaited(&spec.scope))
+                && tables::is_settled(book, spec)
+        })
+    }
+
     /// Whether a neighbour is owed the end of a scope that may be told now.
     pub(crate) fn owes_end(&self, book: &Book, neighbour: &Neighbour) -> bool {
         let ends = neighbour.outbox.ends();

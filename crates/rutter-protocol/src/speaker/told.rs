@@ -14,6 +14,8 @@ pub struct Reach<'a> {
     pub neighbour: &'a ClusterId,
     /// Whether a connection carries its session now.
     pub connected: bool,
+    /// Whether it said that it restarts, and may still be back in time.
+    pub restarts: bool,
     /// Where its gateway is, as it said when the session began; empty: it has none.
     pub gateway: &'a str,
 }
@@ -33,6 +35,7 @@ impl Speaker {
         self.neighbours.values().map(|neighbour| Reach {
             neighbour: &neighbour.id,
             connected: neighbour.session.is_some() && !neighbour.connections.is_empty(),
+            restarts: neighbour.back_until.is_some(),
             gateway: neighbour.open.as_ref().map_or("", |open| &open.gateway),
         })
     }

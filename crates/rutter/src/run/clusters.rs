@@ -9,7 +9,7 @@
 
 mod told;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context;
 use rustls::sign::CertifiedKey;
@@ -29,7 +29,7 @@ use told::Told;
 #[derive(Debug)]
 pub(super) struct OfFabric {
     own: ClusterId,
-    picture: watch::Receiver<Arc<Forwarding>>,
+    picture: RwLock<watch::Receiver<Arc<Forwarding>>>,
     told: Told,
 }
 
@@ -44,7 +44,8 @@ impl OfFabric {
         book: BookHandle,
     ) -> anyhow::Result<Self> {
         let told = Told::new(book, tables::SERVICES.parse()?);
-        let clusters = Self { own: config.cluster.clone(), picture: fabric.forwarding(), told };
+        let picture = RwLock::new(fabric.forwarding());
+        let clusters = Self { own: config.cluster.clone(), picture, told };
         clusters.reload(config).await?;
         Ok(clusters)
     }
@@ -62,8 +63,25 @@ impl OfFabric {
         self.told.follow((&self.own, &fabric.scope), services, neighbours, &config.policy).await
     }
 
+    /// Goes by the picture as it is now, whatever the fabric does: requests go on while another process
+    /// takes over.
+    pub(super) fn freeze(&self) {
+        // What is seen of a channel whose sender has gone is what it held last.
+        let (_, frozen) = watch::channel(self.now());
+        self.look_at(frozen);
+    }
+
+    /// Goes by the picture of a fabric that began anew.
+    pub(super) fn follow(&self, fabric: &FabricHandle) {
+        self.look_at(fabric.forwarding());
+    }
+
+    fn look_at(&self, picture: watch::Receiver<Arc<Forwarding>>) {
+        *self.picture.write().unwrap_or_else(PoisonError::into_inner) = picture;
+    }
+
     fn now(&self) -> Arc<Forwarding> {
-        self.picture.borrow().clone()
+        self.picture.read().unwrap_or_else(PoisonError::into_inner).borrow().clone()
     }
 }
 

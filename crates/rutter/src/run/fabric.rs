@@ -11,12 +11,19 @@
 //! cluster that is looked up there. The overlay's tables stand with them. A fabric without a controller
 //! has a book of its own.
 //!
-//! It starts before the gateway, which asks it for ways, and ends behind it: requests in flight still
-//! find theirs. Its end is announced as a restart (`fabric.restart`), so that neighbours keep what they
+//! It starts before the gateway, which asks it for ways, speaks to neighbours when that is there, and ends
+//! behind it: requests in flight still find theirs. Its end is announced as a restart (`fabric.restart`), so that neighbours keep what they
 //! heard as long as that takes; with `0s` it is for good.
+//!
+//! At a hand-over it ends early, since two processes with one cluster's name and key would be one that
+//! says two things, and begins in the other one, which is ready when neighbours have told it all. The
+//! gateway forwards meanwhile by the last picture, and neighbours by what they keep.
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +41,7 @@ use tokio_util::task::TaskTracker;
 
 use super::clusters::OfFabric;
 use super::controller::{ends, seed};
+use super::handover::Sockets;
 use crate::config::resolved::Table;
 use crate::config::{Config, tables};
 
@@ -43,9 +51,17 @@ const STATE: &str = "fabric";
 /// How long the end may take: the neighbours hear of it, or don't.
 const END: Duration = Duration::from_secs(6);
 
+/// How long a successor waits for what neighbours have to say; who is away is waited for in vain.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+
+/// By which name a successor knows the socket.
+const LISTENER: &str = "fabric";
+
 /// The role, running.
 pub(crate) struct FabricRole {
     handle: FabricHandle,
+    /// The socket that neighbours reach, once more: to go on with it, or for a successor.
+    socket: TcpListener,
     /// What a gateway beside it asks; `None`: there is none.
     clusters: Option<Arc<OfFabric>>,
 }
@@ -58,7 +74,8 @@ pub(crate) struct OwnBook {
 }
 
 impl FabricRole {
-    /// Begins to speak with neighbours. The tables that are carried are in the book.
+    /// Has all that it takes to speak with neighbours, on the socket of a process before this one if there
+    /// was one. The tables that are carried are in the book.
     ///
     /// # Errors
     /// A key that can't be had, an address that is taken.
@@ -66,24 +83,76 @@ impl FabricRole {
         config: &Config,
         dir: &DataDir,
         book: BookHandle,
+        inherited: &mut Sockets,
     ) -> anyhow::Result<Self> {
         let own = own_words(config, dir)?;
-        let handle = rutter_fabric::start(own.clone(), book.clone()).await?;
+        let socket = match inherited.take(LISTENER, Some(own.listen)) {
+            Some(socket) => TcpListener::from(socket),
+            None => rutter_fabric::bind(&own)?,
+        };
+        let handle = rutter_fabric::prepare(socket.try_clone()?, own.clone(), book.clone()).await?;
         let clusters = match (&config.gateway, &config.controller) {
             (Some(_), Some(_)) => Some(OfFabric::start(&handle, &own, book).await?),
             _ => None,
         };
         tracing::info!(cluster = %own.cluster, listen = %own.listen, "the fabric runs");
-        Ok(Self { handle, clusters: clusters.map(Arc::new) })
+        Ok(Self { handle, socket, clusters: clusters.map(Arc::new) })
     }
 
-    /// Cancels `stop` when neighbours can't be taken any more, which nobody asked for.
-    pub(super) fn tell_failure(&self, stop: &CancellationToken, tasks: &TaskTracker) {
-        let (failed, stop) = (self.handle.failed(), stop.clone());
+    /// Begins to speak with neighbours.
+    pub(super) fn speak(&self) {
+        self.handle.speak();
+    }
+
+    /// Waits until the neighbours have said what they have to say, but not for long.
+    pub(super) async fn heard_all(&self) {
+        if tokio::time::timeout(HEARD_WITHIN, self.handle.heard_all()).await.is_err() {
+            tracing::warn!("not all neighbours have said all they know in {HEARD_WITHIN:?}");
+        }
+    }
+
+    /// The socket, for a successor.
+    pub(super) fn sockets(&self, config: &Config) -> io::Result<Sockets> {
+        let mut sockets = Sockets::default();
+        let listen = config.fabric.as_ref().map(|fabric| fabric.listen);
+        sockets.add(LISTENER, listen, OwnedFd::from(self.socket.try_clone()?));
+        Ok(sockets)
+    }
+
+    /// Parts from the neighbours for a successor. Requests go on by what is known now.
+    pub(super) async fn lend(&self, config: &Config) {
+        if let Some(clusters) = &self.clusters {
+            clusters.freeze();
+        }
+        self.part(config).await;
+    }
+
+    /// Begins anew, since there is no successor after all.
+    ///
+    /// # Errors
+    /// As [`FabricRole::start`].
+    pub(super) async fn take_back(&mut self, config: &Config, dir: &DataDir) -> anyhow::Result<()> {
+        let (socket, book) = (self.socket.try_clone()?, self.handle.book().clone());
+        self.handle = rutter_fabric::prepare(socket, own_words(config, dir)?, book).await?;
+        self.handle.speak();
+        if let Some(clusters) = &self.clusters {
+            clusters.follow(&self.handle);
+        }
+        Ok(())
+    }
+
+    /// Cancels `stop` when neighbours can't be taken any more, which nobody asked for; until `over`.
+    pub(super) fn tell_failure(
+        &self,
+        stop: &CancellationToken,
+        over: &CancellationToken,
+        tasks: &TaskTracker,
+    ) {
+        let (failed, stop, over) = (self.handle.failed(), stop.clone(), over.clone());
         tasks.spawn(async move {
             tokio::select! {
                 () = failed.cancelled() => stop.cancel(),
-                () = stop.cancelled() => {}
+                () = over.cancelled() => {}
             }
         });
     }
@@ -112,6 +181,10 @@ impl FabricRole {
 
     /// Parts from the neighbours.
     pub(super) async fn shutdown(self, config: &Config) {
+        self.part(config).await;
+    }
+
+    async fn part(&self, config: &Config) {
         let restart = config.fabric.as_ref().map_or(Duration::ZERO, |fabric| fabric.restart.into());
         let parting = match restart {
             Duration::ZERO => Parting::Goodbye,

@@ -22,10 +22,9 @@ use super::{
 pub(super) const OVERLAY_STAYS: &str = "an overlay isn't handed over: with `at_end: adopt` a restart \
                                         leaves its routes where they are";
 
-/// Why a process with a fabric hands over to nobody: two with one cluster's name and key are one that
-/// says two things.
-pub(super) const FABRIC_STAYS: &str = "a fabric isn't handed over: neighbours keep its routes over a \
-                                       restart, for `fabric.restart`";
+/// Why a process with a fabric and no controller hands over to nobody: no traffic goes through it.
+pub(super) const FABRIC_STAYS: &str = "a fabric without a controller isn't handed over: neighbours \
+                                       keep its routes over a restart, for `fabric.restart`";
 
 impl Running {
     pub(super) async fn start_controller(
@@ -36,15 +35,16 @@ impl Running {
         let dir = self.open_data(before).await?.context("a controller has a data directory")?;
         SqliteRegistry::check(&dir).await?;
         let certificates = Certificates::open(Some(&dir), &self.config)?;
-        let mut none = Sockets::default();
+        let (mut none, takes_over) = (Sockets::default(), before.is_some());
         let inherited = before.as_mut().map_or(&mut none, |before| &mut before.sockets);
         let bound = apis::bind(&self.config, &certificates, inherited)?;
         let role = ControllerRole::start(&self.config, &dir).await?;
         if self.config.fabric.is_some() {
-            self.prepare_overlay(&None, Some(role.book().clone()))?;
-            let fabric = FabricRole::start(&self.config, &dir, role.book().clone()).await;
+            self.prepare_overlay(takes_over, Some(role.book().clone()))?;
+            let book = role.book().clone();
+            let fabric = FabricRole::start(&self.config, &dir, book, inherited).await;
             let fabric = fabric.context("the fabric")?;
-            fabric.tell_failure(&self.stop, &self.tasks);
+            fabric.tell_failure(&self.stop, &self.apis, &self.tasks);
             self.fabric = Some(fabric);
         }
         let clusters = self.fabric.as_ref().and_then(FabricRole::clusters);
@@ -56,10 +56,16 @@ impl Running {
             self.gateway = Some(gateway);
         }
         let token = local::admin_token(&dir, role.controller()).await?;
+        if let Some(fabric) = &self.fabric {
+            fabric.speak();
+        }
         let control = inherited.take("control", None);
         self.sockets = bound.sockets(&self.config)?;
         let before = before.take();
         if let Some(before) = &before {
+            if let Some(fabric) = &self.fabric {
+                fabric.heard_all().await;
+            }
             before.ready().await?;
         }
         self.control = control::Control::open(&dir, control);
@@ -156,13 +162,13 @@ impl Running {
     /// Makes the overlay's tables and takes its addresses, before anything is done.
     pub(super) fn prepare_overlay(
         &mut self,
-        before: &Option<Predecessor>,
+        takes_over: bool,
         of_fabric: Option<BookHandle>,
     ) -> anyhow::Result<()> {
         if self.config.overlay.is_none() {
             return Ok(());
         }
-        anyhow::ensure!(before.is_none(), "{OVERLAY_STAYS}");
+        anyhow::ensure!(!takes_over, "{OVERLAY_STAYS}");
         self.readiness.set("overlay", false);
         self.overlay = Some(OverlayRole::prepare(&self.config, &self.metrics, of_fabric)?);
         Ok(())
@@ -176,10 +182,13 @@ impl Running {
             let own = OwnBook::make(&self.config)?;
             let book = own.book.clone();
             self.fabric_book = Some(own);
-            self.prepare_overlay(&None, Some(book.clone()))?;
+            self.prepare_overlay(false, Some(book.clone()))?;
             let dir = dir.as_ref().context("a fabric has a data directory")?;
-            let fabric = FabricRole::start(&self.config, dir, book).await.context("the fabric")?;
-            fabric.tell_failure(&self.stop, &self.tasks);
+            let mut none = Sockets::default();
+            let fabric = FabricRole::start(&self.config, dir, book, &mut none).await;
+            let fabric = fabric.context("the fabric")?;
+            fabric.tell_failure(&self.stop, &self.apis, &self.tasks);
+            fabric.speak();
             self.fabric = Some(fabric);
         }
         let certificates = Certificates::open(dir.as_ref(), &self.config)?;

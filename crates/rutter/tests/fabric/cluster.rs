@@ -31,6 +31,8 @@ pub(crate) struct Says {
     pub(crate) policy: String,
     /// Further routes of its file of services, in GoDoxy's form.
     pub(crate) routes: String,
+    /// Whether it has no overlay.
+    pub(crate) without_overlay: bool,
 }
 
 impl<'s> Cluster<'s> {
@@ -51,7 +53,7 @@ impl<'s> Cluster<'s> {
         let (file, data) = (path("rutter.yaml"), path("data"));
         let mut command = rutter(&["run", "--config", &file, "--data", &data]);
         let mut process = place.inside.enter(move || Running::start(&mut command));
-        process.says("the overlay runs");
+        process.says(if says.without_overlay { "ready" } else { "the overlay runs" });
         Self { place, process, scene, says, dir }
     }
 
@@ -72,6 +74,14 @@ impl<'s> Cluster<'s> {
         change(&mut self.says);
         write(self.scene, self.place, &self.says, &self.dir);
         self.process.signal("-HUP");
+    }
+
+    /// Writes its file anew with other words in it, which nobody is told of.
+    pub(crate) fn is_rewritten(&self, from: &str, to: &str) {
+        let file = self.dir.path().join("rutter.yaml");
+        let before = std::fs::read_to_string(&file).unwrap();
+        assert!(before.contains(from), "no {from} in {before}");
+        std::fs::write(file, before.replace(from, to)).unwrap();
     }
 
     /// Where people ask its gateway.
@@ -144,15 +154,16 @@ fn yaml(scene: &Scene, place: &Place, says: &Says, files: &str) -> String {
     let (n, name) = (place.n, place.name());
     let keys = scene.keys.path().display();
     let services = says.services.as_deref().unwrap_or("{import: {}, export: {}}");
+    let (overlay, carries) = match says.without_overlay {
+        true => (String::new(), ""),
+        false => (overlay(n, name), "      overlay/100: {import: {}, export: {}}\n"),
+    };
     let mut yaml = format!(
         "cluster: {name}\ndomain: {name}.test\ncontroller:\ngateway: {{name: {name}}}\n\
          listeners:\n  api: 127.0.0.1:0\n  link: 127.0.0.1:0\n  gateway: {{http: '10.0.0.{n}:8080', \
-         fabric: '10.0.0.{n}:8443'}}\nproviders: {{files: [{files}]}}\n\
-         overlay:\n  node: {name}\n  insecure: true\n  networks:\n    - vni: 100\n      vxlan: vx100\n      \
-         bridge: br-prod\n      addresses: [10.100.0.{n}/24]\n      \
-         export: {{networks: [172.16.{n}0.0/24]}}\n      import: {{allow: [172.16.0.0/16]}}\n\
+         fabric: '10.0.0.{n}:8443'}}\nproviders: {{files: [{files}]}}\n{overlay}\
          fabric:\n  gateway: 10.0.0.{n}:8443\n  key: {keys}/{name}.pem\n  keys: {{files: [{keys}/known]}}\n  \
-         policy:\n    carry:\n      services: {services}\n      overlay/100: {{import: {{}}, export: {{}}}}\n"
+         policy:\n    carry:\n      services: {services}\n{carries}"
     );
     if !says.policy.is_empty() {
         writeln!(yaml, "    {}", says.policy).unwrap();
@@ -164,4 +175,13 @@ fn yaml(scene: &Scene, place: &Place, says: &Says, files: &str) -> String {
         writeln!(yaml, "    {name}: {{addresses: ['{there}:7072'], next_hop: {there}}}").unwrap();
     }
     yaml
+}
+
+/// What is behind it, told in an overlay.
+fn overlay(n: usize, name: &str) -> String {
+    format!(
+        "overlay:\n  node: {name}\n  insecure: true\n  networks:\n    - vni: 100\n      vxlan: vx100\n      \
+         bridge: br-prod\n      addresses: [10.100.0.{n}/24]\n      \
+         export: {{networks: [172.16.{n}0.0/24]}}\n      import: {{allow: [172.16.0.0/16]}}\n"
+    )
 }

@@ -92,7 +92,7 @@ fn exchange(mut stream: &TcpStream, request: &str) -> std::io::Result<(u16, Stri
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// People who ask, each over a connection that is kept. Dropping it ends them.
+/// People who ask, each over a connection that is kept or not. Dropping it ends them.
 pub(crate) struct Load {
     answers: Arc<Mutex<Vec<Answer>>>,
     stop: Arc<AtomicBool>,
@@ -111,12 +111,23 @@ pub(crate) struct Answer {
 impl Load {
     /// Ask a gateway for a host, from a namespace.
     pub(crate) fn start(from: &Namespace, gateway: SocketAddr, host: &'static str) -> Self {
+        Self::of_people(from, gateway, host, true)
+    }
+
+    /// The same by people who connect for each request.
+    pub(crate) fn start_anew(from: &Namespace, gateway: SocketAddr, host: &'static str) -> Self {
+        Self::of_people(from, gateway, host, false)
+    }
+
+    fn of_people(from: &Namespace, gateway: SocketAddr, host: &'static str, keep: bool) -> Self {
         let answers: Arc<Mutex<Vec<Answer>>> = Arc::default();
         let stop = Arc::new(AtomicBool::new(false));
         let person = |_| {
             let (answers, stop) = (answers.clone(), stop.clone());
             // A thread is in the namespace of the one that starts it.
-            from.enter(move || std::thread::spawn(move || person(gateway, host, &answers, &stop)))
+            from.enter(move || {
+                std::thread::spawn(move || person((gateway, host, keep), &answers, &stop))
+            })
         };
         let people = (0..PEOPLE).map(person).collect();
         Self { answers, stop, people }
@@ -161,8 +172,13 @@ impl Drop for Load {
     }
 }
 
-fn person(gateway: SocketAddr, host: &str, answers: &Mutex<Vec<Answer>>, stop: &AtomicBool) {
-    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+fn person(
+    (gateway, host, keep): (SocketAddr, &str, bool),
+    answers: &Mutex<Vec<Answer>>,
+    stop: &AtomicBool,
+) {
+    let close = if keep { "" } else { "Connection: close\r\n" };
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{close}\r\n");
     let mut kept = None;
     while !stop.load(Ordering::Relaxed) {
         let asked = Instant::now();
@@ -173,7 +189,7 @@ fn person(gateway: SocketAddr, host: &str, answers: &Mutex<Vec<Answer>>, stop: &
         });
         let failed = match exchanged {
             Ok((stream, (200, body))) => {
-                kept = Some(stream);
+                kept = keep.then_some(stream);
                 (!body.starts_with("a\n")).then(|| format!("not A's answer: {body}"))
             }
             Ok((_, (status, body))) => Some(format!("{status}: {body}")),

@@ -27,5 +27,6 @@ mod services;
 #[path = "../program/support/mod.rs"]
 #[allow(dead_code, reason = "the tests of the command line use the rest of it")]
 mod support;
+mod upgrades;
 
 pub(crate) use net::{namespace, probe, until};

@@ -9,7 +9,7 @@
 //!   lan of cluster N         172.16.N0.0/24, with a machine at .2
 //! ```
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Says};
 use crate::namespace::Namespace;
 
 /// The clusters, by their numbers from 1.
@@ -77,7 +77,12 @@ impl Scene {
     /// All four, with a service of A's and what is behind A and D told in the overlay; ready when D
     /// knows of A over both ways.
     pub(crate) fn start(&self) -> [Cluster<'_>; 4] {
-        let clusters = NAMES.map(|name| Cluster::start(self, name));
+        self.start_saying(&Says::default())
+    }
+
+    /// The same, with more in each one's file.
+    pub(crate) fn start_saying(&self, says: &Says) -> [Cluster<'_>; 4] {
+        let clusters = NAMES.map(|name| Cluster::saying(self, name, says.clone()));
         let [_, _, _, d] = &clusters;
         d.has_ways(&["b", "c"]);
         clusters

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::handover::Heir;
+use crate::support::heir::Heir;
 use crate::support::origin::Origin;
 use crate::support::visit::{get, served, visitor};
 use crate::support::{PATIENCE, Running, Up, rutter, stderr};

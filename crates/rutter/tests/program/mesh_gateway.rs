@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
-use crate::handover::Heir;
+use crate::support::heir::Heir;
 use crate::support::origin::Origin;
 use crate::support::visit::{get, visitor};
 use crate::support::{PATIENCE, Running, Up, ends, rutter, stderr};

@@ -26,6 +26,8 @@ struct Given {
     data: bool,
     /// The registry before a newer schema came over it.
     copy: Option<PathBuf>,
+    /// The fabric has parted from its neighbours.
+    fabric: bool,
 }
 
 impl Running {
@@ -40,7 +42,7 @@ impl Running {
         signals: &mut Signals,
     ) -> anyhow::Result<Upgraded> {
         anyhow::ensure!(self.overlay.is_none(), "{OVERLAY_STAYS}");
-        anyhow::ensure!(self.fabric.is_none(), "{FABRIC_STAYS}");
+        anyhow::ensure!(self.fabric_book.is_none(), "{FABRIC_STAYS}");
         let begun = Instant::now();
         let binary = binary.unwrap_or_else(|| self.binary.clone());
         tracing::info!(binary = %binary.display(), "handing over");
@@ -140,6 +142,9 @@ impl Running {
         if let Some(gateway) = &self.gateway {
             sockets.extend(gateway.sockets(&self.config)?);
         }
+        if let Some(fabric) = &self.fabric {
+            sockets.extend(fabric.sockets(&self.config)?);
+        }
         if let Some(control) = &self.control {
             sockets.add("control", None, control.socket()?);
         }
@@ -178,6 +183,10 @@ impl Running {
         {
             given.copy = Some(backup::before_upgrade(dir).await?);
         }
+        if let Some(fabric) = &self.fabric {
+            given.fabric = true;
+            fabric.lend(&self.config).await;
+        }
         Ok(())
     }
 
@@ -197,6 +206,10 @@ impl Running {
         }
         self.apis = self.stop.child_token();
         self.tasks = TaskTracker::new();
+        if let (true, Some(fabric), Some(dir)) = (given.fabric, &mut self.fabric, &self.dir) {
+            fabric.take_back(&self.config, dir).await.context("the fabric")?;
+            fabric.tell_failure(&self.stop, &self.apis, &self.tasks);
+        }
         if let Some(certificates) = &self.certificates {
             let mut sockets = self.sockets.try_clone()?;
             let bound = apis::bind(&self.config, certificates, &mut sockets)?;

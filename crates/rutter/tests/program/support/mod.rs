@@ -1,5 +1,6 @@
 //! A process of the program in a directory of its own, and what is asked of it.
 
+pub(crate) mod heir;
 pub(crate) mod origin;
 pub(crate) mod visit;
 

@@ -1,7 +1,6 @@
 //! The process that is killed, and what is asked of it.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use rutter_link::{Dialer, LinkKey, Remote};
@@ -11,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::node::Node;
+use crate::support::heir::Heir;
 use crate::support::visit::visitor;
 use crate::support::{Running, ends, rutter, stderr};
 
@@ -29,16 +29,6 @@ pub(super) struct Controller {
     heir: Option<Heir>,
     link: Remote,
     pub(super) asks: Asks,
-}
-
-/// A process that is no child of the test's. It ends with the test.
-struct Heir(String);
-
-impl Drop for Heir {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ended = Command::new("kill").args(["-KILL", &self.0]).output();
-    }
 }
 
 /// The API of one life.
@@ -95,7 +85,7 @@ impl Controller {
         let upgraded = ends(&["--data", &data, "--output", "json", "upgrade"]);
         assert!(upgraded.status.success(), "{}", stderr(&upgraded));
         let upgraded: Value = serde_json::from_slice(&upgraded.stdout).expect("JSON");
-        let before = self.heir.replace(Heir(upgraded["pid"].to_string()));
+        let before = self.heir.replace(Heir(upgraded["pid"].as_u64().expect("a pid")));
         if before.is_none() {
             assert!(self.process.end().success(), "{}", self.process.said());
         }
