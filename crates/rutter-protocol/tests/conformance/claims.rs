@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use rutter_protocol::keys::{KeyRecord, KeySet};
+use rutter_protocol::keys::KeyRecord;
 use rutter_protocol::speaker::Input;
 use rutter_protocol::stats::Reason;
-use rutter_protocol::wire::{Message, Signature, sign};
-use rutter_route::{ClusterId, Standing, Wall};
+use rutter_protocol::wire::Message;
+use rutter_route::{Standing, Wall};
 
 use crate::common::alone::{Alone, alone};
-use crate::common::net::net;
+use crate::common::net::Net;
 use crate::common::*;
 
 #[test]
@@ -19,7 +19,7 @@ fn a_claim_of_an_unknown_key_is_denied_until_a_provider_knows_it() {
     t.say(b, [route(&["b", "x"])]);
     assert_eq!(t.standing("b", "x"), Some(Standing::Denied));
     assert_eq!(t.refused("b", Reason::UnknownKey), 1);
-    let table = t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+    let table = t.fabric();
     let why = format!("{:?}", table.explain(t.now, &cluster("x")).candidates[0].facts);
     assert!(why.contains("claim") && why.contains("unknown key of x"), "{why}");
     t.input(Input::Keys { cluster: cluster("x"), keys: vec![record(&key("x", 0))] });
@@ -42,22 +42,6 @@ fn a_claim_of_an_unknown_key_is_in_no_verified_ones_way() {
     assert_eq!(t.standing("b", "x"), Some(Standing::Eligible));
 }
 
-/// A key set of `x`, signed by its key of that number.
-fn key_set(version: u64, numbers: &[u8], by: u8) -> KeySet {
-    let mut keys: Vec<_> = numbers.iter().map(|n| (public(&key("x", *n)), None)).collect();
-    keys.sort_by_key(|(key, _)| key.0);
-    let mut set = KeySet {
-        cluster: cluster("x"),
-        version: (BOOT, version),
-        primary: key_id(&key("x", numbers[0])),
-        keys,
-        key: key_id(&key("x", by)),
-        signature: Signature([0; 64]),
-    };
-    set.signature = signature(&key("x", by), &sign::keys_bytes(&set));
-    set
-}
-
 #[test]
 fn a_key_that_an_active_one_vouches_for_is_known_and_relayed_and_no_other() {
     let mut t = alone(&["b", "c"]);
@@ -65,11 +49,13 @@ fn a_key_that_an_active_one_vouches_for_is_known_and_relayed_and_no_other() {
     let by_new = signed("fabric", claim("x", 2), &key("x", 1));
     t.say(b, [route(&["b", "x"]).claim(Some(by_new))]);
     assert_eq!(t.standing("b", "x"), Some(Standing::Denied));
-    t.say(b, [Message::Keys(key_set(1, &[1, 0], 1))]);
+    let (old, new) = (key("x", 0), key("x", 1));
+    let set_by = |by| key_set("x", 1, &[(&new, None), (&old, None)], by, by);
+    t.say(b, [Message::Keys(set_by(&new))]);
     assert_eq!(t.standing("b", "x"), Some(Standing::Denied), "it vouches for itself only");
     assert_eq!(t.refused("b", Reason::UnknownKey), 2);
     t.take_told(c);
-    let set = key_set(1, &[1, 0], 0);
+    let set = set_by(&old);
     t.say(b, [Message::Keys(set.clone())]);
     assert_eq!(t.standing("b", "x"), Some(Standing::Eligible));
     assert!(t.take_told(c).contains(&Message::Keys(set.clone())));
@@ -190,8 +176,7 @@ fn a_renewal_is_no_event_and_goes_on_to_those_who_were_told() {
     t.say(b, [route(&["b", "x"])]);
     t.say(c, [route(&["c", "x"]).latency(50)]);
     [b, c, z].into_iter().for_each(|end| drop(t.take_told(end)));
-    let event =
-        |t: &Alone| t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap().last_event();
+    let event = |t: &Alone| t.fabric().last_event();
     let before = event(&t);
     let newer = Message::Renew(scope("fabric"), claim("x", 2));
     t.say(b, [newer.clone()]);
@@ -209,7 +194,7 @@ fn the_originators_newest_tags_count_for_all_that_rests_on_its_claim() {
     let (b, c) = (t.up("b"), t.up("c"));
     t.say(b, [route(&["b", "x"]).tags(&["by-b"])]);
     t.say(c, [route(&["c", "x"]).claim(Some(claim_on("x", to("x"), 2, &["blocked"])))]);
-    let table = t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+    let table = t.fabric();
     for candidate in table.candidates(&cluster("x")) {
         let has = |tag: &str| candidate.received.tags.contains(&tag.parse().unwrap());
         assert!(has("blocked"), "{candidate:?}");
@@ -225,7 +210,7 @@ fn who_fills_a_route_with_tags_keeps_none_of_its_originators_from_policy() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     t.say(b, [route(&["b", "x"]).tags(&many)]);
     t.say(c, [route(&["c", "x"]).claim(Some(claim_on("x", to("x"), 2, &["blocked"])))]);
-    let table = t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+    let table = t.fabric();
     let sources: Vec<_> =
         table.candidates(&cluster("x")).iter().map(|route| route.source.clone()).collect();
     assert_eq!(sources, [neighbour("c")]);
@@ -252,15 +237,15 @@ fn a_claim_is_verified_once_however_often_and_by_whomever_it_is_said() {
 
 #[test]
 fn an_originator_that_lost_its_state_jumps_past_what_it_said_before() {
-    let mut net = net(&[("a", "b"), ("b", "c")]);
-    net.cut("a", "b", 0);
+    let mut net = Net::new(&[("a", "b"), ("b", "c")]);
+    net.cut("a", "b");
     net.run(100);
     // A clock that went back: its new boot is before the one whose claims the others hold.
     net.restart("a", BOOT - 100);
-    net.connect("a", "b");
+    net.join("a", "b");
     net.run(3_000);
-    assert_eq!(net.path("b", "a").as_deref(), Some("a"));
-    assert_eq!(net.path("c", "a").as_deref(), Some("b a"));
+    assert_eq!(net.to_cluster("b", "a"), "b>a");
+    assert_eq!(net.to_cluster("c", "a"), "c>b>a");
     assert!(net.stats("b", "a").rejection_reasons[&Reason::Stale] >= 1);
 }
 
@@ -284,13 +269,10 @@ fn an_old_claim_of_this_cluster_that_it_never_signed_makes_it_jump_nowhere() {
 
 #[test]
 fn own_claims_are_renewed_at_a_third_of_their_life_and_reach_all_who_were_told() {
-    let mut net = net(&[("a", "b"), ("b", "c")]);
-    let version = |net: &crate::common::net::Net| {
-        let claims = net.nodes["c"].engine.speaker.claims();
-        claims.get(&scope("fabric"), &cluster("a"), &to("a")).unwrap().claim.version()
-    };
+    let mut net = Net::new(&[("a", "b"), ("b", "c")]);
+    let version = |net: &Net| net.claim("c", "fabric", "a", &to("a")).unwrap().claim.version();
     let before = version(&net);
     net.run(Duration::from_secs(9 * 3600).as_millis() as u64);
     assert!(version(&net) > before);
-    assert_eq!(net.path("c", "a").as_deref(), Some("b a"));
+    assert_eq!(net.to_cluster("c", "a"), "c>b>a");
 }

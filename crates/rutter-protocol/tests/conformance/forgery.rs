@@ -11,13 +11,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use rutter_protocol::claims::Claim;
-use rutter_protocol::keys::KeySet;
 use rutter_protocol::speaker::{ConnectionId, Engine, Input, Output, Security, Signing, Speaker};
 use rutter_protocol::wire::sign::{self, SessionId};
 use rutter_protocol::wire::{Batch, Frame, Message, Open, Signed, root};
-use rutter_route::{ClusterId, DestinationKind};
+use rutter_route::ClusterId;
 
-use super::common::*;
+use crate::common::*;
 
 /// Frames of which each bit is flipped.
 const N_FRAMES: usize = 1_000;
@@ -90,7 +89,7 @@ impl Target {
         self.ours = None;
         self.closed = false;
         self.input(Input::Up { neighbour: cluster(name), connection: id, nonce: ours });
-        let theirs = open_of(name, nonce);
+        let theirs = open_of(name, "a", nonce);
         let session = SessionId::of(&theirs, self.ours.as_ref().unwrap());
         self.input(Input::Heard { connection: id, frame: Frame::Open(theirs).encode() });
         (id, session)
@@ -128,20 +127,6 @@ impl Target {
         };
         let of_x = table.routes_of(&neighbour("x"));
         (of_x, names.iter().flat_map(|name| -> Vec<String> { by(name) }).collect())
-    }
-}
-
-fn open_of(name: &str, nonce: u8) -> Open {
-    let scopes = [("fabric", DestinationKind::Cluster), ("services", DestinationKind::Service)];
-    Open {
-        revision: rutter_protocol::wire::REVISION,
-        cluster: cluster(name),
-        to: cluster("a"),
-        incarnation: BOOT,
-        nonce: [nonce; 16],
-        scopes: scopes.into_iter().map(|(name, kind)| (scope(name), kind)).collect(),
-        paths: 1,
-        gateway: String::new(),
     }
 }
 
@@ -196,7 +181,7 @@ fn told(names: &[String]) -> (Target, SessionId) {
     }
     assert_eq!(target.accepted().0, names.len() as u64);
     let ours = target.ours.clone().unwrap();
-    (target, SessionId::of(&open_of("x", 2), &ours))
+    (target, SessionId::of(&open_of("x", "a", 2), &ours))
 }
 
 fn flipped(bytes: &Bytes, bit: usize) -> Bytes {
@@ -297,7 +282,7 @@ fn made_up(n_each: usize) -> u64 {
     let d0 = key("d0", 0);
     let good = gone("d0").to_bytes();
     let theirs = target.ours.clone().unwrap();
-    let elsewhere = SessionId::of(&open_of("x", 77), &theirs);
+    let elsewhere = SessionId::of(&open_of("x", "a", 77), &theirs);
     let (_, to_y) = target.connect("y", 2);
     let (before, stands) = (target.accepted(), target.stands(&names));
     let mut n = 0;
@@ -344,10 +329,10 @@ fn made_up(n_each: usize) -> u64 {
             let held = Message::Held(scope("fabric"), withdrawn);
             target.hear_apart("y", 2, next(&mut stream, &from_y, held));
         }
-        // Keys that nobody vouches for.
+        // Keys that nobody vouches for: the set names a key of d0's, and another signed it.
         for by in [&thief, &x] {
-            let set = Message::Keys(forged_keys(round as u64, by, &d0));
-            target.hear_apart("y", 2, next(&mut stream, &from_y, set));
+            let set = key_set("d0", round as u64 + 1, &[(&thief, None)], &d0, by);
+            target.hear_apart("y", 2, next(&mut stream, &from_y, Message::Keys(set)));
         }
         n += frames.len() as u64 + 1 + 8 * 3 + 2;
         let after = target.accepted();
@@ -360,21 +345,6 @@ fn made_up(n_each: usize) -> u64 {
 fn next(stream: &mut u64, like: &Sealed<'_>, message: Message) -> Bytes {
     *stream += 1;
     Sealed { stream: *stream, ..*like }.frame(message.to_bytes())
-}
-
-/// A set of d0's keys with the thief's in it, that names d0's key and is signed by another.
-fn forged_keys(version: u64, by: &SigningKey, named: &SigningKey) -> KeySet {
-    let thief = public(&key("thief", 9));
-    let mut set = KeySet {
-        cluster: cluster("d0"),
-        version: (BOOT, version + 1),
-        primary: thief.id(),
-        keys: vec![(thief, None)],
-        key: key_id(named),
-        signature: rutter_protocol::wire::Signature([0; 64]),
-    };
-    set.signature = signature(by, &sign::keys_bytes(&set));
-    set
 }
 
 #[test]

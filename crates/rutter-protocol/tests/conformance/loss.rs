@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use rutter_protocol::Input;
-use rutter_protocol::speaker::{DEFERRAL, Parting, What};
+use rutter_protocol::speaker::{DEFERRAL, Parting, SpeakerConfig, What};
 use rutter_protocol::wire::{Close, Message};
 use rutter_rib::Stability;
-use rutter_route::{ClusterId, Session, SourceId, SourceKind, Standing};
+use rutter_route::{ClusterId, Standing};
 
-use crate::common::alone::alone;
-use crate::common::net::{Net, mesh, net};
+use crate::common::alone::{Alone, alone};
+use crate::common::net::{Net, mesh};
 use crate::common::*;
 
 #[test]
@@ -79,9 +79,7 @@ fn the_loss_of_one_of_several_connections_changes_nothing_in_tables() {
     let first = t.up("b");
     let second = t.up("b");
     t.say(first, [route(&["b", "x"])]);
-    let table = |t: &crate::common::alone::Alone| {
-        t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap().last_event()
-    };
+    let table = |t: &Alone| t.fabric().last_event();
     let before = table(&t);
     t.take_told(second);
     t.down(first);
@@ -154,76 +152,68 @@ fn case_16_a_lost_neighbour_is_one_withdrawal_downstream() {
 
 #[test]
 fn case_21_a_third_keeps_its_own_way_and_drops_the_one_through_who_lost_it() {
-    let mut net = net(&[("a", "b"), ("b", "c"), ("a", "c")]);
+    let mut net = Net::new(&[("a", "b"), ("b", "c"), ("a", "c")]);
     let ways = |net: &Net| {
-        let table = net.nodes["c"].engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
-        let all = table.candidates(&cluster("b"));
+        let all = net.table::<ClusterId>("c", "fabric").candidates(&cluster("b"));
         let mut all: Vec<_> = all.iter().map(|r| r.source.name().to_owned()).collect();
         all.sort();
         all
     };
     assert_eq!(ways(&net), ["a", "b"]);
-    net.cut("a", "b", 0);
+    net.cut("a", "b");
     net.run(100);
     assert_eq!(ways(&net), ["b"]);
-    assert_eq!(net.path("a", "b").as_deref(), Some("c b"), "who lost it goes by the third");
+    assert_eq!(net.to_cluster("a", "b"), "a>c>b", "who lost it goes by the third");
+}
+
+fn held_for_ten_seconds(config: &mut SpeakerConfig) {
+    config.policy.stability =
+        Stability { hold_down: Duration::from_secs(10), ..Stability::default() };
 }
 
 #[test]
 fn p12_a_lost_best_is_replaced_downstream_and_hold_down_does_not_block_the_other_way() {
     let links = [("x", "b"), ("x", "c"), ("b", "a"), ("c", "a"), ("a", "z")];
-    let mut net = Net::with(&links, |own, of| {
-        let mut config = config(own, of);
-        config.policy.stability =
-            Stability { hold_down: Duration::from_secs(10), ..Stability::default() };
-        config
-    });
-    assert_eq!(net.path("z", "x").as_deref(), Some("a b x"));
-    net.sent.clear();
-    net.cut("a", "b", 0);
+    let mut net = Net::with(&links, held_for_ten_seconds);
+    assert_eq!(net.to_cluster("z", "x"), "z>a>b>x");
+    let since = net.now;
+    net.cut("a", "b");
     net.run(8);
-    assert_eq!(net.path("z", "x").as_deref(), Some("a c x"), "after one link's delay");
-    assert_eq!(net.withdrawn("a", "z", "x"), (0, 0), "it was replaced, never withdrawn");
-    assert_eq!(net.announced("a", "z", "x"), ["a c x"]);
-}
-
-/// The cluster takes back its own claim on itself.
-fn end(net: &mut Net, name: &str) {
-    let node = net.nodes.get_mut(name).unwrap();
-    let table = node.engine.book.table_mut::<ClusterId>(&scope("fabric")).unwrap();
-    let source = SourceId::new(SourceKind::Controller, name).unwrap();
-    let incarnation = rutter_route::Incarnation(BOOT);
-    let session = Session { source, incarnation };
-    assert!(table.withdraw(net.now, &session, &cluster(name), &Default::default()));
-    net.input(name, rutter_protocol::Input::Tick);
+    assert_eq!(net.to_cluster("z", "x"), "z>a>c>x", "after one link's delay");
+    let withdrawn = net.withdrawn(since, "a", "z");
+    assert!(withdrawn.iter().all(|r| r.destination != to("x")), "it was replaced: {withdrawn:?}");
+    assert_eq!(net.paths(since, "a", "z", &to("x")), ["a>c>x"]);
 }
 
 #[test]
 fn case_23_a_destination_that_its_own_cluster_withdraws_is_gone_everywhere_without_path_hunting() {
-    let mut net = mesh(6);
+    let mut net = Net::new(&mesh(&["a", "b", "c", "d", "e", "f"]));
     for name in ["a", "b", "c", "d", "e"] {
-        assert_eq!(net.path(name, "f").as_deref(), Some("f"));
+        assert_eq!(net.to_cluster(name, "f"), format!("{name}>f"));
     }
-    net.sent.clear();
-    end(&mut net, "f");
+    let since = net.now;
+    net.take_itself_back("f");
     net.run(15);
     for name in ["a", "b", "c", "d", "e"] {
-        assert_eq!(net.path(name, "f"), None, "at {name}, after three links' delays");
+        assert_eq!(net.to_cluster(name, "f"), "", "at {name}, after three links' delays");
     }
     net.run(1_000);
-    for ((from, over), messages) in &net.sent {
+    for ((from, over), messages) in net.all_heard(since) {
         assert!(messages.len() <= 2, "{from} to {over}: {messages:?}");
-        assert_eq!(net.announced(from, over, "f"), Vec::<String>::new(), "nobody hunts for a path");
     }
+    assert_eq!(net.announced(since, &to("f")).len(), 0, "nobody hunts for a path");
 }
 
 #[test]
 fn a_withdrawal_reaches_a_neighbour_within_the_links_delay() {
-    let mut net = net(&[("a", "b")]);
-    end(&mut net, "a");
+    let mut net = Net::new(&[("a", "b")]);
+    net.take_itself_back("a");
     net.run(5);
-    assert_eq!(net.path("b", "a"), None);
-    assert_eq!(net.withdrawn("a", "b", "a"), (1, 1), "with the originator's own claim");
+    assert_eq!(net.to_cluster("b", "a"), "");
+    let withdrawn = net.withdrawn(0, "a", "b");
+    let [route] = &withdrawn[..] else { panic!("{withdrawn:?}") };
+    assert_eq!(route.destination, to("a"));
+    assert!(route.claim.is_some(), "with the originator's own claim");
 }
 
 #[test]
@@ -236,18 +226,13 @@ fn sessions_are_logged_by_name() {
 
 /// A line of three whose middle says that it restarts, and is back with its one side alone.
 fn middle_is_back_with_one_side() -> Net {
-    let mut net = Net::with(&[("a", "r"), ("r", "b")], |own, of| {
-        let mut config = config(own, of);
-        config.policy.stability =
-            Stability { hold_down: Duration::from_secs(10), ..Stability::default() };
-        config
-    });
-    assert_eq!(net.path("a", "b").as_deref(), Some("r b"));
+    let mut net = Net::with(&[("a", "r"), ("r", "b")], held_for_ten_seconds);
+    assert_eq!(net.to_cluster("a", "b"), "a>r>b");
     net.input("r", Input::Leave(Parting::Restart(Duration::from_secs(60))));
     net.run(1_000);
-    assert_eq!(net.path("a", "b").as_deref(), Some("r b"), "stale");
+    assert_eq!(net.to_cluster("a", "b"), "a>r>b", "stale");
     net.restart("r", BOOT + 1);
-    net.connect("a", "r");
+    net.join("a", "r");
     net
 }
 
@@ -256,20 +241,18 @@ fn a_relay_that_restarts_withdraws_nothing_that_its_own_neighbours_have_yet_to_t
     let mut net = middle_is_back_with_one_side();
     for _ in 0..200 {
         net.run(10);
-        assert_eq!(net.path("a", "b").as_deref(), Some("r b"));
+        assert_eq!(net.to_cluster("a", "b"), "a>r>b");
     }
-    net.connect("r", "b");
+    net.join("r", "b");
     for _ in 0..100 {
         net.run(10);
-        assert_eq!(net.path("a", "b").as_deref(), Some("r b"), "never gone, so never held");
-        assert_eq!(net.path("b", "a").as_deref(), Some("r a"));
+        assert_eq!(net.to_cluster("a", "b"), "a>r>b", "never gone, so never held");
+        assert_eq!(net.to_cluster("b", "a"), "b>r>a");
     }
-    let standing = |net: &Net| {
-        let table = net.nodes["a"].engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
-        table.candidates(&cluster("b"))[0].standing
-    };
+    let standing =
+        |net: &Net| net.table::<ClusterId>("a", "fabric").candidates(&cluster("b"))[0].standing;
     assert_eq!(standing(&net), Standing::Eligible);
-    let said = &net.sent[&("r".to_owned(), "a".to_owned())];
+    let said = net.heard(0, "r", "a");
     let ends = said.iter().filter(|m| matches!(m, Message::EndOfRefresh(_))).count();
     assert_eq!(ends, 4, "two scopes, in two lives");
 }
@@ -279,16 +262,16 @@ fn a_relay_whose_neighbour_stays_away_ends_its_refresh_after_the_deferral() {
     let mut net = middle_is_back_with_one_side();
     let deferral = u64::try_from(DEFERRAL.as_millis()).unwrap();
     net.run(deferral - 500);
-    assert_eq!(net.path("a", "b").as_deref(), Some("r b"));
+    assert_eq!(net.to_cluster("a", "b"), "a>r>b");
     net.run(1_000);
-    assert_eq!(net.path("a", "b"), None);
+    assert_eq!(net.to_cluster("a", "b"), "");
 }
 
 #[test]
 fn an_end_of_refresh_waits_for_nobody_where_there_is_nobody_else() {
-    let net = net(&[("a", "b")]);
-    for pair in [("a", "b"), ("b", "a")] {
-        let said = &net.sent[&(pair.0.to_owned(), pair.1.to_owned())];
+    let net = Net::new(&[("a", "b")]);
+    for (by, to) in [("a", "b"), ("b", "a")] {
+        let said = net.heard(0, by, to);
         assert!(said.contains(&Message::EndOfRefresh(scope("fabric"))), "{said:?}");
     }
 }

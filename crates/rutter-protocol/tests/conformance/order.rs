@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rutter_protocol::speaker::{ConnectionId, Input};
 use rutter_protocol::stats::Reason;
-use rutter_protocol::wire::{Batch, Frame, Message, Open, Signed};
+use rutter_protocol::wire::{Frame, Message, Open};
 use rutter_rib::Stability;
 use rutter_route::Standing;
 
 use crate::common::alone::{Alone, alone, open};
 use crate::common::*;
+
+/// What is no message.
+const UNREADABLE: Bytes = Bytes::from_static(b"\xfe\x01");
 
 fn is_up(t: &Alone, name: &str) -> bool {
     let all = t.engine.speaker.neighbours(&t.engine.book);
@@ -55,7 +59,7 @@ fn a_batch_before_open_ends_the_connection() {
 fn a_frame_that_cannot_be_read_ends_its_connection_and_counts() {
     let mut t = alone(&["b"]);
     let b = t.up("b");
-    t.bytes(b, bytes::Bytes::from_static(b"\xff\xff\xff"));
+    t.bytes(b, Bytes::from_static(b"\xff\xff\xff"));
     assert!(t.is_closed(b));
     assert_eq!(t.refused("b", Reason::Malformed), 1);
 }
@@ -199,12 +203,7 @@ fn a_message_that_cannot_be_read_costs_itself_and_the_rest_is_asked_for_again() 
     let b = t.up("b");
     t.take_told(b);
     let good: Message = route(&["b", "x"]).into();
-    let end = t.ends.get_mut(&b).unwrap();
-    end.sent += 1;
-    let (stream, number) = (end.stream, end.sent);
-    let messages = vec![bytes::Bytes::from_static(b"\xfe\x01"), good.to_bytes()];
-    let mut batch = Batch { stream, number, messages, signed: Signed::Not };
-    batch.signed = crate::common::alone::sign_batch(&t.ends[&b], &batch);
+    let batch = t.batch_of(b, vec![UNREADABLE, good.to_bytes()]);
     t.frame(b, Frame::Batch(batch));
     assert_eq!(t.standing("b", "x"), Some(Standing::Eligible));
     assert_eq!(t.refused("b", Reason::Malformed), 1);
@@ -227,10 +226,7 @@ fn what_is_missed_within_a_refresh_is_asked_for_after_it_ever_more_rarely() {
         asked_at.push(second);
         let begin = Message::BeginRefresh(scope("fabric")).to_bytes();
         let end = Message::EndOfRefresh(scope("fabric")).to_bytes();
-        let bad = bytes::Bytes::from_static(b"\xfe\x01");
-        let mut batch = t.batch(b, Vec::<Message>::new());
-        batch.messages = vec![begin, bad, end];
-        batch.signed = crate::common::alone::sign_batch(&t.ends[&b], &batch);
+        let batch = t.batch_of(b, vec![begin, UNREADABLE, end]);
         t.frame(b, Frame::Batch(batch));
     }
     assert_eq!(asked_at, [0, 1, 10, 30, 70, 150]);
@@ -238,13 +234,10 @@ fn what_is_missed_within_a_refresh_is_asked_for_after_it_ever_more_rarely() {
 
 /// A refresh of which one message can't be read, of what is given besides.
 fn refresh_with_a_gap(t: &mut Alone, b: ConnectionId, said: &[Say]) {
-    let said = said.iter().cloned().map(|say| Message::from(say).to_bytes());
-    let mut batch = t.batch(b, Vec::<Message>::new());
-    batch.messages = vec![Message::BeginRefresh(scope("fabric")).to_bytes()];
-    batch.messages.extend(said);
-    batch.messages.push(bytes::Bytes::from_static(b"\xfe\x01"));
-    batch.messages.push(Message::EndOfRefresh(scope("fabric")).to_bytes());
-    batch.signed = crate::common::alone::sign_batch(&t.ends[&b], &batch);
+    let mut messages = vec![Message::BeginRefresh(scope("fabric")).to_bytes()];
+    messages.extend(said.iter().cloned().map(|say| Message::from(say).to_bytes()));
+    messages.extend([UNREADABLE, Message::EndOfRefresh(scope("fabric")).to_bytes()]);
+    let batch = t.batch_of(b, messages);
     t.frame(b, Frame::Batch(batch));
 }
 

@@ -4,7 +4,7 @@ use rutter_protocol::stats::Reason;
 use rutter_route::Standing;
 
 use crate::common::alone::{alone, open};
-use crate::common::net::net;
+use crate::common::net::Net;
 use crate::common::*;
 
 #[test]
@@ -33,10 +33,10 @@ fn case_02_a_path_with_this_cluster_in_it_is_a_loop_and_no_route() {
 
 #[test]
 fn case_18_what_is_relayed_has_this_cluster_before_the_path_it_came_by() {
-    let mut net = net(&[("c", "b"), ("b", "a"), ("a", "z")]);
+    let mut net = Net::new(&[("c", "b"), ("b", "a"), ("a", "z")]);
     net.run(100);
-    assert_eq!(net.announced("a", "z", "c"), ["a b c"]);
-    assert_eq!(net.path("z", "c").as_deref(), Some("a b c"));
+    assert_eq!(net.paths(0, "a", "z", &to("c")), ["a>b>c"]);
+    assert_eq!(net.to_cluster("z", "c"), "z>a>b>c");
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use rutter_protocol::keys::{KeyRegistry, KeySet};
+use rutter_protocol::keys::KeyRegistry;
 use rutter_protocol::speaker::Input;
 use rutter_protocol::stats::Reason;
-use rutter_protocol::wire::{Frame, Message, Signature, Signed, sign};
+use rutter_protocol::wire::{Frame, Message, Signed};
 use rutter_route::Standing;
 
-use super::common::alone::{Alone, alone};
-use super::common::*;
+use crate::common::alone::{Alone, alone};
+use crate::common::*;
 
 #[test]
 fn case_11_what_is_signed_is_good_after_it_was_bytes() {
@@ -60,17 +60,8 @@ fn rotated() -> Alone {
     t.at(120_000);
     let b = t.up("b");
     let (old, new) = (key("b", 0), key("b", 1));
-    let mut keys = vec![(public(&old), Some(at(140_000).wall)), (public(&new), None)];
-    keys.sort();
-    let mut set = KeySet {
-        cluster: cluster("b"),
-        version: (BOOT, 1),
-        primary: key_id(&new),
-        keys,
-        key: key_id(&old),
-        signature: Signature([0; 64]),
-    };
-    set.signature = signature(&old, &sign::keys_bytes(&set));
+    let keys = [(&new, None), (&old, Some(at(140_000).wall))];
+    let set = key_set("b", 1, &keys, &old, &old);
     t.say(b, [Message::Keys(set)]);
     t
 }
@@ -121,15 +112,7 @@ fn p03_keys_that_no_active_key_of_their_cluster_vouches_for_are_not_taken() {
     let thief = key("thief", 9);
     for (signer, named) in [(&thief, &thief), (&thief, &key("x", 0)), (&key("b", 0), &key("x", 0))]
     {
-        let mut set = KeySet {
-            cluster: cluster("x"),
-            version: (BOOT, 1),
-            primary: key_id(&thief),
-            keys: vec![(public(&thief), None)],
-            key: key_id(named),
-            signature: Signature([0; 64]),
-        };
-        set.signature = signature(signer, &sign::keys_bytes(&set));
+        let set = key_set("x", 1, &[(&thief, None)], named, signer);
         t.say(b, [Message::Keys(set)]);
     }
     let keys = t.engine.speaker.keys();

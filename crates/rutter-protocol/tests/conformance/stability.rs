@@ -80,7 +80,7 @@ fn case_06_of_two_that_are_alike_in_all_the_first_by_name_is_best_whoever_came_f
 #[test]
 fn p05_of_two_paths_of_one_neighbour_that_are_alike_the_path_id_decides_whichever_came_first() {
     let paths = |t: &Alone| {
-        let table = t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+        let table = t.fabric();
         let selected = table.selected(&cluster("x"), rutter_rib::ViewId::DEFAULT);
         let ids = selected.routes().iter().map(|r| r.path.to_string());
         ids.collect::<Vec<_>>()
@@ -190,7 +190,7 @@ fn case_10_who_asks_why_sees_both_ways_what_decided_and_what_is_left_if_one_is_a
     let (b, d) = (t.up("b"), t.up("d"));
     t.say(b, [route(&["b", "x"]).latency(5)]);
     t.say(d, [route(&["d", "x"]).latency(50)]);
-    let table = t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+    let table = t.fabric();
     let why = table.explain(t.now, &cluster("x"));
     assert_eq!(why.candidates.len(), 2);
     assert_eq!(why.candidates[1].lost_by.as_ref().map(|l| l.criterion), Some(Criterion::Score));
@@ -224,22 +224,20 @@ fn case_20_a_policy_that_is_reloaded_denies_what_is_stored_at_once_and_frees_it_
 
 #[test]
 fn case_22_churn_over_a_network_is_suppressed_and_ends() {
-    let mut net = Net::with(&[("a", "b"), ("b", "c")], |own, of| {
-        let mut config = config(own, of);
+    let mut net = Net::with(&[("a", "b"), ("b", "c")], |config| {
         config.policy.stability = two_flaps();
-        config
     });
     for _ in 0..2 {
-        net.cut("a", "b", 0);
+        net.cut("a", "b");
         net.run(500);
-        net.connect("a", "b");
+        net.join("a", "b");
         net.run(500);
     }
-    let suppressed = |net: &Net| net.nodes["b"].engine.speaker.stats().suppression_rejects;
-    assert_eq!(net.path("c", "a"), None, "the third announcement stands held at b");
+    let suppressed = |net: &Net| net.speaker("b").stats().suppression_rejects;
+    assert_eq!(net.to_cluster("c", "a"), "", "the third announcement stands held at b");
     assert!(suppressed(&net) >= 1);
     net.run(12_000);
-    assert_eq!(net.path("c", "a").as_deref(), Some("b a"));
+    assert_eq!(net.to_cluster("c", "a"), "c>b>a");
 }
 
 #[test]
@@ -254,8 +252,7 @@ fn p14_what_is_remembered_of_flaps_is_freed_when_it_has_decayed() {
     }
     t.say(b, known.iter().map(|name| route(&["b", name])));
     t.say(b, known.iter().map(|name| gone(name)));
-    let held =
-        |t: &Alone| t.engine.book.table::<ClusterId>(&scope("fabric")).unwrap().counts().held;
+    let held = |t: &Alone| t.fabric().counts().held;
     assert_eq!(held(&t), 100);
     t.at(200_000);
     assert_eq!(held(&t), 0);

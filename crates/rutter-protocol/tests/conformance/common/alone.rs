@@ -1,6 +1,6 @@
 //! One speaker, whose neighbours the test speaks for: they say whatever it likes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,10 +12,10 @@ use rutter_protocol::speaker::{
 use rutter_protocol::stats::{NeighbourStats, Reason};
 use rutter_protocol::wire::sign::{self, SessionId};
 use rutter_protocol::wire::{Batch, Close, Frame, Message, Open, Signed, root};
-use rutter_rib::ViewId;
-use rutter_route::{ClusterId, DestinationKind, Now, Standing};
+use rutter_rib::{Table, ViewId};
+use rutter_route::{ClusterId, Now, Standing};
 
-use super::say::*;
+use super::*;
 
 /// One connection, seen from the neighbour's end.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Alone {
 
     /// Takes an input, and answers what the speaker asks for.
     pub(crate) fn input(&mut self, input: Input) {
-        let mut inputs = std::collections::VecDeque::from([input]);
+        let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let mut out = Vec::new();
             self.engine.step(self.now, input, &mut out);
@@ -185,20 +185,8 @@ impl Alone {
     pub(crate) fn connect(&mut self, name: &str) -> ConnectionId {
         self.last += 1;
         let id = ConnectionId(self.last);
-        let scopes = [
-            (scope("fabric"), DestinationKind::Cluster),
-            (scope("services"), DestinationKind::Service),
-        ];
-        let open = Open {
-            revision: rutter_protocol::wire::REVISION,
-            cluster: cluster(name),
-            to: self.engine.speaker.config().cluster.clone(),
-            incarnation: BOOT,
-            nonce: [self.last as u8; 16],
-            scopes: scopes.into_iter().collect(),
-            paths: 1,
-            gateway: String::new(),
-        };
+        let own = self.engine.speaker.config().cluster.clone();
+        let open = open_of(name, own.as_str(), self.last as u8);
         let end = End {
             open,
             theirs: None,
@@ -246,7 +234,11 @@ impl Alone {
         id: ConnectionId,
         messages: impl IntoIterator<Item = M>,
     ) -> Batch {
-        let messages: Vec<Bytes> = messages.into_iter().map(|m| m.into().to_bytes()).collect();
+        self.batch_of(id, messages.into_iter().map(|m| m.into().to_bytes()).collect())
+    }
+
+    /// The same of bytes, which may be no messages.
+    pub(crate) fn batch_of(&mut self, id: ConnectionId, messages: Vec<Bytes>) -> Batch {
         let signs = self.engine.speaker.config().security.require_signatures;
         let end = self.ends.get_mut(&id).unwrap();
         end.sent += 1;
@@ -289,9 +281,13 @@ impl Alone {
         self.stats(neighbour).rejection_reasons.get(&reason).copied().unwrap_or(0)
     }
 
+    pub(crate) fn fabric(&self) -> &Table<ClusterId> {
+        self.engine.book.table::<ClusterId>(&scope("fabric")).unwrap()
+    }
+
     /// How the neighbour's route to a cluster stands; `None`: there is none.
     pub(crate) fn standing(&self, neighbour_: &str, destination: &str) -> Option<Standing> {
-        let table = self.engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+        let table = self.fabric();
         let candidates = table.candidates(&cluster(destination));
         let found = candidates.iter().find(|c| *c.source == neighbour(neighbour_));
         found.map(|c| c.standing)
@@ -304,7 +300,7 @@ impl Alone {
 
     /// The neighbours by which a cluster is reached, best first.
     pub(crate) fn ranked(&self, destination: &str) -> Vec<String> {
-        let table = self.engine.book.table::<ClusterId>(&scope("fabric")).unwrap();
+        let table = self.fabric();
         let selected = table.selected(&cluster(destination), ViewId::DEFAULT);
         selected.routes().iter().map(|r| r.source.name().to_owned()).collect()
     }
@@ -329,7 +325,7 @@ fn names(end: &End) -> (ClusterId, ClusterId, SessionId) {
 }
 
 /// One signature for all of a batch.
-pub(crate) fn sign_batch(end: &End, batch: &Batch) -> Signed {
+fn sign_batch(end: &End, batch: &Batch) -> Signed {
     let (from, to, session) = names(end);
     let (stream, number, n) = (batch.stream, batch.number, batch.messages.len());
     let root = root(&batch.messages);

@@ -1,7 +1,11 @@
 //! What the cases are made with.
 
 pub(crate) mod alone;
+mod config;
+mod keys;
 pub(crate) mod net;
-pub(crate) mod say;
+mod say;
 
+pub(crate) use config::*;
+pub(crate) use keys::*;
 pub(crate) use say::*;

@@ -1,134 +1,28 @@
-//! Clusters, keys, configurations and messages, briefly.
+//! Claims and messages, briefly.
 
-use std::time::Duration;
-
-use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
-use rutter_protocol::claims::{Claim, ClaimLimits};
-use rutter_protocol::keys::{KeyId, KeyRecord, KeyRegistry, PublicKey};
-use rutter_protocol::link::LinkSettings;
-use rutter_protocol::policy::FabricPolicy;
-use rutter_protocol::speaker::{Check, NeighbourSpec, ScopeSpec, Security, SpeakerConfig};
+use ed25519_dalek::SigningKey;
+use rutter_protocol::claims::Claim;
 use rutter_protocol::wire::{
-    Announced, Announcement, Message, Metrics, Scope, Signature, Withdrawal, Withdrawn, sign,
+    Announced, Announcement, Message, Metrics, Open, Signature, Withdrawal, Withdrawn, sign,
 };
-use rutter_rib::{Book, Policy, TableSpec};
-use rutter_route::{
-    AnyDestination, ClusterId, DestinationKind, Now, PathId, SourceId, Standing, Tag, Tags, Wall,
-};
+use rutter_route::{AnyDestination, DestinationKind, PathId, Standing, Tags, Wall};
 
-/// The wall's clock when a test begins.
-pub(crate) const START: u64 = 1_800_000_000_000;
+use super::config::*;
+use super::keys::*;
 
-/// The incarnation of every speaker that never restarted.
-pub(crate) const BOOT: u64 = 1_000;
-
-pub(crate) fn cluster(name: &str) -> ClusterId {
-    name.parse().unwrap()
-}
-
-pub(crate) fn to(name: &str) -> AnyDestination {
-    AnyDestination::Cluster(cluster(name))
-}
-
-pub(crate) fn scope(name: &str) -> Scope {
-    name.parse().unwrap()
-}
-
-pub(crate) fn neighbour(name: &str) -> SourceId {
-    format!("neighbour/{name}").parse().unwrap()
-}
-
-pub(crate) fn tags(list: &[&str]) -> Tags {
-    Tags::try_from(list.iter().map(|t| t.parse().unwrap()).collect::<Vec<Tag>>()).unwrap()
-}
-
-/// Both clocks so many milliseconds after the test began.
-pub(crate) fn at(ms: u64) -> Now {
-    Now::new(1_000_000 + ms, START + ms)
-}
-
-/// A cluster's key: of its name, and a number that rises with rotations.
-pub(crate) fn key(name: &str, number: u8) -> SigningKey {
-    let mut seed = [number; 32];
-    name.bytes().zip(&mut seed).for_each(|(byte, place)| *place = byte);
-    SigningKey::from_bytes(&seed)
-}
-
-pub(crate) fn public(key: &SigningKey) -> PublicKey {
-    PublicKey(key.verifying_key().to_bytes())
-}
-
-pub(crate) fn key_id(key: &SigningKey) -> KeyId {
-    public(key).id()
-}
-
-pub(crate) fn signature(key: &SigningKey, bytes: &[u8]) -> Signature {
-    Signature(key.sign(bytes).to_bytes())
-}
-
-/// The one rule of verification.
-pub(crate) fn is_good(check: &Check) -> bool {
-    let Ok(key) = VerifyingKey::from_bytes(&check.key.0) else { return false };
-    key.verify_strict(&check.bytes, &ed25519_dalek::Signature::from_bytes(&check.signature.0))
-        .is_ok()
-}
-
-pub(crate) fn record(key: &SigningKey) -> KeyRecord {
-    KeyRecord { key: public(key), added_at: Wall(START), expires_at: None }
-}
-
-/// A registry that knows the first key of each.
-pub(crate) fn registry(names: &[&str]) -> KeyRegistry {
-    let mut keys = KeyRegistry::default();
-    for name in names {
-        keys.provide(at(0), &cluster(name), vec![record(&key(name, 0))]);
-    }
-    keys
-}
-
-/// A speaker with everything required, scope `fabric` and `services`.
-pub(crate) fn config(own: &str, neighbours: &[&str]) -> SpeakerConfig {
-    let spec = |name: &str, kind| ScopeSpec { scope: scope(name), table: scope(name), kind };
-    SpeakerConfig {
-        cluster: cluster(own),
+/// What a neighbour says first, in scope `fabric` and `services`.
+pub(crate) fn open_of(name: &str, to: &str, nonce: u8) -> Open {
+    let scopes = [("fabric", DestinationKind::Cluster), ("services", DestinationKind::Service)];
+    Open {
+        revision: rutter_protocol::wire::REVISION,
+        cluster: cluster(name),
+        to: cluster(to),
         incarnation: BOOT,
-        scopes: vec![
-            spec("fabric", DestinationKind::Cluster),
-            spec("services", DestinationKind::Service),
-        ],
-        neighbours: neighbours.iter().map(|n| (cluster(n), NeighbourSpec::default())).collect(),
-        tags: Tags::default(),
+        nonce: [nonce; 16],
+        scopes: scopes.into_iter().map(|(name, kind)| (scope(name), kind)).collect(),
+        paths: 1,
         gateway: String::new(),
-        security: Security::default(),
-        policy: FabricPolicy::default(),
-        links: LinkSettings::default(),
-        claims: ClaimLimits {
-            total: 10_000,
-            per_originator: 1_000,
-            max_life_ms: 24 * 3_600_000,
-            skew_ms: 300_000,
-        },
-        max_restart: Duration::from_secs(120),
-        forget: Duration::from_secs(600),
-        log_routes: true,
-        seed: 7,
     }
-}
-
-/// The same where nothing is signed and nothing has to be.
-pub(crate) fn open_config(own: &str, neighbours: &[&str]) -> SpeakerConfig {
-    SpeakerConfig { security: Security::open(), ..config(own, neighbours) }
-}
-
-/// The tables that a configuration carries.
-pub(crate) fn book(config: &SpeakerConfig, now: Now) -> Book {
-    let table = |s: &ScopeSpec| TableSpec {
-        name: s.table.clone(),
-        kind: s.kind,
-        policy: Policy::default(),
-    };
-    let tables = config.scopes.iter().map(table).collect();
-    Book::new(config.cluster.clone(), tables, Vec::new(), Vec::new(), now, 7).unwrap()
 }
 
 /// A claim of a cluster on itself, signed by its first key, of the given version in its first boot.

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use rutter_protocol::Input;
-use rutter_protocol::link::{LinkSettings, Sample};
+use rutter_protocol::link::Sample;
 use rutter_protocol::speaker::{DEFERRAL, Security, Signing, What};
 use rutter_rib::{Cursor, ViewId};
 use rutter_route::{ClusterId, Service, SourceId, Standing};
 
-use super::net::{Net, cluster, policy};
+use crate::common::net::Net;
+use crate::common::*;
 
 const GOLD: &str = r#"{"import":{"deny_destinations":["d"]},
     "carry":{"services":{"import":{},"export":{"allowed_tags":["gold"]}}}}"#;
@@ -36,7 +37,7 @@ fn a_dry_run_says_what_a_policy_then_does_and_a_reload_reaches_what_is_stored() 
     let under = engine.speaker.policies_under(&engine.book, &policy(GOLD)).unwrap();
     let (spec, supposed) = under.into_iter().find(|(s, _)| s.scope.as_str() == "fabric").unwrap();
     let table = engine.book.table::<ClusterId>(&spec.table).unwrap();
-    let effect = table.try_policy(net.now_of("a"), &supposed, Cursor::default(), 1000);
+    let effect = table.try_policy(at(net.now), &supposed, Cursor::default(), 1000);
     assert_eq!((effect.barred, effect.freed, effect.moved), (2, 0, 1), "{effect:?}");
     assert!(denied(&net, "a").is_empty(), "nothing has changed");
     net.input("a", Input::Policy(Box::new(policy(GOLD))));
@@ -46,7 +47,7 @@ fn a_dry_run_says_what_a_policy_then_does_and_a_reload_reaches_what_is_stored() 
     assert_eq!(net.way::<Service>("d", "services", "gold.test").len(), 3);
     // And back again, without anybody saying anything anew.
     let since = net.now;
-    net.input("a", Input::Policy(Box::new(super::net::open_policy())));
+    net.input("a", Input::Policy(Box::new(open_policy())));
     net.settle();
     assert!(denied(&net, "a").is_empty());
     assert!(net.heard(since, "b", "a").is_empty() && net.heard(since, "c", "a").is_empty());
@@ -85,15 +86,15 @@ fn a_cluster_of_mixed_policy_never_passes_on_what_it_must_not() {
 #[test]
 fn a_link_that_becomes_slow_moves_routes_and_both_costs_are_shown() {
     let links = [("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")];
-    let mut net = Net::with(&links, |config| config.links = LinkSettings::default());
+    let mut net = Net::new(&links);
     assert_eq!(net.to_cluster("a", "d"), "a>b>d");
     // In a circle that begins as one, each waits for the other's end of refresh.
-    net.run_for(u64::try_from(DEFERRAL.as_millis()).unwrap());
+    net.run(u64::try_from(DEFERRAL.as_millis()).unwrap());
     let since = net.now;
     for _ in 0..80 {
         let sample = Sample::Answered(Duration::from_millis(80));
         net.input("a", Input::Measured { neighbour: cluster("b"), sample });
-        net.run_for(250);
+        net.run(250);
     }
     assert_eq!(net.to_cluster("a", "d"), "a>c>d");
     let from_b: Vec<_> = net.heard(since, "b", "a");
@@ -131,12 +132,8 @@ fn signing_that_is_switched_on_reaches_what_was_told_before() {
     for name in ["a", "b", "c"] {
         net.input(name, Input::Security(Box::default()));
     }
-    net.run_for(30_000);
+    net.run(30_000);
     assert_eq!(net.to_cluster("c", "a"), "c>b>a");
-    let held = net.speaker("c").claims().get(
-        &"fabric".parse().unwrap(),
-        &cluster("a"),
-        &rutter_route::AnyDestination::Cluster(cluster("a")),
-    );
+    let held = net.claim("c", "fabric", "a", &to("a"));
     assert!(held.is_some_and(|held| held.verified));
 }

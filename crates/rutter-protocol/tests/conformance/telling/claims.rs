@@ -6,15 +6,12 @@ use std::time::Duration;
 use rutter_protocol::Input;
 use rutter_protocol::speaker::What;
 use rutter_protocol::wire::{Claim, Message};
-use rutter_route::{AnyDestination, ClusterId, Destination, Service};
+use rutter_route::{AnyDestination, ClusterId, Service};
 
-use super::net::{Net, Signs, cluster, config, key, mesh, public};
+use crate::common::net::{Net, Signs, mesh};
+use crate::common::*;
 
 const HOUR: u64 = 3_600_000;
-
-fn service(name: &str) -> AnyDestination {
-    name.parse::<Service>().unwrap().to_any()
-}
 
 /// Claims on a destination that went over a link with routes.
 fn with_routes(net: &Net, by: &str, to: &str, on: &AnyDestination) -> Vec<Option<Claim>> {
@@ -63,7 +60,7 @@ fn a_renewal_goes_alone_to_those_who_were_told_and_moves_nothing() {
     net.settle();
     let since = net.now + 1;
     let event = net.table::<Service>("c", "services").last_event();
-    net.run_for(25 * HOUR);
+    net.run(25 * HOUR);
     assert_eq!(net.way::<Service>("c", "services", "web.test"), ["c", "b", "a"]);
     assert_eq!(net.table::<Service>("c", "services").last_event(), event, "no route event");
     for (by, to) in [("a", "b"), ("b", "c")] {
@@ -112,11 +109,7 @@ fn where_another_route_stands_the_end_of_a_claim_goes_alone() {
     assert_eq!(net.way::<Service>("c", "services", "web.test"), ["c", "b", "e"]);
     let said = net.heard(since, "b", "c");
     assert_eq!(n_of(&said, |m| matches!(m, Message::Withdraw(_))), 0, "{said:?}");
-    let held = net.speaker("c").claims().get(
-        &"services".parse().unwrap(),
-        &cluster("a"),
-        &service("web.test"),
-    );
+    let held = net.claim("c", "services", "a", &service("web.test"));
     assert!(held.unwrap().claim.withdrawn, "{said:?}");
 }
 
@@ -130,7 +123,7 @@ fn a_signer_that_fails_keeps_its_routes_back_and_nothing_is_said_unsigned() {
     assert!(net.heard(since, "a", "b").is_empty());
     assert!(net.nodes["a"].log.iter().any(|event| event.what == What::SignFailed));
     net.nodes.get_mut("a").unwrap().signs = Signs::Well;
-    net.run_for(10_000);
+    net.run(10_000);
     assert_eq!(net.way::<Service>("b", "services", "web.test"), ["b", "a"]);
     let sent = with_routes(&net, "a", "b", &service("web.test"));
     assert!(sent.iter().all(Option::is_some), "{sent:?}");
@@ -168,25 +161,17 @@ fn an_originator_that_lost_its_state_jumps_past_what_it_claimed_before() {
         net.originate::<Service>("a", "services", &format!("s{n}.test"), &[]);
     }
     net.settle();
-    let before = net.speaker("c").claims().get(
-        &"services".parse().unwrap(),
-        &cluster("a"),
-        &service("s19.test"),
-    );
+    let before = net.claim("c", "services", "a", &service("s19.test"));
     let before = before.unwrap().claim.version();
     net.cut("a", "b");
     // Everything is lost, the number of the boot too.
-    net.add("a", config("a", &["b"]), &["a", "b", "c"]);
+    net.restart("a", BOOT);
     net.join("a", "b");
     net.originate::<Service>("a", "services", "s19.test", &["new"]);
-    net.run_for(10_000);
+    net.run(10_000);
     assert_eq!(net.way::<Service>("c", "services", "s19.test"), ["c", "b", "a"]);
     assert_eq!(net.to_cluster("c", "a"), "c>b>a");
-    let after = net.speaker("c").claims().get(
-        &"services".parse().unwrap(),
-        &cluster("a"),
-        &service("s19.test"),
-    );
+    let after = net.claim("c", "services", "a", &service("s19.test"));
     assert!(after.unwrap().claim.version() > before);
 }
 
@@ -202,14 +187,13 @@ fn a_rotation_loses_no_route_and_in_the_end_every_claim_is_by_the_new_key() {
     let event = net.table::<Service>("c", "services").last_event();
     net.input("a", Input::Rotate { to: public(&new), overlap: Duration::from_secs(60) });
     let since = net.now;
-    net.run_for(120_000);
+    net.run(120_000);
     assert_eq!(net.table::<Service>("c", "services").last_event(), event, "nothing moved");
     let old: Vec<String> = (0..300)
         .map(|n| service(&format!("s{n}.test")))
         .filter(|on| {
-            let claims = net.speaker("c").claims();
-            let held = claims.get(&"services".parse().unwrap(), &cluster("a"), on);
-            held.is_none_or(|h| !h.verified || h.claim.key != public(&new).id())
+            let held = net.claim("c", "services", "a", on);
+            held.is_none_or(|h| !h.verified || h.claim.key != key_id(&new))
         })
         .map(|on| on.to_string())
         .collect();
@@ -233,7 +217,7 @@ fn a_rotation_loses_no_route_and_in_the_end_every_claim_is_by_the_new_key() {
 #[test]
 fn without_a_key_nothing_is_said_that_has_to_be_signed() {
     let mut net = Net::apart(&[("a", "b")], |_| {});
-    net.add("a", config("a", &["b"]), &["b"]);
+    net.add(config("a", &["b"]), &["b"]);
     net.join("a", "b");
     net.settle();
     assert!(net.heard(0, "a", "b").is_empty());
@@ -256,20 +240,20 @@ fn a_dispute_wheel_turns_no_faster_than_its_pace() {
                 let json = format!(
                     r#"{{"neighbours":{{"{next}":{{"import":{{"preference":200,"max_hops":2}}}}}}}}"#
                 );
-                config.policy = super::net::policy(&json);
+                config.policy = policy(&json);
             }
         },
     );
     let since = net.now;
-    net.run_for(60_000);
-    let sends = net.sends(since, &cluster("d").to_any());
+    net.run(60_000);
+    let sends = net.sends(since, &to("d"));
     let most = sends.values().max().copied().unwrap_or(0);
     println!("in a minute at most {most} messages over one directed link: {sends:?}");
     assert!(most > 10, "the wheel turns: {sends:?}");
     // An advertisement a second, and a withdrawal between two of them.
     assert!(most <= 122, "{sends:?}");
     // Whoever asks sees how often it moved.
-    let explained = net.table::<ClusterId>("a", "fabric").explain(net.now_of("a"), &cluster("d"));
+    let explained = net.table::<ClusterId>("a", "fabric").explain(at(net.now), &cluster("d"));
     assert!(explained.events.len() > 10, "{}", explained.events.len());
     for (name, next) in wheel {
         let way = net.to_cluster(name, "d");

@@ -1,18 +1,12 @@
 //! What neighbours are told: as few messages as there can be, only what policy lets pass, with the
 //! originator's claim.
 
-use super::net::{Net, cluster, link, mesh, policy};
 use rutter_protocol::Input;
-use rutter_protocol::wire::Message;
-use rutter_route::{AnyDestination, ClusterId, Destination, Prefix, Service};
+use rutter_protocol::wire::{Message, Metrics};
+use rutter_route::{ClusterId, DestinationKind, Prefix, Service};
 
-fn any(name: &str) -> AnyDestination {
-    cluster(name).to_any()
-}
-
-fn service(name: &str) -> AnyDestination {
-    name.parse::<Service>().unwrap().to_any()
-}
+use crate::common::net::{Net, Signs, mesh};
+use crate::common::*;
 
 #[test]
 fn p13_an_announcement_in_a_mesh_costs_at_most_two_messages_a_directed_link() {
@@ -54,7 +48,7 @@ fn case_05_the_fewest_hops_then_the_least_latency_win_where_nothing_is_weighed()
         let latency = [("b", 40_000), ("c", 15_000), ("e", 1)];
         for (name, latency_us) in latency {
             if let Some(spec) = config.neighbours.get_mut(&cluster(name)) {
-                spec.link = link(latency_us, 0);
+                spec.link = Metrics { hops: 1, latency_us, ..Metrics::default() };
             }
         }
     });
@@ -86,7 +80,7 @@ fn case_19_export_by_neighbour_tells_one_and_not_the_other() {
     });
     assert_eq!(net.to_cluster("b", "a"), "b>a");
     assert_eq!(net.to_cluster("c", "a"), "");
-    assert!(net.sends(0, &any("a")).keys().all(|(_, to)| to == "b"));
+    assert!(net.sends(0, &to("a")).keys().all(|(_, to)| to == "b"));
 }
 
 #[test]
@@ -137,22 +131,19 @@ fn with_several_paths_each_has_its_id_and_only_the_lost_one_is_withdrawn() {
     net.cut("a", "b");
     net.settle();
     assert_eq!(of(&net), [via("c")]);
-    let withdrawn: Vec<String> = net
-        .heard(since, "d", "e")
-        .into_iter()
-        .filter_map(|m| if let Message::Withdraw(w) = m { Some(w.routes) } else { None })
-        .flatten()
-        .filter(|r| r.destination == any("a"))
-        .map(|r| r.path_id.to_string())
-        .collect();
-    assert_eq!(withdrawn, [via("b")]);
+    let withdrawn = net.withdrawn(since, "d", "e").into_iter();
+    let withdrawn = withdrawn.filter(|r| r.destination == to("a")).map(|r| r.path_id.to_string());
+    assert_eq!(withdrawn.collect::<Vec<_>>(), [via("b")]);
 }
 
 #[test]
 fn equal_attributes_share_an_announcement_and_a_million_are_bounded_by_drafts() {
-    let mut net = Net::new(&[("a", "b")]);
+    let mut net = Net::with(&[("a", "b")], |config| {
+        config.scopes.push(carried("overlay/1", DestinationKind::Prefix));
+        config.policy = policy(r#"{"carry":{"overlay/1":{"import":{},"export":{}}}}"#);
+    });
     let since = net.now;
-    net.nodes.get_mut("a").unwrap().signs = super::net::Signs::Late;
+    net.nodes.get_mut("a").unwrap().signs = Signs::Late;
     for n in 0..50 {
         net.originate::<Prefix>("a", "overlay/1", &format!("10.0.{n}.0/24"), &[]);
     }
