@@ -131,8 +131,15 @@ fn a_connection_of_the_same_boot_that_carries_other_scopes_begins_the_session_an
     t.open_with(torn, open);
     let whole = t.up("b");
     assert!(t.is_closed(torn));
+    let told = t.take_told(whole);
+    assert!(told.contains(&Message::BeginRefresh(scope("fabric"))), "{told:?}");
     t.say(whole, [route(&["b", "x"])]);
     assert_eq!(t.standing("b", "x"), Some(Standing::Eligible));
+    // Nothing goes by the torn one any more: not what agrees with the session, not what ends with it.
+    let second = t.up("b");
+    assert!(!t.is_closed(whole));
+    [whole, second].into_iter().for_each(|id| t.down(id));
+    assert_eq!(t.standing("b", "x"), Some(Standing::Offline));
 }
 
 #[test]
