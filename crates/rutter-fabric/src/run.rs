@@ -115,8 +115,8 @@ pub async fn prepare(
         keep: keep.clone(),
     };
     let publisher = Publisher::new(fabric.clone(), published);
-    let station = Station::new(shared.clone(), heard, hands, publisher, ended.clone());
-    let station = station.saying(heard_all.clone());
+    let (over, all) = (ended.clone(), heard_all.clone());
+    let station = Station::new(shared.clone(), heard, hands, publisher, over, all);
     book.attach(Box::new(station)).await?;
     if let Some(to) = rotates {
         let rotate = Input::Rotate { to, overlap: config.security.key_overlap };

@@ -85,7 +85,6 @@ pub(crate) struct Station {
     hands: Hands,
     publisher: Publisher,
     ended: CancellationToken,
-    /// Cancelled when all neighbours have said all they had at the start.
     heard_all: CancellationToken,
 }
 
@@ -96,20 +95,17 @@ impl fmt::Debug for Station {
 }
 
 impl Station {
-    /// A station that is told over `told`, until `ended`.
+    /// A station that is told over `told`, until `ended`. It cancels `heard_all` when all neighbours have
+    /// said all they had at the start.
     pub(crate) fn new(
         shared: Shared,
         told: mpsc::Receiver<Told>,
         hands: Hands,
         publisher: Publisher,
         ended: CancellationToken,
+        heard_all: CancellationToken,
     ) -> Self {
-        Self { shared, told, hands, publisher, ended, heard_all: CancellationToken::new() }
-    }
-
-    /// It cancels this when all neighbours have said all they had at the start.
-    pub(crate) fn saying(self, heard_all: CancellationToken) -> Self {
-        Self { heard_all, ..self }
+        Self { shared, told, hands, publisher, ended, heard_all }
     }
 
     /// Takes in what has come; says whether there is more.

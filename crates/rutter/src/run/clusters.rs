@@ -9,7 +9,7 @@
 
 mod told;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use anyhow::Context;
 use rustls::sign::CertifiedKey;
@@ -29,8 +29,16 @@ use told::Told;
 #[derive(Debug)]
 pub(super) struct OfFabric {
     own: ClusterId,
-    picture: RwLock<watch::Receiver<Arc<Forwarding>>>,
+    view: RwLock<View>,
     told: Told,
+}
+
+/// What is looked at.
+#[derive(Debug)]
+struct View {
+    picture: watch::Receiver<Arc<Forwarding>>,
+    /// Added to the picture's own epoch, which begins anew with each fabric.
+    epochs_before: u64,
 }
 
 impl OfFabric {
@@ -44,8 +52,8 @@ impl OfFabric {
         book: BookHandle,
     ) -> anyhow::Result<Self> {
         let told = Told::new(book, tables::SERVICES.parse()?);
-        let picture = RwLock::new(fabric.forwarding());
-        let clusters = Self { own: config.cluster.clone(), picture, told };
+        let view = RwLock::new(View { picture: fabric.forwarding(), epochs_before: 0 });
+        let clusters = Self { own: config.cluster.clone(), view, told };
         clusters.reload(config).await?;
         Ok(clusters)
     }
@@ -67,21 +75,22 @@ impl OfFabric {
     /// takes over.
     pub(super) fn freeze(&self) {
         // What is seen of a channel whose sender has gone is what it held last.
-        let (_, frozen) = watch::channel(self.now());
-        self.look_at(frozen);
+        let (_, picture) = watch::channel(self.now());
+        self.view.write().unwrap_or_else(PoisonError::into_inner).picture = picture;
     }
 
     /// Goes by the picture of a fabric that began anew.
     pub(super) fn follow(&self, fabric: &FabricHandle) {
-        self.look_at(fabric.forwarding());
+        let view = View { picture: fabric.forwarding(), epochs_before: self.epoch() + 1 };
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
     }
 
-    fn look_at(&self, picture: watch::Receiver<Arc<Forwarding>>) {
-        *self.picture.write().unwrap_or_else(PoisonError::into_inner) = picture;
+    fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Arc<Forwarding> {
-        self.picture.read().unwrap_or_else(PoisonError::into_inner).borrow().clone()
+        self.view().picture.borrow().clone()
     }
 }
 
@@ -125,7 +134,9 @@ impl Clusters for OfFabric {
     }
 
     fn epoch(&self) -> u64 {
-        self.now().epoch
+        let view = self.view();
+        let epoch = view.picture.borrow().epoch;
+        view.epochs_before + epoch
     }
 
     fn is_told(&self, neighbour: &ClusterId, service: &Service) -> bool {
