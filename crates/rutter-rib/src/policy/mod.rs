@@ -111,7 +111,7 @@ pub struct Bounds {
     pub paths: usize,
     /// Events kept in all.
     pub events: usize,
-    /// Events kept of one destination.
+    /// Events kept of one destination; one more makes the oldest quarter go.
     pub events_per_destination: usize,
     /// Withdrawn or flapping routes remembered for hold-down and damping.
     pub held: usize,
