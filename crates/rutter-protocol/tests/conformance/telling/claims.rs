@@ -199,7 +199,7 @@ fn a_rotation_loses_no_route_and_in_the_end_every_claim_is_by_the_new_key() {
         .collect();
     assert!(old.is_empty(), "{old:?}");
     assert_eq!(net.to_cluster("c", "a"), "c>b>a");
-    // At most a hundred a second.
+    // A hundred a second; parts of two of its seconds may lie in one of the clock's.
     let mut by_second: BTreeMap<u64, usize> = BTreeMap::new();
     for said in net.said.iter().filter(|s| s.at >= since && s.by == "a") {
         if matches!(said.message, Message::Renew(..)) {
