@@ -16,7 +16,7 @@
 //! | `what_is_told_is_held` | at rest | a neighbour holds exactly what export permits of the other's best, by the same path and metrics, and import decides as the policy says |
 //! | `no_forwarding_loop`, `no_black_hole` | at rest | following the best from cluster to cluster ends at the originator, or with a liar if the path names one |
 //! | `nothing_stale_stands` | at rest | what nobody originates any more has no route |
-//! | `messages_are_bounded` | at rest | so many announcements a fault and link at most |
+//! | `messages_are_bounded` | at rest | so many announcements a fault and link at most, between honest clusters |
 //!
 //! Each is checked by code that shares nothing with what it checks: policies by the small model in
 //! `model`, claims by the simulated signer, paths by walking.
