@@ -170,6 +170,25 @@ async fn an_announced_restart_keeps_its_routes_as_stale_until_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_neighbour_that_restarts_is_a_way_until_it_was_to_be_back() {
+    let (mut a, b) = pair("a", "b");
+    let there = b.start().await;
+    a.knows(&b, &[there.address()]);
+    let here = a.start().await;
+    there.has_paths("a", &["b a"]).await;
+    here.fabric.end(Parting::Restart(Duration::from_secs(60))).await;
+    there.shows("stale", "a", |t| t.candidates[0].standing == Standing::Stale).await;
+    assert!(!there.fabric.status().await.unwrap().neighbours[0].connected);
+    assert_eq!(there.fabric.next_hop(ask("a")).await.unwrap().next_hop, Some(id("a")));
+    drop(here);
+    let again = a.start().await;
+    there.shows("well again", "a", |t| t.candidates[0].standing == Standing::Eligible).await;
+    again.fabric.end(Parting::Restart(Duration::from_millis(10))).await;
+    there.forwards("no way any more", |f| !f.neighbours[&id("a")].reachable).await;
+    assert_eq!(there.fabric.next_hop(ask("a")).await.unwrap().next_hop, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_is_announced_under_the_old_key_and_later_connections_show_the_new_one() {
     let (mut a, b) = pair("a", "b");
     let there = b.start().await;

@@ -12,8 +12,8 @@
 //! has a book of its own.
 //!
 //! It starts before the gateway, which asks it for ways, speaks to neighbours when that is there, and ends
-//! behind it: requests in flight still find theirs. Its end is announced as a restart (`fabric.restart`), so that neighbours keep what they
-//! heard as long as that takes; with `0s` it is for good.
+//! behind it: requests in flight still find theirs. Its end is announced as a restart (`fabric.restart`),
+//! so that neighbours keep what they heard as long as that takes; with `0s` it is for good.
 //!
 //! At a hand-over it ends early, since two processes with one cluster's name and key would be one that
 //! says two things, and begins in the other one, which is ready when neighbours have told it all. The
